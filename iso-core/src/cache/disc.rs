@@ -1,0 +1,255 @@
+//! An image as the formats see it: exact reads at byte positions, cached where that pays.
+//! Metadata and file data live in separate caches, so that one big copy forgets no directory.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::{Error, Result, Site};
+use crate::limits::Limits;
+use crate::num::{remainder, to_u64, to_usize};
+use crate::source::{Cost, Source};
+
+use super::{Findings, WeightedCache};
+
+/// Bytes of one cached block: a directory and its neighbours arrive in one read.
+const BLOCK_BYTES: u64 = 32 << 10;
+
+type BlockCache = WeightedCache<u64, [u8]>;
+
+/// How much was read, and how often a cache had it.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Reads of the source.
+    pub source_reads: AtomicU64,
+    /// Bytes read from the source.
+    pub source_bytes: AtomicU64,
+    /// Blocks found in a cache.
+    pub cache_hits: AtomicU64,
+}
+
+/// A source with its block caches, bounds, counters and findings.
+pub struct Disc {
+    source: Box<dyn Source>,
+    metadata: BlockCache,
+    bulk: BlockCache,
+    limits: Limits,
+    findings: Findings,
+    counters: Counters,
+}
+
+impl Disc {
+    /// Puts caches over a source.
+    #[must_use]
+    pub fn new(source: Box<dyn Source>, limits: Limits) -> Self {
+        Self {
+            metadata: BlockCache::new(limits.metadata_cache_bytes),
+            bulk: BlockCache::new(limits.bulk_cache_bytes),
+            findings: Findings::new(limits.findings),
+            counters: Counters::default(),
+            source,
+            limits,
+        }
+    }
+
+    /// Bytes in the image.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.source.len()
+    }
+
+    /// True for an image of no bytes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The bounds on what this disc may cost.
+    #[must_use]
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// What was found odd about this disc.
+    #[must_use]
+    pub const fn findings(&self) -> &Findings {
+        &self.findings
+    }
+
+    /// How much was read.
+    #[must_use]
+    pub const fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// The `len` bytes of metadata at byte `at`. The caller has bounded `len`.
+    ///
+    /// # Errors
+    /// `Corrupt` at `site` if the range passes the end of the image, `Io` if it cannot be read.
+    pub fn metadata(&self, at: u64, len: usize, site: Site) -> Result<Vec<u8>> {
+        let end = at.checked_add(to_u64(len));
+        if end.is_none_or(|end| end > self.len()) {
+            return Err(site.moved(at).corrupt("it lies past the end of the image"));
+        }
+        let mut bytes = zeroed(len)?;
+        self.read_cached(&self.metadata, &mut bytes, at)?;
+        Ok(bytes)
+    }
+
+    /// Fills `buf` with file data from byte `at`.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be read.
+    pub fn read_data(&self, buf: &mut [u8], at: u64) -> Result<()> {
+        match self.source.cost() {
+            Cost::Cheap => self.read_source(buf, at),
+            Cost::Dear => self.read_cached(&self.bulk, buf, at),
+        }
+    }
+
+    /// A range of the image as a map, only to be handed on to the kernel.
+    ///
+    /// # Errors
+    /// `Io` if the image has changed.
+    pub fn mapped(&self, at: u64, len: usize) -> Result<Option<&[u8]>> {
+        self.source.mapped(at, len).map_err(|source| io_error(at, len, source))
+    }
+
+    fn read_cached(&self, cache: &BlockCache, buf: &mut [u8], at: u64) -> Result<()> {
+        let mut rest = buf;
+        let mut at = at;
+        while !rest.is_empty() {
+            let within = to_usize(remainder(at, BLOCK_BYTES));
+            let block = match self.block(cache, at.saturating_sub(to_u64(within))) {
+                Ok(block) => block,
+                // The block could not be read whole; what was asked for may still be readable.
+                Err(_) => return self.read_source(rest, at),
+            };
+            let available = block.get(within..).unwrap_or_default();
+            let take = available.len().min(rest.len());
+            let (Some((head, tail)), Some(bytes)) =
+                (rest.split_at_mut_checked(take), available.get(..take))
+            else {
+                break;
+            };
+            if bytes.is_empty() {
+                return Err(io_error(at, tail.len(), std::io::ErrorKind::UnexpectedEof.into()));
+            }
+            head.copy_from_slice(bytes);
+            at = at.saturating_add(to_u64(take));
+            rest = tail;
+        }
+        Ok(())
+    }
+
+    /// The block that begins at byte `start`, shorter at the end of the image.
+    fn block(&self, cache: &BlockCache, start: u64) -> Result<Arc<[u8]>> {
+        if let Some(block) = cache.get(&start) {
+            self.counters.cache_hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(block);
+        }
+        let len = to_usize(self.len().saturating_sub(start).min(BLOCK_BYTES));
+        let mut bytes = zeroed(len)?;
+        self.read_source(&mut bytes, start)?;
+        let block: Arc<[u8]> = bytes.into();
+        cache.put(start, block.clone());
+        Ok(block)
+    }
+
+    fn read_source(&self, buf: &mut [u8], at: u64) -> Result<()> {
+        self.counters.source_reads.fetch_add(1, Ordering::Relaxed);
+        self.counters.source_bytes.fetch_add(to_u64(buf.len()), Ordering::Relaxed);
+        self.source.read_at(buf, at).map_err(|source| io_error(at, buf.len(), source))
+    }
+}
+
+impl std::fmt::Debug for Disc {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Disc").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+fn io_error(offset: u64, len: usize, source: std::io::Error) -> Error {
+    Error::Io { offset, len: to_u64(len), source }
+}
+
+/// A buffer of zeros to read into, or `NoMemory`: its length may come from a disc.
+pub(crate) fn zeroed(len: usize) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).map_err(|_| Error::NoMemory)?;
+    bytes.resize(len, 0);
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::Window;
+    use crate::source::testing::{Counting, Failing, Fault, OneByte};
+
+    const SITE: Site = Site::new("test", "none", 0);
+
+    #[expect(clippy::as_conversions, reason = "a pattern of test bytes")]
+    fn pattern(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i % 251) as u8).collect()
+    }
+
+    #[test]
+    fn every_range_reads_as_in_the_source_however_bytes_arrive() {
+        let bytes = pattern(100_000);
+        let discs = [
+            Disc::new(Box::new(bytes.clone()), Limits::default()),
+            Disc::new(Box::new(OneByte(bytes.clone())), Limits::default()),
+            Disc::new(
+                Box::new(bytes.clone()),
+                Limits { metadata_cache_bytes: 1, ..Limits::default() },
+            ),
+        ];
+        for disc in &discs {
+            for at in [0, 1, 32_767, 32_768, 65_530, 99_999, 100_000] {
+                for len in [0, 1, 2, 6, 40_000, 100_000] {
+                    let got = disc.metadata(at, len, SITE).ok();
+                    let start = to_usize(at);
+                    let want = bytes.get(start..start.saturating_add(len)).map(<[u8]>::to_vec);
+                    assert_eq!(got, want, "{at}+{len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn metadata_is_read_once_and_local_file_data_is_not_cached() {
+        let (source, read) = Counting::new(pattern(100_000));
+        let disc = Disc::new(Box::new(source), Limits::default());
+        for at in 0..1000 {
+            disc.metadata(at, 8, SITE).unwrap();
+        }
+        assert_eq!(read.load(Ordering::Relaxed), BLOCK_BYTES);
+    }
+
+    #[test]
+    fn a_bad_neighbour_is_not_reported_to_a_reader_that_did_not_ask() {
+        // Reading the whole block fails once; the exact range is then read on its own.
+        let failing = Failing::new(pattern(1000), Fault::Nth(0));
+        let disc = Disc::new(Box::new(failing), Limits::default());
+        assert_eq!(disc.metadata(10, 5, SITE).unwrap(), &pattern(1000)[10..15]);
+    }
+
+    #[test]
+    fn each_failed_read_is_an_error_and_the_next_attempt_works() {
+        let disc =
+            Disc::new(Box::new(Failing::new(pattern(1000), Fault::From(0))), Limits::default());
+        let said = disc.metadata(16, 5, SITE).unwrap_err().to_string();
+        assert_eq!(said, "cannot read 5 bytes at byte 0x10 of the image: faulty medium");
+        let disc =
+            Disc::new(Box::new(Failing::new(pattern(1000), Fault::Nth(1))), Limits::default());
+        disc.metadata(16, 5, SITE).unwrap();
+    }
+
+    #[test]
+    fn a_truncated_image_gives_errors_at_every_length() {
+        for len in 0..600u64 {
+            let disc = Disc::new(Box::new(Window::new(pattern(600), 0, len)), Limits::default());
+            assert_eq!(disc.metadata(100, 400, SITE).is_ok(), len >= 500);
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! What has been read before: an image with its caches, bounds, counters and findings.
+//! The only door through which formats reach a [`Source`](crate::source::Source).
+
+mod disc;
+mod finding;
+mod weighted;
+
+pub(crate) use disc::zeroed;
+pub use disc::{Counters, Disc};
+pub use finding::{Finding, Findings};
+pub(crate) use weighted::{Weigh, WeightedCache};

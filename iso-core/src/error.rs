@@ -1,0 +1,166 @@
+//! What can go wrong while reading a disc, and where on the disc it went wrong.
+//! Knows no operating system: adapters turn these classes into errno, NTSTATUS and exit codes.
+
+use std::fmt;
+use std::io;
+
+use crate::foreign::Foreign;
+use crate::view::View;
+
+/// A place on the disc: which structure, at which byte, and the clause that defines it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Site {
+    /// The structure's name in the words of its standard.
+    pub structure: &'static str,
+    /// Standard and clause, as in `ECMA-119 9.1`.
+    pub clause: &'static str,
+    /// Byte position in the image.
+    pub at: u64,
+}
+
+impl Site {
+    /// A place on the disc.
+    #[must_use]
+    pub const fn new(structure: &'static str, clause: &'static str, at: u64) -> Self {
+        Self { structure, clause, at }
+    }
+
+    /// The same kind of structure at another byte.
+    #[must_use]
+    pub const fn moved(self, at: u64) -> Self {
+        Self { at, ..self }
+    }
+
+    /// An error for a structure that breaks a rule of its standard.
+    #[must_use]
+    pub const fn corrupt(self, why: &'static str) -> Error {
+        Error::Corrupt { why, site: self }
+    }
+
+    /// An error for a structure that uses a feature isodrive does not read.
+    #[must_use]
+    pub const fn unsupported(self, what: &'static str) -> Error {
+        Error::Unsupported { what, site: self }
+    }
+
+    /// An error for a structure that passes one of the [`Limits`](crate::Limits).
+    #[must_use]
+    pub const fn limit(self, what: &'static str, max: u64) -> Error {
+        Error::Limit { what, max, site: self }
+    }
+}
+
+impl fmt::Display for Site {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {:#x} ({})", self.structure, self.at, self.clause)
+    }
+}
+
+/// Why an operation failed. The class says who can act, the text says where it hurts.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No entry of that name.
+    #[error("no such file or directory")]
+    NotFound,
+    /// A directory was needed.
+    #[error("not a directory")]
+    NotDirectory,
+    /// A file was needed.
+    #[error("is a directory")]
+    IsDirectory,
+    /// A symbolic link was needed.
+    #[error("not a symbolic link")]
+    NotSymlink,
+    /// A regular file was needed, and this is a device, a pipe or a socket.
+    #[error("not a regular file")]
+    NotRegular,
+    /// The name cannot be on any disc.
+    #[error("bad name: {0}")]
+    BadName(&'static str),
+    /// No such extended attribute.
+    #[error("no such attribute")]
+    NoXattr,
+    /// A node number that never came from this disc.
+    #[error("node {0:#x} is not on this disc")]
+    Stale(u64),
+    /// The image holds no file system that isodrive knows.
+    #[error("not a disc image that isodrive knows: it is {0}")]
+    Unrecognised(Foreign),
+    /// The image has no file system of the kind that was asked for.
+    #[error("there is no {0} on this disc")]
+    NoSuchView(View),
+    /// A feature that isodrive does not read.
+    #[error("not supported: {what}, in {site}")]
+    Unsupported {
+        /// The feature.
+        what: &'static str,
+        /// Where it is used.
+        site: Site,
+    },
+    /// A rule of the standard is broken.
+    #[error("damaged image: {why}, in {site}")]
+    Corrupt {
+        /// The broken rule.
+        why: &'static str,
+        /// Where.
+        site: Site,
+    },
+    /// A bound on hostile input was passed.
+    #[error("damaged image: more than {max} {what}, in {site}")]
+    Limit {
+        /// What there is too much of.
+        what: &'static str,
+        /// The bound.
+        max: u64,
+        /// Where.
+        site: Site,
+    },
+    /// The image could not be read.
+    #[error("cannot read {len} bytes at byte {offset:#x} of the image: {source}")]
+    Io {
+        /// First byte asked for.
+        offset: u64,
+        /// Bytes asked for.
+        len: u64,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Memory could not be had.
+    #[error("out of memory")]
+    NoMemory,
+    /// A caught panic; a fault of isodrive's, not of the disc.
+    #[error("internal error in {0}")]
+    Bug(&'static str),
+}
+
+/// A result whose error knows its place on the disc.
+pub type Result<T> = std::result::Result<T, Error>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_where_and_by_which_clause() {
+        let site = Site::new("directory record", "ECMA-119 9.1", 0x8026);
+        for (error, want) in [
+            (
+                site.corrupt("it runs past its directory"),
+                "damaged image: it runs past its directory, \
+                 in directory record at byte 0x8026 (ECMA-119 9.1)",
+            ),
+            (
+                site.limit("entries", 10),
+                "damaged image: more than 10 entries, \
+                 in directory record at byte 0x8026 (ECMA-119 9.1)",
+            ),
+            (
+                site.unsupported("interleaved files"),
+                "not supported: interleaved files, \
+                 in directory record at byte 0x8026 (ECMA-119 9.1)",
+            ),
+        ] {
+            assert_eq!(error.to_string(), want);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! ISO 9660 with its Joliet and Rock Ridge names: descriptors, directory records, system use.
+//! Reads through `Disc`, knows nothing of UDF or of who asks.
+
+mod boot;
+mod descriptor;
+mod disk;
+mod name;
+mod record;
+mod rrip;
+mod susp;
+mod volume;
+
+pub(crate) use boot::boot_entries;
+pub use boot::{BootEntry, Emulation};
+pub(crate) use descriptor::{DescriptorSet, TreeDescriptor};
+pub(crate) use volume::{IsoVolume, NameStyle};
+
+/// Bytes of a logical sector, in which volume descriptors and directory records are laid out
+/// (ECMA-119 6.1.2).
+pub(crate) const SECTOR_BYTES: u64 = 2048;

@@ -1,0 +1,193 @@
+//! System use entries: what follows a directory record's name, and where it continues (SUSP 1.12).
+//! Walks the entries and reads continuation areas; what an entry means is `rrip`'s business.
+
+use zerocopy::FromBytes;
+
+use super::disk::{ContinuationArea, SharingProtocol, SystemUseHeader};
+use super::record::Record;
+use crate::cache::Disc;
+use crate::error::{Result, Site};
+use crate::num::to_u64;
+
+/// One system use entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entry<'a> {
+    pub(super) signature: [u8; 2],
+    /// What follows the four bytes of head.
+    pub(super) data: &'a [u8],
+}
+
+/// The entries of one area. Ends at an `ST`, at padding, and where an entry does not fit.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Entries<'a>(pub(super) &'a [u8]);
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = Entry<'a>;
+
+    fn next(&mut self) -> Option<Entry<'a>> {
+        let area = std::mem::take(&mut self.0);
+        let (head, _) = SystemUseHeader::ref_from_prefix(area).ok()?;
+        let (entry, rest) = area.split_at_checked(usize::from(head.len))?;
+        let data = entry.get(size_of::<SystemUseHeader>()..)?;
+        if head.signature == *b"ST" || head.signature == [0, 0] {
+            return None;
+        }
+        self.0 = rest;
+        Some(Entry { signature: head.signature, data })
+    }
+}
+
+/// How the records of a disc carry system use entries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Sharing {
+    /// Bytes before the entries of every record but the root's own (SUSP 5.3 LEN_SKP).
+    skip: usize,
+}
+
+/// Bytes of a CD-ROM XA attribute record, which may stand before the entries (SUSP 5.3, note).
+const XA_BYTES: usize = 14;
+
+impl Sharing {
+    /// Learns from the root directory's own record whether entries are used: by an `SP`, or, on
+    /// discs that lack it, by Rock Ridge entries that stand where they should.
+    pub(super) fn detect(own: &Record<'_>) -> Option<Self> {
+        let area = without_xa(own.system_use);
+        let mut entries = Entries(area);
+        let first = entries.next()?;
+        if first.signature == *b"SP" {
+            let (sharing, _) = SharingProtocol::ref_from_prefix(first.data).ok()?;
+            return (sharing.check == [0xBE, 0xEF]).then(|| Self { skip: sharing.skip.into() });
+        }
+        let known = |entry: Entry<'_>| matches!(&entry.signature, b"PX" | b"RR" | b"NM" | b"ER");
+        Entries(area).any(known).then_some(Self { skip: 0 })
+    }
+
+    /// Where the entries of a record begin.
+    fn area<'a>(&self, record: &Record<'a>, is_root: bool) -> &'a [u8] {
+        let skip = if is_root { 0 } else { self.skip };
+        without_xa(record.system_use.get(skip..).unwrap_or_default())
+    }
+}
+
+/// A system use area behind the XA record, if it begins with one.
+fn without_xa(area: &[u8]) -> &[u8] {
+    match area.get(6..8) {
+        Some(b"XA") => area.get(XA_BYTES..).unwrap_or_default(),
+        _ => area,
+    }
+}
+
+/// Hands every entry of a record to `take`, those of its continuation areas included. Damage in
+/// a continuation is noted and ends the walk; what came before it stands.
+pub(super) fn for_each_entry(
+    disc: &Disc,
+    sharing: Sharing,
+    record: &Record<'_>,
+    place: Place,
+    take: &mut dyn FnMut(Entry<'_>),
+) {
+    let mut next = walk_area(sharing.area(record, place.is_root), take);
+    let mut visited: Vec<(u64, u64)> = Vec::new();
+    let mut total = 0u64;
+    while let Some(continuation) = next {
+        match read_continuation(disc, continuation, place.block_bytes, &mut visited, &mut total) {
+            Ok(area) => next = walk_area(&area, take),
+            Err(error) => {
+                disc.findings().note_error("what it continues is left as read so far", &error);
+                return;
+            }
+        }
+    }
+}
+
+/// What a record's surroundings say about its system use area.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    /// Whether it is the root directory's own record.
+    pub(super) is_root: bool,
+    /// Bytes of a logical block, in which continuations are addressed.
+    pub(super) block_bytes: u64,
+}
+
+/// Hands on the entries of one area; the area's continuation, wherever among them it was named.
+fn walk_area(area: &[u8], take: &mut dyn FnMut(Entry<'_>)) -> Option<ContinuationArea> {
+    let mut continuation = None;
+    for entry in Entries(area) {
+        if entry.signature == *b"CE" {
+            let parsed = ContinuationArea::read_from_prefix(entry.data).ok();
+            continuation = continuation.or(parsed.map(|(area, _)| area));
+        } else {
+            take(entry);
+        }
+    }
+    continuation
+}
+
+/// The bytes of a continuation area (SUSP 5.1).
+fn read_continuation(
+    disc: &Disc,
+    area: ContinuationArea,
+    block_bytes: u64,
+    visited: &mut Vec<(u64, u64)>,
+    total: &mut u64,
+) -> Result<Vec<u8>> {
+    let offset = u64::from(area.offset.get());
+    let at = u64::from(area.block.get()).saturating_mul(block_bytes).saturating_add(offset);
+    let len = u64::from(area.len.get());
+    let site = Site::new("continuation area", "SUSP 5.1", at);
+    let limits = disc.limits();
+    if visited.contains(&(at, len)) {
+        return Err(site.corrupt("it continues in itself"));
+    }
+    if to_u64(visited.len()) >= limits.continuation_hops {
+        return Err(site.limit("continuation areas for one record", limits.continuation_hops));
+    }
+    visited.push((at, len));
+    *total = total.saturating_add(len);
+    if *total > limits.system_use_bytes {
+        return Err(site.limit("bytes of system use for one record", limits.system_use_bytes));
+    }
+    disc.metadata(at, usize::try_from(len).unwrap_or(usize::MAX), site)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn signatures(area: &[u8]) -> Vec<[u8; 2]> {
+        Entries(area).map(|e| e.signature).collect()
+    }
+
+    #[test]
+    fn entries_end_at_a_terminator_at_padding_and_where_one_does_not_fit() {
+        for (area, want) in [
+            (&b"AA\x05\x01xBB\x04\x01"[..], 2),
+            (b"AA\x04\x01ST\x04\x01BB\x04\x01", 1),
+            (b"AA\x04\x01\0\0\0\0", 1),
+            (b"AA\x04\x01BB\x09\x01", 1),
+            (b"AA\x03\x01", 0),
+            (b"AA\0\x01", 0),
+            (b"AA\x04", 0),
+            (b"", 0),
+        ] {
+            assert_eq!(signatures(area).len(), want, "{area:?}");
+        }
+    }
+
+    #[test]
+    fn an_xa_record_before_the_entries_is_stepped_over() {
+        assert_eq!(without_xa(b"\0\0\0\0\x0d\x55XA\0\0\0\0\0\0NM"), b"NM");
+        assert_eq!(without_xa(b"SP\x07\x01\xbe\xef\0"), b"SP\x07\x01\xbe\xef\0");
+    }
+
+    #[test]
+    fn a_continuation_named_early_comes_after_the_rest_of_its_area() {
+        let mut area = b"CE\x1c\x01".to_vec();
+        area.extend([0; 24]);
+        area.extend(b"NM\x06\x01\0x");
+        let mut seen = Vec::new();
+        let next = walk_area(&area, &mut |entry| seen.push(entry.signature));
+        assert_eq!(seen, [*b"NM"]);
+        assert!(next.is_some());
+    }
+}

@@ -1,0 +1,457 @@
+//! An ISO 9660 tree as a `Volume`: directories, attributes and file extents by node.
+//! Puts together what `record`, `susp`, `rrip` and `name` parse; parses nothing itself.
+
+use std::sync::Arc;
+
+use super::SECTOR_BYTES;
+use super::descriptor::TreeDescriptor;
+use super::disk::FileFlags;
+use super::name::{joliet_name, plain_name};
+use super::record::{Record, Records, sector_start, site};
+use super::rrip::RockRidge;
+use super::susp::{Place, Sharing, for_each_entry};
+use crate::cache::{Disc, WeightedCache};
+use crate::error::{Error, Result, Site};
+use crate::num::{round_up, to_u64, to_usize};
+use crate::text::make_component;
+use crate::volume::{
+    Attr, Dir, DirBuilder, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, Volume,
+};
+
+/// Which names of an ISO 9660 volume are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NameStyle {
+    /// The identifiers of the primary tree.
+    Plain,
+    /// The primary tree with the names and attributes of Rock Ridge.
+    RockRidge,
+    /// The Unicode identifiers of a Joliet tree.
+    Joliet,
+}
+
+/// One tree of an ISO 9660 volume.
+pub(crate) struct IsoVolume {
+    disc: Arc<Disc>,
+    facts: Facts,
+    style: NameStyle,
+    /// Set where Rock Ridge is shown.
+    sharing: Option<Sharing>,
+    block_bytes: u64,
+    root: NodeId,
+    dirs: WeightedCache<NodeId, Dir>,
+    files: WeightedCache<NodeId, Extents>,
+}
+
+/// What is recorded of one file or directory.
+struct File {
+    kind: FileKind,
+    /// The bytes of all its records; of a directory its own.
+    extents: Extents,
+    rock_ridge: RockRidge,
+    recorded: crate::Timestamp,
+    /// Set where its bytes cannot be given as they lie on the disc.
+    unreadable: Option<Error>,
+}
+
+impl IsoVolume {
+    /// Opens a tree. Reads its root directory's own record and nothing else.
+    ///
+    /// # Errors
+    /// `Corrupt` if there is no directory where the descriptor says the root is; `Unsupported`
+    /// for `NameStyle::RockRidge` on a tree without Rock Ridge.
+    pub(crate) fn open(disc: Arc<Disc>, tree: &TreeDescriptor, style: NameStyle) -> Result<Self> {
+        let block_bytes = u64::from(tree.block_bytes);
+        let mut volume = Self {
+            facts: facts(tree, style),
+            style,
+            sharing: None,
+            block_bytes,
+            root: NodeId::at(tree.root_at),
+            dirs: WeightedCache::new(disc.limits().parsed_cache_bytes),
+            files: WeightedCache::new(disc.limits().parsed_cache_bytes / 4),
+            disc,
+        };
+        let sector = volume.sector(sector_start(tree.root_at))?;
+        let own = volume.find_record(&sector, volume.root, site(tree.root_at))?;
+        if !own.is_self() {
+            return Err(own.site().corrupt("the root directory does not begin with itself"));
+        }
+        if style == NameStyle::RockRidge {
+            let missing = own.site().unsupported("Rock Ridge on a volume without it");
+            volume.sharing = Some(Sharing::detect(&own).ok_or(missing)?);
+        }
+        Ok(volume)
+    }
+
+    /// Whether any entry of the root has a Rock Ridge name. Discs by hdiutil use system use
+    /// entries without giving names; there Joliet serves better.
+    pub(crate) fn has_rock_ridge_names(&self) -> Result<bool> {
+        let bytes = self.dir_bytes(self.root)?;
+        let mut records = Records::new(&bytes.bytes, bytes.at, bytes.len).flatten();
+        Ok(records.any(|record| self.rock_ridge(&record).name.is_some()))
+    }
+
+    fn sector(&self, at: u64) -> Result<Vec<u8>> {
+        // The last sector may be cut; what is there is parsed.
+        let len = self.disc.len().saturating_sub(at).min(SECTOR_BYTES);
+        self.disc.metadata(at, to_usize(len.max(1)), site(at))
+    }
+
+    /// The record of a node in its sector. Directories begin at a block, and no record crosses
+    /// the edge of a sector, so walking from a block's beginning leads to it.
+    fn find_record<'a>(&self, sector: &'a [u8], node: NodeId, at: Site) -> Result<Record<'a>> {
+        let position = node.position();
+        let base = sector_start(position);
+        let mut start = 0u64;
+        while base.saturating_add(start) <= position {
+            let bytes = sector.get(to_usize(start)..).unwrap_or_default();
+            let records = Records::new(bytes, base.saturating_add(start), SECTOR_BYTES);
+            for record in records.map_while(Result::ok) {
+                if NodeId::at(record.at) == node {
+                    return Ok(record);
+                }
+                if record.at > position && NodeId::at(record.at) != node {
+                    break;
+                }
+            }
+            start = start.saturating_add(self.block_bytes);
+        }
+        tracing::debug!(site = %at, "no directory record here");
+        Err(Error::Stale(node.number()))
+    }
+
+    /// Everything recorded of a node.
+    fn file(&self, node: NodeId) -> Result<File> {
+        let here = site(node.position());
+        let base = sector_start(node.position());
+        if node != self.root && base >= self.disc.len() {
+            return Err(Error::Stale(node.number()));
+        }
+        let sector = self.sector(base)?;
+        let first = self.find_record(&sector, node, here)?;
+        let mut file = self.file_of(&first)?;
+        if first.flags().contains(FileFlags::MULTI_EXTENT) && file.kind != FileKind::Directory {
+            file.extents = self.gather_extents(&first, base, &sector)?;
+        }
+        Ok(file)
+    }
+
+    /// What one record says of its file, its data as if it had this record alone.
+    fn file_of(&self, record: &Record<'_>) -> Result<File> {
+        let rock_ridge = self.rock_ridge(record);
+        let mut extents = ExtentsBuilder::new(self.disc.limits(), record.site());
+        extents.push(self.extent(record))?;
+        let len = extents.len();
+        Ok(File {
+            kind: kind(record, &rock_ridge),
+            extents: extents.finish(len),
+            recorded: record.recorded(),
+            unreadable: unreadable(record, &rock_ridge),
+            rock_ridge,
+        })
+    }
+
+    /// The extents of a file that has several records (ECMA-119 9.1.6, bit 7): they follow each
+    /// other, into the next sectors of the directory too.
+    fn gather_extents(&self, first: &Record<'_>, base: u64, sector: &[u8]) -> Result<Extents> {
+        let mut extents = ExtentsBuilder::new(self.disc.limits(), first.site());
+        let mut sector = sector.to_vec();
+        let mut base = base;
+        let mut skip = to_usize(first.at.saturating_sub(base));
+        loop {
+            let rest = sector.get(skip..).unwrap_or_default();
+            let at = base.saturating_add(to_u64(skip));
+            for record in Records::new(rest, at, SECTOR_BYTES) {
+                let record = record?;
+                if record.identifier != first.identifier {
+                    return Err(first.site().corrupt("its last extent is missing"));
+                }
+                extents.push(self.extent(&record))?;
+                if !record.flags().contains(FileFlags::MULTI_EXTENT) {
+                    let len = extents.len();
+                    return Ok(extents.finish(len));
+                }
+            }
+            base = base.saturating_add(SECTOR_BYTES);
+            sector = self.sector(base)?;
+            skip = 0;
+            if sector.first() == Some(&0) {
+                return Err(first.site().corrupt("its last extent is missing"));
+            }
+        }
+    }
+
+    fn extent(&self, record: &Record<'_>) -> Extent {
+        Extent { at: Some(record.data_at(self.block_bytes)), len: record.data_len() }
+    }
+
+    /// The Rock Ridge entries of a record; nothing where Rock Ridge is not shown.
+    fn rock_ridge(&self, record: &Record<'_>) -> RockRidge {
+        let mut rock_ridge = RockRidge::default();
+        if let Some(sharing) = self.sharing {
+            let is_root = record.is_self() && NodeId::at(record.at) == self.root;
+            let place = Place { is_root, block_bytes: self.block_bytes };
+            let limits = self.disc.limits();
+            for_each_entry(&self.disc, sharing, record, place, &mut |entry| {
+                rock_ridge.take(entry, limits);
+            });
+        }
+        rock_ridge
+    }
+
+    /// All bytes of a directory, as its own record tells where they are.
+    fn dir_bytes(&self, node: NodeId) -> Result<DirBytes> {
+        let own = self.file(node)?;
+        let (at, len) = match own.extents.runs() {
+            _ if own.kind != FileKind::Directory => return Err(Error::NotDirectory),
+            [] => (node.position(), 0),
+            [(_, run), ..] => (run.at.unwrap_or(0), run.len),
+        };
+        let place = Site::new("directory", "ECMA-119 6.8.1", at);
+        let max = self.disc.limits().directory_bytes;
+        if len > max {
+            return Err(place.limit("bytes in one directory", max));
+        }
+        // Lengths that are no whole sectors are met (VirtualBox Guest Additions): a record that
+        // begins before the end may reach past it.
+        let whole = round_up(at.saturating_add(len), SECTOR_BYTES).saturating_sub(at);
+        let left = self.disc.len().saturating_sub(at);
+        let readable = whole.min(left.max(1));
+        if readable < len {
+            self.disc.findings().note_error(
+                "its last entries are left out",
+                &place.corrupt("it reaches past the end of the image"),
+            );
+        }
+        Ok(DirBytes { bytes: self.disc.metadata(at, to_usize(readable), place)?, at, len })
+    }
+
+    fn parse_dir(&self, node: NodeId) -> Result<Dir> {
+        let dir = self.dir_bytes(node)?;
+        let place = Site::new("directory", "ECMA-119 6.8.1", dir.at);
+        let mut builder = DirBuilder::new(node, self.parent(&dir), self.disc.limits(), place);
+        let mut is_continuation = false;
+        for record in Records::new(&dir.bytes, dir.at, dir.len) {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    self.disc
+                        .findings()
+                        .note_error("it and the rest of its sector are left out", &error);
+                    continue;
+                }
+            };
+            if !record.head.extent.agrees() || !record.head.data_len.agrees() {
+                let error = record.site().corrupt("the two spellings of a number differ");
+                self.disc.findings().note_error("the first one is used", &error);
+            }
+            let flags = record.flags();
+            let continues =
+                std::mem::replace(&mut is_continuation, flags.contains(FileFlags::MULTI_EXTENT));
+            // Associated files are forks of the file of the same name (ECMA-119 6.5.4).
+            if continues
+                || record.is_self()
+                || record.is_parent()
+                || flags.contains(FileFlags::ASSOCIATED)
+            {
+                continue;
+            }
+            self.add_entry(&mut builder, &record, node)?;
+        }
+        Ok(builder.finish())
+    }
+
+    fn add_entry(&self, dir: &mut DirBuilder, record: &Record<'_>, holder: NodeId) -> Result<()> {
+        let rock_ridge = self.rock_ridge(record);
+        if rock_ridge.relocated {
+            return Ok(());
+        }
+        let kind = kind(record, &rock_ridge);
+        let node = match rock_ridge.child_link {
+            Some(block) => NodeId::at(u64::from(block).saturating_mul(self.block_bytes)),
+            None if kind == FileKind::Directory => NodeId::at(record.data_at(self.block_bytes)),
+            None => NodeId::at(record.at),
+        };
+        let name = self.name(record, rock_ridge);
+        if kind == FileKind::Directory
+            && holder == self.root
+            && self.is_relocation_store(&name, node)
+        {
+            return Ok(());
+        }
+        dir.push(&name, node, Some(kind))
+    }
+
+    fn name(&self, record: &Record<'_>, rock_ridge: RockRidge) -> Vec<u8> {
+        match (self.style, rock_ridge.name) {
+            (NameStyle::RockRidge, Some(mut name)) => {
+                if make_component(&mut name) {
+                    self.disc.findings().note_error(
+                        "it is shown with _ in place of what a name cannot hold",
+                        &record.site().corrupt("its Rock Ridge name is no file name"),
+                    );
+                }
+                name
+            }
+            (NameStyle::Joliet, _) => joliet_name(record.identifier),
+            (NameStyle::Plain | NameStyle::RockRidge, _) => plain_name(record.identifier),
+        }
+    }
+
+    /// Whether a directory of the root holds nothing but relocated directories, which are shown
+    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`.
+    fn is_relocation_store(&self, name: &[u8], node: NodeId) -> bool {
+        let bare = name.strip_prefix(b".").unwrap_or(name);
+        if self.sharing.is_none() || !bare.eq_ignore_ascii_case(b"rr_moved") {
+            return false;
+        }
+        let Ok(dir) = self.dir_bytes(node) else { return false };
+        let mut entries = Records::new(&dir.bytes, dir.at, dir.len)
+            .flatten()
+            .filter(|record| !record.is_self() && !record.is_parent())
+            .map(|record| self.rock_ridge(&record).relocated);
+        entries.next() == Some(true) && entries.all(|relocated| relocated)
+    }
+
+    /// The directory that holds a directory, by its second record.
+    fn parent(&self, dir: &DirBytes) -> NodeId {
+        let mut records = Records::new(&dir.bytes, dir.at, dir.len).flatten();
+        let Some(parent) = records.find(Record::is_parent) else { return self.root };
+        match self.rock_ridge(&parent).parent_link {
+            Some(block) => NodeId::at(u64::from(block).saturating_mul(self.block_bytes)),
+            None => NodeId::at(parent.data_at(self.block_bytes)),
+        }
+    }
+}
+
+/// The bytes of a directory and where they lie.
+struct DirBytes {
+    bytes: Vec<u8>,
+    at: u64,
+    /// The directory's recorded length; `bytes` may hold the rest of the last sector too.
+    len: u64,
+}
+
+impl Volume for IsoVolume {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn disc(&self) -> &Disc {
+        &self.disc
+    }
+
+    fn root(&self) -> NodeId {
+        self.root
+    }
+
+    fn attr(&self, node: NodeId) -> Result<Attr> {
+        let file = self.file(node)?;
+        let rock_ridge = &file.rock_ridge;
+        let recorded = file.recorded;
+        let times = rock_ridge.times;
+        let attributes = rock_ridge.attributes;
+        Ok(Attr {
+            node,
+            kind: file.kind,
+            size: match (file.kind, &rock_ridge.target) {
+                (FileKind::Symlink, target) => {
+                    target.as_ref().map_or(0, |target| to_u64(target.path.len()))
+                }
+                (FileKind::Regular, _) => rock_ridge.compressed.unwrap_or(file.extents.len()),
+                (FileKind::Directory, _) => file.extents.len(),
+                (
+                    FileKind::BlockDevice
+                    | FileKind::CharDevice
+                    | FileKind::Fifo
+                    | FileKind::Socket,
+                    _,
+                ) => 0,
+            },
+            links: attributes.map_or(1, |a| a.links.max(1)),
+            posix: attributes.map(|a| Posix {
+                permissions: u16::try_from(a.mode & 0o7777).unwrap_or(0),
+                uid: Some(a.uid),
+                gid: Some(a.gid),
+            }),
+            device: rock_ridge.device,
+            modified: times.modified.unwrap_or(recorded),
+            accessed: times.accessed.unwrap_or(recorded),
+            changed: times.changed.unwrap_or(recorded),
+            created: times.created,
+        })
+    }
+
+    fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>> {
+        self.dirs.get_or_make(node, || self.parse_dir(node).map(Arc::new))
+    }
+
+    fn extents(&self, node: NodeId) -> Result<Arc<Extents>> {
+        self.files.get_or_make(node, || {
+            let file = self.file(node)?;
+            match (file.kind, file.unreadable) {
+                (FileKind::Regular, None) => Ok(Arc::new(file.extents)),
+                (FileKind::Regular, Some(error)) => Err(error),
+                (FileKind::Directory, _) => Err(Error::IsDirectory),
+                _ => Err(Error::NotRegular),
+            }
+        })
+    }
+
+    fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
+        let file = self.file(node)?;
+        match file.rock_ridge.target {
+            Some(target) if file.kind == FileKind::Symlink && !target.damaged => Ok(target.path),
+            _ if file.kind != FileKind::Symlink => Err(Error::NotSymlink),
+            _ => Err(Site::new("symbolic link", "RRIP 4.1.3", node.position())
+                .corrupt("its target is missing or cut off")),
+        }
+    }
+}
+
+/// The kind of file: a directory where the record says so or Rock Ridge links one in, else what
+/// the mode says, else a plain file.
+fn kind(record: &Record<'_>, rock_ridge: &RockRidge) -> FileKind {
+    if record.flags().contains(FileFlags::DIRECTORY) || rock_ridge.child_link.is_some() {
+        return FileKind::Directory;
+    }
+    let by_mode = rock_ridge.attributes.and_then(|a| FileKind::from_mode(a.mode));
+    match by_mode {
+        Some(FileKind::Directory) => FileKind::Regular,
+        Some(kind) => kind,
+        None if rock_ridge.target.is_some() => FileKind::Symlink,
+        None => FileKind::Regular,
+    }
+}
+
+/// Why a file's bytes cannot be given as they lie on the disc.
+fn unreadable(record: &Record<'_>, rock_ridge: &RockRidge) -> Option<Error> {
+    let what = if rock_ridge.compressed.is_some() {
+        "files compressed by zisofs"
+    } else if rock_ridge.sparse {
+        "sparse files of Rock Ridge"
+    } else if record.head.unit_size != 0 {
+        "interleaved files"
+    } else {
+        return None;
+    };
+    Some(record.site().unsupported(what))
+}
+
+fn facts(tree: &TreeDescriptor, style: NameStyle) -> Facts {
+    let system = match style {
+        NameStyle::Plain => "ISO 9660",
+        NameStyle::RockRidge => "ISO 9660 + Rock Ridge",
+        NameStyle::Joliet => "ISO 9660 + Joliet",
+    };
+    Facts {
+        system: system.to_owned(),
+        label: tree.label.clone(),
+        block_bytes: tree.block_bytes,
+        volume_bytes: tree.volume_bytes,
+        created: tree.created,
+        publisher: tree.publisher.clone(),
+        application: tree.application.clone(),
+        ignores_case: style != NameStyle::RockRidge,
+    }
+}

@@ -1,0 +1,65 @@
+//! Every bound on hostile input, each with its reason.
+//! Readers compare with a field of [`Limits`]; no bound is written anywhere else.
+
+/// Bounds that keep a disc from costing more time or memory than it may.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Volume descriptors read after sector 16: a list need not end.
+    pub volume_descriptors: u64,
+    /// Descriptors read per UDF volume descriptor sequence: pointers may form a circle.
+    pub sequence_descriptors: u64,
+    /// Bytes of one directory: it is held in memory while it is parsed.
+    pub directory_bytes: u64,
+    /// Entries of one directory: each costs memory for as long as it is cached.
+    pub directory_entries: u64,
+    /// Bytes of one name: 255 characters of four bytes.
+    pub name_bytes: usize,
+    /// Continuation areas followed for one directory record: `CE` entries may form a circle.
+    pub continuation_hops: u64,
+    /// System use bytes gathered for one directory record.
+    pub system_use_bytes: u64,
+    /// Bytes of a symbolic link target, as in the kernel.
+    pub symlink_bytes: usize,
+    /// Extents of one file: each costs memory while the file is known.
+    pub extents: u64,
+    /// Allocation extents followed for one file: they may form a circle.
+    pub allocation_extents: u64,
+    /// Bytes of allocation descriptors or extended attributes read for one ICB.
+    pub icb_bytes: u64,
+    /// Depth to which walkers descend: directories may contain themselves.
+    pub walk_depth: usize,
+    /// Boot catalogue entries listed.
+    pub boot_entries: u64,
+    /// Bytes of blocks kept that hold descriptors, directories and ICBs.
+    pub metadata_cache_bytes: u64,
+    /// Bytes of blocks kept that hold file data (decoded and remote sources only).
+    pub bulk_cache_bytes: u64,
+    /// Bytes of parsed directories and nodes kept.
+    pub parsed_cache_bytes: u64,
+    /// Findings kept; the rest is only counted.
+    pub findings: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            volume_descriptors: 64,
+            sequence_descriptors: 256,
+            directory_bytes: 64 << 20,
+            directory_entries: 1_000_000,
+            name_bytes: 1020,
+            continuation_hops: 64,
+            system_use_bytes: 1 << 20,
+            symlink_bytes: 4095,
+            extents: 1_000_000,
+            allocation_extents: 10_000,
+            icb_bytes: 1 << 20,
+            walk_depth: 256,
+            boot_entries: 256,
+            metadata_cache_bytes: 8 << 20,
+            bulk_cache_bytes: 64 << 20,
+            parsed_cache_bytes: 16 << 20,
+            findings: 256,
+        }
+    }
+}

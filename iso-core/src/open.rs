@@ -1,0 +1,246 @@
+//! From a source to the file systems on it and the one to show; the only place that knows the
+//! order in which to look. Opening reads descriptors and roots, nothing below.
+
+use std::sync::Arc;
+
+use crate::cache::Disc;
+use crate::error::{Error, Result};
+use crate::foreign;
+use crate::iso9660::{
+    BootEntry, DescriptorSet, IsoVolume, NameStyle, TreeDescriptor, boot_entries,
+};
+use crate::limits::Limits;
+use crate::source::Source;
+use crate::udf::{UdfVolume, find_anchor, has_recognition_sequence};
+use crate::view::{self, Candidate, View};
+use crate::volume::{Facts, FileKind, Volume};
+
+/// A disc image: what it holds and which of it to show.
+pub struct Image {
+    disc: Arc<Disc>,
+    systems: Vec<System>,
+    refused: Vec<(View, Error)>,
+    candidates: Vec<Candidate>,
+}
+
+/// One file system of an image.
+#[derive(Clone)]
+pub struct System {
+    /// Which one.
+    pub view: View,
+    /// The way into it.
+    pub volume: Arc<dyn Volume>,
+    /// Files and directories in its root.
+    pub root_entries: usize,
+}
+
+/// The file system that is shown.
+#[derive(Clone)]
+pub struct Shown {
+    /// Which one.
+    pub view: View,
+    /// Why this one.
+    pub reason: String,
+    /// The way into it.
+    pub volume: Arc<dyn Volume>,
+}
+
+impl Image {
+    /// Finds the file systems of an image.
+    ///
+    /// # Errors
+    /// `Unrecognised` if there is none, with what the file is instead; if there are some but none
+    /// can be opened, what is wrong with the first.
+    pub fn open(source: Box<dyn Source>, limits: Limits) -> Result<Self> {
+        let disc = Arc::new(Disc::new(source, limits));
+        let set = DescriptorSet::read(&disc)?;
+        let mut image =
+            Self { disc, systems: Vec::new(), refused: Vec::new(), candidates: Vec::new() };
+        image.add_udf(set.recognised)?;
+        if let Some(tree) = &set.primary {
+            image.add_primary(tree);
+        }
+        if let Some(tree) = &set.joliet {
+            image.add_iso(View::Joliet, tree, NameStyle::Joliet);
+        }
+        image.systems.sort_by_key(|system| preference(system.view));
+        if image.systems.is_empty() {
+            return Err(image.why_empty(&set));
+        }
+        image.note_differences();
+        Ok(image)
+    }
+
+    /// A UDF volume without a recognition sequence is looked for too, but on a disc with ISO 9660
+    /// descriptors only with the block size of discs, to keep opening cheap.
+    fn add_udf(&mut self, is_iso: bool) -> Result<()> {
+        let is_announced = has_recognition_sequence(&self.disc);
+        let Some(anchor) = find_anchor(&self.disc, is_announced || !is_iso)? else {
+            if is_announced {
+                let site =
+                    crate::Site::new("volume recognition sequence", "ECMA-167 3/9.1", 32_768);
+                let error = site.corrupt("it announces UDF, and no anchor is found");
+                self.refuse(View::Udf, error);
+            }
+            return Ok(());
+        };
+        if !is_announced {
+            self.disc.findings().note("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
+        }
+        match UdfVolume::open(self.disc.clone(), &anchor) {
+            Ok(volume) => self.add(View::Udf, Arc::new(volume), true),
+            Err(error) => self.refuse(View::Udf, error),
+        }
+        Ok(())
+    }
+
+    /// The primary tree as it is, and with Rock Ridge where it has that.
+    fn add_primary(&mut self, tree: &TreeDescriptor) {
+        match IsoVolume::open(self.disc.clone(), tree, NameStyle::RockRidge) {
+            Ok(volume) => {
+                let has_names = volume.has_rock_ridge_names().unwrap_or(false);
+                self.add(View::RockRidge, Arc::new(volume), has_names);
+            }
+            // Most discs have none, which is nothing to report.
+            Err(Error::Unsupported { .. }) => {}
+            Err(error) => tracing::debug!(%error, "no Rock Ridge"),
+        }
+        self.add_iso(View::Iso9660, tree, NameStyle::Plain);
+    }
+
+    fn add_iso(&mut self, view: View, tree: &TreeDescriptor, style: NameStyle) {
+        match IsoVolume::open(self.disc.clone(), tree, style) {
+            Ok(volume) => self.add(view, Arc::new(volume), true),
+            Err(error) => self.refuse(view, error),
+        }
+    }
+
+    /// Takes in a file system whose root can be read.
+    fn add(&mut self, view: View, volume: Arc<dyn Volume>, has_names: bool) {
+        let root = match volume.read_dir(volume.root()) {
+            Ok(root) => root,
+            Err(error) => return self.refuse(view, error),
+        };
+        let directories = root.iter().filter(|e| e.kind == Some(FileKind::Directory)).count();
+        // A root that holds anything at all has shown its names; an empty one has none to show.
+        let has_names = has_names || root.is_empty();
+        self.candidates.push(Candidate { view, entries: root.len(), directories, has_names });
+        self.systems.push(System { view, volume, root_entries: root.len() });
+    }
+
+    fn refuse(&mut self, view: View, error: Error) {
+        self.disc.findings().note_error(&format!("{view} is not shown"), &error);
+        self.refused.push((view, error));
+    }
+
+    /// Why no file system could be opened.
+    fn why_empty(mut self, set: &DescriptorSet) -> Error {
+        if !self.refused.is_empty() {
+            return self.refused.swap_remove(0).1;
+        }
+        if set.recognised {
+            return crate::Site::new("volume descriptor set", "ECMA-119 6.2.1", 32_768)
+                .corrupt("it holds no usable primary or supplementary descriptor");
+        }
+        foreign::identify(&self.disc).map_or_else(|error| error, Error::Unrecognised)
+    }
+
+    /// Notes views whose roots differ: a disc may show one tree to one system and another to
+    /// the next.
+    fn note_differences(&self) {
+        let Some((view, _)) = view::choose(&self.candidates) else { return };
+        let shown = self.candidates.iter().find(|c| c.view == view).map_or(0, |c| c.entries);
+        for other in self.candidates.iter().filter(|c| c.entries != shown) {
+            self.disc.findings().note(format!(
+                "the root of {} holds {} entries, that of {view} holds {shown}",
+                other.view, other.entries
+            ));
+        }
+    }
+
+    /// The file system to show: the one asked for, or the one the view rule finds.
+    ///
+    /// # Errors
+    /// The view that was asked for is not on the disc or cannot be opened; or, where none was,
+    /// what remains is a stub beside a file system that cannot be opened and holds the data.
+    pub fn choose(&self, wanted: Option<View>) -> Result<Shown> {
+        let (view, reason) = match wanted {
+            Some(view) => (view, "asked for".to_owned()),
+            None => self.computed_view()?,
+        };
+        let system = self.systems.iter().find(|system| system.view == view);
+        let Some(system) = system else { return Err(self.why_missing(view)) };
+        tracing::debug!(%view, reason, "view chosen");
+        Ok(Shown { view, reason, volume: system.volume.clone() })
+    }
+
+    fn computed_view(&self) -> Result<(View, String)> {
+        let (view, reason) =
+            view::choose(&self.candidates).ok_or(Error::Unrecognised(foreign::Foreign::Unknown))?;
+        let is_stub = self.candidates.iter().any(|c| c.view == view && c.is_stub());
+        if is_stub && let Some((refused, _)) = self.refused.first() {
+            return Err(self.why_missing(*refused));
+        }
+        Ok((view, reason))
+    }
+
+    /// Why a view cannot be shown, in an error of its own.
+    fn why_missing(&self, view: View) -> Error {
+        match self.refused.iter().find(|(refused, _)| *refused == view) {
+            Some((_, Error::Corrupt { why, site })) => Error::Corrupt { why, site: *site },
+            Some((_, Error::Limit { what, max, site })) => {
+                Error::Limit { what, max: *max, site: *site }
+            }
+            Some((_, Error::Unsupported { what, site })) => {
+                Error::Unsupported { what, site: *site }
+            }
+            Some((_, Error::Io { offset, len, source })) => Error::Io {
+                offset: *offset,
+                len: *len,
+                source: std::io::Error::new(source.kind(), source.to_string()),
+            },
+            _ => Error::NoSuchView(view),
+        }
+    }
+
+    /// The file systems that could be opened, the preferred one first.
+    #[must_use]
+    pub fn systems(&self) -> &[System] {
+        &self.systems
+    }
+
+    /// The file systems that are there and could not be opened, with the reason.
+    #[must_use]
+    pub fn refused(&self) -> &[(View, Error)] {
+        &self.refused
+    }
+
+    /// The image's bytes, counters and findings.
+    #[must_use]
+    pub fn disc(&self) -> &Disc {
+        &self.disc
+    }
+
+    /// What a computer could start from the disc.
+    ///
+    /// # Errors
+    /// What is wrong with the boot catalogue.
+    pub fn boot_entries(&self) -> Result<Vec<BootEntry>> {
+        boot_entries(&self.disc)
+    }
+
+    /// Bytes that the file systems claim to span and the image lacks, with the claim; nothing for
+    /// a whole image.
+    #[must_use]
+    pub fn truncation(&self) -> Option<(u64, u64)> {
+        let facts = self.systems.iter().map(|system| system.volume.facts());
+        let claimed = facts.map(|facts: &Facts| facts.volume_bytes).max()?;
+        let missing = claimed.checked_sub(self.disc.len()).filter(|missing| *missing > 0)?;
+        Some((missing, claimed))
+    }
+}
+
+/// The place of a view in `View::ALL`.
+fn preference(view: View) -> usize {
+    View::ALL.iter().position(|other| *other == view).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,182 @@
+//! An image in one local file or block device, read by position.
+//! The only place of the core that asks which operating system it runs on.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Seek, SeekFrom};
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::map::Map;
+use super::{Cost, Source};
+
+/// A file on a local disk, with a map of it to hand to the kernel.
+///
+/// Every read first asks whether the file is still the one that was opened: an image that shrank
+/// or was written to gives errors from then on, never a mixture of two images and never the zeros
+/// that a map shows behind the end of a file.
+#[derive(Debug)]
+pub struct FileSource {
+    file: File,
+    len: u64,
+    stamp: Option<Stamp>,
+    map: Option<Map>,
+}
+
+/// What tells that a regular file was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stamp {
+    len: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(metadata: &Metadata) -> Self {
+        Self { len: metadata.len(), modified: metadata.modified().ok() }
+    }
+}
+
+impl FileSource {
+    /// Opens a regular file or a block device for reading.
+    ///
+    /// # Errors
+    /// What opening said; `IsADirectory` for a directory, `InvalidInput` for anything else that
+    /// has no size (a pipe, a terminal, an endless device).
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let kind = std::fs::metadata(path)?;
+        if kind.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
+        if !kind.is_file() && !is_block_device(&kind) {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "neither a file nor a block device",
+            ));
+        }
+        Self::from_file(File::open(path)?)
+    }
+
+    /// Takes an open file.
+    ///
+    /// # Errors
+    /// Its size cannot be learned.
+    pub fn from_file(mut file: File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        let regular = metadata.is_file();
+        let len = if regular { metadata.len() } else { file.seek(SeekFrom::End(0))? };
+        let stamp = regular.then(|| Stamp::of(&metadata));
+        let map = if regular && len > 0 { Map::new(&file).ok() } else { None };
+        Ok(Self { file, len, stamp, map })
+    }
+
+    /// Fails once the file is no longer the one that was opened.
+    fn check_unchanged(&self) -> io::Result<()> {
+        match self.stamp {
+            Some(stamp) if Stamp::of(&self.file.metadata()?) != stamp => {
+                Err(io::Error::other("the image file was changed after it was opened"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Source for FileSource {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.check_unchanged()?;
+        read_exact_at(&self.file, buf, offset)
+    }
+
+    fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
+        let Some(map) = &self.map else { return Ok(None) };
+        self.check_unchanged()?;
+        Ok(map.range(offset, len))
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::Cheap
+    }
+}
+
+#[cfg(unix)]
+fn read_exact_at(file: &File, buf: &mut [u8], offset: u64) -> io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, buf, offset)
+}
+
+#[cfg(windows)]
+fn read_exact_at(file: &File, mut buf: &mut [u8], mut offset: u64) -> io::Result<()> {
+    while !buf.is_empty() {
+        match std::os::windows::fs::FileExt::seek_read(file, buf, offset) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(n) => {
+                buf = buf.get_mut(n..).unwrap_or_default();
+                offset = offset.saturating_add(crate::num::to_u64(n));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn is_block_device(metadata: &Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_block_device(&metadata.file_type())
+}
+
+#[cfg(windows)]
+fn is_block_device(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn scratch(name: &str) -> std::path::PathBuf {
+        std::env::temp_dir().join(format!("isodrive-file-{}-{name}", std::process::id()))
+    }
+
+    #[test]
+    fn a_file_that_shrank_or_was_written_to_is_an_error_not_zeros() {
+        let path = scratch("shrink");
+        std::fs::write(&path, [7u8; 10_000]).unwrap();
+        let source = FileSource::open(&path).unwrap();
+        let mut buf = [0; 100];
+        source.read_at(&mut buf, 9_900).unwrap();
+        assert_eq!(buf, [7; 100]);
+        assert_eq!(source.mapped(9_900, 100).unwrap().map(<[u8]>::len), Some(100));
+
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(9_000).unwrap();
+        let said = source.read_at(&mut buf, 0).unwrap_err().to_string();
+        assert_eq!(said, "the image file was changed after it was opened");
+        assert!(source.mapped(8_900, 100).is_err(), "the tail of its last page reads as zeros");
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn what_has_no_size_is_refused_at_once() {
+        let error = FileSource::open(&std::env::temp_dir()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+        #[cfg(unix)]
+        {
+            let error = FileSource::open(Path::new("/dev/zero")).unwrap_err();
+            assert_eq!(error.to_string(), "neither a file nor a block device");
+        }
+    }
+
+    #[test]
+    fn a_range_past_the_end_is_an_error() {
+        let path = scratch("end");
+        File::create(&path).unwrap().write_all(b"0123456789").unwrap();
+        let source = FileSource::open(&path).unwrap();
+        let error = source.read_at(&mut [0; 4], 8).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(source.mapped(8, 4).unwrap(), None);
+        std::fs::remove_file(&path).unwrap();
+    }
+}

@@ -1,0 +1,76 @@
+//! Part of another source, seen as a source of its own.
+//! Used for an image that begins somewhere inside a file.
+
+use std::io;
+
+use super::{Cost, Source};
+use crate::num::to_u64;
+
+/// The bytes of `inner` from `start` on, `len` of them.
+#[derive(Debug)]
+pub struct Window<S> {
+    inner: S,
+    start: u64,
+    len: u64,
+}
+
+impl<S: Source> Window<S> {
+    /// A window that begins at byte `start` and reaches to the end of `inner`.
+    #[must_use]
+    pub fn from(inner: S, start: u64) -> Self {
+        let len = inner.len().saturating_sub(start);
+        Self { inner, start, len }
+    }
+
+    /// A window of at most `len` bytes.
+    #[must_use]
+    pub fn new(inner: S, start: u64, len: u64) -> Self {
+        let window = Self::from(inner, start);
+        Self { len: window.len.min(len), ..window }
+    }
+
+    /// Whether a range lies in the window.
+    fn holds(&self, offset: u64, len: usize) -> bool {
+        offset.checked_add(to_u64(len)).is_some_and(|end| end <= self.len)
+    }
+}
+
+impl<S: Source> Source for Window<S> {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        if !self.holds(offset, buf.len()) {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.inner.read_at(buf, self.start.saturating_add(offset))
+    }
+
+    fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
+        if !self.holds(offset, len) {
+            return Ok(None);
+        }
+        self.inner.mapped(self.start.saturating_add(offset), len)
+    }
+
+    fn cost(&self) -> Cost {
+        self.inner.cost()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_shows_its_part_and_nothing_behind_it() {
+        let window = Window::new(b"0123456789".to_vec(), 3, 4);
+        assert_eq!(window.len(), 4);
+        let mut buf = [0; 4];
+        window.read_at(&mut buf, 0).unwrap();
+        assert_eq!(&buf, b"3456");
+        assert!(window.read_at(&mut buf, 1).is_err());
+        assert_eq!(Window::from(b"0123".to_vec(), 9).len(), 0);
+    }
+}

@@ -1,0 +1,210 @@
+//! Allocation descriptors: where a file's bytes lie, across allocation extents (ECMA-167 4/12,
+//! 4/14.5, 4/14.14). Follows chains through `Disc`; the bytes themselves are read by `Extents`.
+
+use zerocopy::FromBytes;
+use zerocopy::little_endian::U32;
+
+use super::disk::{AllocationExtent, BlockAddress, ExtendedAd, LongAd, ShortAd};
+use super::icb::{AllocationKind, Icb, site};
+use super::partition::{Address, Partitions};
+use super::tag::{self, id};
+use crate::cache::Disc;
+use crate::error::{Result, Site};
+use crate::num::{to_u64, to_usize};
+use crate::volume::{Extent, Extents, ExtentsBuilder};
+
+/// One allocation descriptor of any layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Descriptor {
+    kind: ExtentKind,
+    len: u64,
+    address: Address,
+}
+
+/// The two high bits of an extent's length (ECMA-167 4/14.14.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ExtentKind {
+    Recorded,
+    /// Allocated or not, but never written: reads as zeros.
+    NotRecorded,
+    /// More descriptors stand there.
+    Continuation,
+}
+
+/// Where the bytes of a file lie.
+///
+/// # Errors
+/// `Corrupt` for descriptors that lead nowhere, `Limit` for chains that go on for ever, `Io`.
+pub(super) fn extents(disc: &Disc, partitions: &Partitions, icb: &Icb) -> Result<Extents> {
+    let mut builder = ExtentsBuilder::new(disc.limits(), site(icb.at));
+    let len = icb.information_len;
+    if icb.allocation_kind == AllocationKind::Embedded {
+        let held = to_u64(icb.allocation.len()).min(len);
+        builder.push(Extent { at: Some(icb.allocation_at), len: held })?;
+        return Ok(builder.finish(len));
+    }
+    let mut area = icb.allocation.clone();
+    let max = disc.limits().allocation_extents;
+    for _ in 0..max {
+        let Some(next) = push_area(&mut builder, partitions, icb, &area, len)? else {
+            return Ok(builder.finish(len));
+        };
+        area = read_continuation(disc, partitions, next)?;
+    }
+    Err(site(icb.at).limit("allocation extents in one file", max))
+}
+
+/// Adds the extents of one run of descriptors. Gives the descriptor of the run that follows.
+fn push_area(
+    builder: &mut ExtentsBuilder,
+    partitions: &Partitions,
+    icb: &Icb,
+    area: &[u8],
+    len: u64,
+) -> Result<Option<Descriptor>> {
+    let mut rest = area;
+    // Descriptors behind the file's end (its tail, ECMA-167 4/12.1) are not part of its bytes.
+    while builder.len() < len {
+        let Some((descriptor, after)) = parse(rest, icb) else { return Ok(None) };
+        rest = after;
+        let at = match descriptor.kind {
+            ExtentKind::Continuation => return Ok(Some(descriptor)),
+            _ if descriptor.len == 0 => return Ok(None),
+            ExtentKind::Recorded => Some(partitions.byte_of(descriptor.address)?),
+            ExtentKind::NotRecorded => None,
+        };
+        builder.push(Extent { at, len: descriptor.len })?;
+    }
+    Ok(None)
+}
+
+/// The descriptor that `bytes` begin with, and what follows it.
+fn parse<'a>(bytes: &'a [u8], icb: &Icb) -> Option<(Descriptor, &'a [u8])> {
+    let here = icb.address.partition;
+    let long = |address: BlockAddress| Address {
+        partition: address.partition.get(),
+        block: address.block.get(),
+    };
+    let (len, address, rest): (U32, Address, &[u8]) = match icb.allocation_kind {
+        AllocationKind::Short => {
+            let (ad, rest) = ShortAd::ref_from_prefix(bytes).ok()?;
+            (ad.len, Address { partition: here, block: ad.block.get() }, rest)
+        }
+        AllocationKind::Long => {
+            let (ad, rest) = LongAd::ref_from_prefix(bytes).ok()?;
+            (ad.len, long(ad.address), rest)
+        }
+        AllocationKind::Extended => {
+            let (ad, rest) = ExtendedAd::ref_from_prefix(bytes).ok()?;
+            (ad.len, long(ad.address), rest)
+        }
+        AllocationKind::Embedded => return None,
+    };
+    let kind = match len.get() >> 30 {
+        0 => ExtentKind::Recorded,
+        3 => ExtentKind::Continuation,
+        _ => ExtentKind::NotRecorded,
+    };
+    let len = u64::from(len.get() & 0x3FFF_FFFF);
+    Some((Descriptor { kind, len, address }, rest))
+}
+
+/// The descriptors in an allocation extent (ECMA-167 4/14.5).
+fn read_continuation(disc: &Disc, partitions: &Partitions, next: Descriptor) -> Result<Vec<u8>> {
+    let at = partitions.byte_of(next.address)?;
+    let place = Site::new("allocation extent descriptor", "ECMA-167 4/14.5", at);
+    let len = next.len.clamp(to_u64(size_of::<AllocationExtent>()), disc.limits().icb_bytes);
+    let bytes = disc.metadata(at, to_usize(len.min(partitions.block_bytes())), place)?;
+    let is_one =
+        tag::parse(&bytes).is_some_and(|tag| tag.identifier.get() == id::ALLOCATION_EXTENT);
+    let Some((head, rest)) = AllocationExtent::ref_from_prefix(&bytes).ok().filter(|_| is_one)
+    else {
+        return Err(place.corrupt("there is none where one is announced"));
+    };
+    let used = to_usize(head.len.get().into());
+    Ok(rest.get(..used).ok_or(place.corrupt("its descriptors run past its extent"))?.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::Timestamp;
+    use crate::volume::{FileKind, Posix};
+
+    fn icb(kind: AllocationKind, allocation: Vec<u8>, len: u64) -> Icb {
+        Icb {
+            at: 0,
+            address: Address { partition: 0, block: 0 },
+            kind: FileKind::Regular,
+            information_len: len,
+            links: 1,
+            posix: Posix { permissions: 0, uid: None, gid: None },
+            device: None,
+            modified: Timestamp::default(),
+            accessed: Timestamp::default(),
+            changed: Timestamp::default(),
+            created: None,
+            allocation_kind: kind,
+            allocation,
+            allocation_at: 176,
+            is_sound: true,
+        }
+    }
+
+    fn short(kind: u32, len: u32, block: u32) -> Vec<u8> {
+        [(kind << 30 | len).to_le_bytes(), block.to_le_bytes()].concat()
+    }
+
+    /// A disc of four blocks; block 2 is an allocation extent with the given descriptors.
+    fn disc(descriptors: &[u8]) -> Disc {
+        let mut bytes = vec![0u8; 8192];
+        let len = u32::try_from(descriptors.len()).unwrap();
+        let block = &mut bytes[4096..];
+        block[0..2].copy_from_slice(&id::ALLOCATION_EXTENT.to_le_bytes());
+        block[4] = block[0].wrapping_add(block[1]);
+        block[20..24].copy_from_slice(&len.to_le_bytes());
+        block[24..][..descriptors.len()].copy_from_slice(descriptors);
+        Disc::new(Box::new(bytes), Limits { allocation_extents: 8, ..Limits::default() })
+    }
+
+    fn runs(disc: &Disc, icb: &Icb) -> Result<Vec<(u64, Extent)>> {
+        extents(disc, &Partitions::for_tests(0), icb).map(|e| e.runs().to_vec())
+    }
+
+    #[test]
+    fn extents_go_on_in_allocation_extents_and_holes_have_no_place() {
+        let first = [short(0, 2048, 1), short(3, 2048, 2)].concat();
+        let second = [short(1, 4096, 9), short(2, 2048, 0), short(0, 100, 3)].concat();
+        let got = runs(&disc(&second), &icb(AllocationKind::Short, first, 8292)).unwrap();
+        let want = [
+            (0, Extent { at: Some(2048), len: 2048 }),
+            (2048, Extent { at: None, len: 6144 }),
+            (8192, Extent { at: Some(6144), len: 100 }),
+        ];
+        assert_eq!(got, want);
+    }
+
+    #[test]
+    fn descriptors_behind_the_end_of_the_file_are_not_read() {
+        let tail = [short(0, 2048, 1), short(3, 2048, 0)].concat();
+        let got = runs(&disc(b""), &icb(AllocationKind::Short, tail, 2048)).unwrap();
+        assert_eq!(got.len(), 1);
+    }
+
+    #[test]
+    fn a_chain_that_circles_or_leads_nowhere_is_an_error() {
+        let circle = short(3, 2048, 2);
+        let error = runs(&disc(&circle), &icb(AllocationKind::Short, circle.clone(), 1));
+        assert!(error.unwrap_err().to_string().contains("more than 8 allocation extents"));
+        let nowhere = icb(AllocationKind::Short, short(3, 2048, 1), 1);
+        let said = runs(&disc(b""), &nowhere).unwrap_err().to_string();
+        assert!(said.contains("there is none where one is announced"), "{said}");
+    }
+
+    #[test]
+    fn an_embedded_file_lies_in_its_own_entry() {
+        let got = runs(&disc(b""), &icb(AllocationKind::Embedded, b"hello".to_vec(), 5)).unwrap();
+        assert_eq!(got, [(0, Extent { at: Some(176), len: 5 })]);
+    }
+}

@@ -1,0 +1,265 @@
+//! File entries: what an ICB records of a file (ECMA-167 4/14.9, 4/14.17).
+//! Parsing only; where the file's bytes lie is worked out by `allocation`.
+
+use zerocopy::FromBytes;
+
+use super::disk::{
+    AttributeHead, AttributeSpace, DeviceSpecification, EntryHead, ExtendedFileEntry, FileEntry,
+    UdfTime,
+};
+use super::partition::Address;
+use super::tag::{self, id};
+use crate::error::{Error, Result, Site};
+use crate::num::{to_u64, to_usize};
+use crate::time::Timestamp;
+use crate::volume::{Device, FileKind, Posix};
+
+/// How a file's allocation descriptors are laid out (ECMA-167 4/14.6.8, bits 0-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum AllocationKind {
+    Short,
+    Long,
+    Extended,
+    /// The file's bytes stand where the descriptors would.
+    Embedded,
+}
+
+/// What an ICB records.
+#[derive(Debug)]
+pub(super) struct Icb {
+    /// Byte position of the entry.
+    pub(super) at: u64,
+    pub(super) address: Address,
+    pub(super) kind: FileKind,
+    pub(super) information_len: u64,
+    pub(super) links: u32,
+    pub(super) posix: Posix,
+    pub(super) device: Option<Device>,
+    pub(super) modified: Timestamp,
+    pub(super) accessed: Timestamp,
+    pub(super) changed: Timestamp,
+    pub(super) created: Option<Timestamp>,
+    pub(super) allocation_kind: AllocationKind,
+    /// The allocation descriptors, or the file itself.
+    pub(super) allocation: Vec<u8>,
+    /// Byte position of `allocation`.
+    pub(super) allocation_at: u64,
+    /// Whether the CRC fits.
+    pub(super) is_sound: bool,
+}
+
+/// The parts in which the two kinds of entry differ.
+struct Variant {
+    size: usize,
+    accessed: UdfTime,
+    modified: UdfTime,
+    changed: UdfTime,
+    created: Option<UdfTime>,
+    attributes_len: u32,
+    allocation_len: u32,
+}
+
+/// An ICB's place, for errors.
+pub(super) const fn site(at: u64) -> Site {
+    Site::new("file entry", "ECMA-167 4/14.9", at)
+}
+
+impl Icb {
+    /// Parses the entry that a block begins with.
+    ///
+    /// # Errors
+    /// `Stale` if the block holds no file entry at all, `Corrupt`, `Unsupported`.
+    pub(super) fn parse(block: &[u8], at: u64, address: Address, node: u64) -> Result<Self> {
+        let tag = tag::parse(block).ok_or(Error::Stale(node))?;
+        let variant = Variant::parse(block, tag.identifier.get()).ok_or(Error::Stale(node))?;
+        let (head, _) =
+            EntryHead::ref_from_prefix(block).map_err(|_| site(at).corrupt("it is cut short"))?;
+        let strategy = head.icb.strategy.get();
+        if strategy != 4 {
+            return Err(site(at).unsupported("ICB strategies other than 4"));
+        }
+        let attributes_end = variant.size.saturating_add(to_usize(variant.attributes_len.into()));
+        let attributes = block
+            .get(variant.size..attributes_end)
+            .ok_or(site(at).corrupt("its extended attributes run past its block"))?;
+        let allocation_end = attributes_end.saturating_add(to_usize(variant.allocation_len.into()));
+        let allocation = block
+            .get(attributes_end..allocation_end)
+            .ok_or(site(at).corrupt("its allocation descriptors run past its block"))?;
+        let time = |time: UdfTime| time.timestamp().unwrap_or_default();
+        Ok(Self {
+            at,
+            address,
+            kind: file_kind(head.icb.file_type)
+                .ok_or(site(at).unsupported("a file type that is no file of a user's"))?,
+            information_len: head.information_len.get(),
+            links: u32::from(head.links.get()).max(1),
+            posix: posix(head),
+            device: device(attributes),
+            modified: time(variant.modified),
+            accessed: time(variant.accessed),
+            changed: time(variant.changed),
+            created: variant.created.and_then(|created| created.timestamp()),
+            allocation_kind: allocation_kind(head.icb.flags.get())
+                .ok_or(site(at).corrupt("its kind of allocation descriptor has no meaning"))?,
+            allocation: allocation.to_vec(),
+            allocation_at: at.saturating_add(to_u64(attributes_end)),
+            is_sound: tag::crc_is_right(&tag, block),
+        })
+    }
+}
+
+impl Variant {
+    fn parse(block: &[u8], identifier: u16) -> Option<Self> {
+        match identifier {
+            id::FILE_ENTRY => {
+                let (entry, _) = FileEntry::ref_from_prefix(block).ok()?;
+                Some(Self {
+                    size: size_of::<FileEntry>(),
+                    accessed: entry.accessed,
+                    modified: entry.modified,
+                    changed: entry.changed,
+                    created: None,
+                    attributes_len: entry.attributes_len.get(),
+                    allocation_len: entry.allocation_len.get(),
+                })
+            }
+            id::EXTENDED_FILE_ENTRY => {
+                let (entry, _) = ExtendedFileEntry::ref_from_prefix(block).ok()?;
+                Some(Self {
+                    size: size_of::<ExtendedFileEntry>(),
+                    accessed: entry.accessed,
+                    modified: entry.modified,
+                    changed: entry.changed,
+                    created: Some(entry.created),
+                    attributes_len: entry.attributes_len.get(),
+                    allocation_len: entry.allocation_len.get(),
+                })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// File types (ECMA-167 4/14.6.6, UDF 2.60 2.3.5.2); 0 is met for plain files.
+const fn file_kind(file_type: u8) -> Option<FileKind> {
+    Some(match file_type {
+        0 | 5 | 249 => FileKind::Regular,
+        4 => FileKind::Directory,
+        6 => FileKind::BlockDevice,
+        7 => FileKind::CharDevice,
+        9 => FileKind::Fifo,
+        10 => FileKind::Socket,
+        12 => FileKind::Symlink,
+        _ => return None,
+    })
+}
+
+const fn allocation_kind(flags: u16) -> Option<AllocationKind> {
+    Some(match flags & 7 {
+        0 => AllocationKind::Short,
+        1 => AllocationKind::Long,
+        2 => AllocationKind::Extended,
+        3 => AllocationKind::Embedded,
+        _ => return None,
+    })
+}
+
+/// Mode and owner (ECMA-167 4/14.9.5; set-id and sticky bits 4/14.6.8). Ids of -1 are none
+/// (UDF 2.60 2.3.6.1).
+fn posix(head: &EntryHead) -> Posix {
+    let bits = head.permissions.get();
+    let flags = head.icb.flags.get();
+    let rwx = |shift: u32| u16::try_from(bits.checked_shr(shift).unwrap_or(0) & 7).unwrap_or(0);
+    let special = |flag: u16, mode: u16| if flags & flag == 0 { 0 } else { mode };
+    let permissions = rwx(0)
+        | rwx(5) << 3
+        | rwx(10) << 6
+        | special(1 << 6, 0o4000)
+        | special(1 << 7, 0o2000)
+        | special(1 << 8, 0o1000);
+    let id = |id: u32| (id != u32::MAX).then_some(id);
+    Posix { permissions, uid: id(head.uid.get()), gid: id(head.gid.get()) }
+}
+
+/// The device number among extended attributes (ECMA-167 4/14.10.7).
+fn device(attributes: &[u8]) -> Option<Device> {
+    const DEVICE_SPECIFICATION: u32 = 12;
+    let mut rest = attributes.get(size_of::<AttributeSpace>()..)?;
+    loop {
+        let (head, data) = AttributeHead::ref_from_prefix(rest).ok()?;
+        if head.kind.get() == DEVICE_SPECIFICATION {
+            let (device, _) = DeviceSpecification::ref_from_prefix(data).ok()?;
+            return Some(Device { major: device.major.get(), minor: device.minor.get() });
+        }
+        let len = to_usize(head.len.get().into());
+        rest = rest.get(len..).filter(|_| len >= size_of::<AttributeHead>())?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file entry with the given permissions, ICB flags and ids, and room for `tail`.
+    fn entry(permissions: u32, flags: u16, uid: u32, tail: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; 2048];
+        bytes[0..2].copy_from_slice(&id::FILE_ENTRY.to_le_bytes());
+        bytes[20] = 4;
+        bytes[27] = 5;
+        bytes[34..36].copy_from_slice(&flags.to_le_bytes());
+        bytes[36..40].copy_from_slice(&uid.to_le_bytes());
+        bytes[44..48].copy_from_slice(&permissions.to_le_bytes());
+        bytes[176..][..tail.len()].copy_from_slice(tail);
+        bytes[4] = bytes[..16].iter().fold(0, |a: u8, b| a.wrapping_add(*b));
+        bytes
+    }
+
+    const HERE: Address = Address { partition: 0, block: 0 };
+
+    #[test]
+    fn permissions_come_in_fives_and_ids_of_minus_one_are_none() {
+        for (permissions, flags, uid, mode, want_uid) in [
+            (0b00111_00101_00100, 0, 7, 0o754, Some(7)),
+            (0b11111_11111_11111, 1 << 6, u32::MAX, 0o4777, None),
+            (0, 1 << 8 | 1 << 7, 0, 0o3000, Some(0)),
+        ] {
+            let icb = Icb::parse(&entry(permissions, flags, uid, b""), 0, HERE, 0).unwrap();
+            assert_eq!(icb.posix, Posix { permissions: mode, uid: want_uid, gid: Some(0) });
+        }
+    }
+
+    #[test]
+    fn lengths_past_the_block_are_named() {
+        for (at, want) in [
+            (168, "its extended attributes run past its block"),
+            (172, "its allocation descriptors run past its block"),
+        ] {
+            let mut bytes = entry(0, 0, 0, b"");
+            bytes[at..at + 4].copy_from_slice(&1873u32.to_le_bytes());
+            let error = Icb::parse(&bytes, 0, HERE, 0).unwrap_err().to_string();
+            assert!(error.contains(want), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_block_without_a_file_entry_is_no_node() {
+        assert!(matches!(Icb::parse(&[0; 2048], 0, HERE, 77), Err(Error::Stale(77))));
+    }
+
+    #[test]
+    fn a_device_number_stands_among_the_attributes() {
+        let mut tail = vec![0; 24];
+        tail.extend(5u32.to_le_bytes());
+        tail.extend([0; 4]);
+        tail.extend(12u32.to_le_bytes());
+        tail.extend(12u32.to_le_bytes());
+        tail.extend([1, 0, 0, 0]);
+        for number in [24u32, 0, 8, 3] {
+            tail.extend(number.to_le_bytes());
+        }
+        assert_eq!(device(&tail), Some(Device { major: 8, minor: 3 }));
+        tail[32] = 0;
+        assert_eq!(device(&tail), None, "an attribute of no length ends the search");
+    }
+}

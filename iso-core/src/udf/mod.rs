@@ -1,0 +1,16 @@
+//! UDF: anchors, descriptor sequences, partitions, ICBs and file identifiers (ECMA-167, OSTA UDF).
+//! Reads through `Disc`, knows nothing of ISO 9660 or of who asks.
+
+mod allocation;
+mod anchor;
+mod directory;
+mod disk;
+mod icb;
+mod partition;
+mod sequence;
+mod symlink;
+mod tag;
+mod volume;
+
+pub(crate) use anchor::{find_anchor, has_recognition_sequence};
+pub(crate) use volume::UdfVolume;

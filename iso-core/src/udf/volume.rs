@@ -1,0 +1,290 @@
+//! A UDF file set as a `Volume`: directories, attributes and file extents by ICB.
+//! Puts together what `icb`, `allocation`, `directory` and `symlink` parse; parses nothing itself.
+
+use std::sync::Arc;
+
+use zerocopy::FromBytes;
+
+use super::anchor::Anchor;
+use super::disk::{Characteristics, FileSetDescriptor, LogicalDescriptor, LongAd};
+use super::icb::{Icb, site};
+use super::partition::{Address, Partitions};
+use super::sequence::Sequence;
+use super::tag::{self, id};
+use super::{allocation, directory::Identifiers, symlink};
+use crate::cache::{Disc, WeightedCache, zeroed};
+use crate::error::{Error, Result, Site};
+use crate::num::{quotient, to_u64, to_usize};
+use crate::text::{decode_cs0, decode_dstring, make_component, trim_padding};
+use crate::volume::{Attr, Dir, DirBuilder, Extents, Facts, FileKind, NodeId, Volume};
+
+/// The file set of a UDF logical volume.
+pub(crate) struct UdfVolume {
+    disc: Arc<Disc>,
+    facts: Facts,
+    partitions: Partitions,
+    root: NodeId,
+    dirs: WeightedCache<NodeId, Dir>,
+    files: WeightedCache<NodeId, Extents>,
+}
+
+impl UdfVolume {
+    /// Opens the volume that an anchor leads to. Reads descriptors and the root's ICB.
+    ///
+    /// # Errors
+    /// `Corrupt` where a descriptor that is needed is missing or wrong; `Unsupported` for
+    /// partitions that are not plain.
+    pub(crate) fn open(disc: Arc<Disc>, anchor: &Anchor) -> Result<Self> {
+        let sequence = Sequence::read(&disc, anchor)?;
+        let (logical, maps, place) = sequence.logical(anchor)?;
+        let block_bytes = logical.block_bytes.get();
+        if !block_bytes.is_power_of_two() || !(512..=32_768).contains(&block_bytes) {
+            return Err(place.corrupt("its block size is no power of two from 512 to 32768"));
+        }
+        let partitions = Partitions::read(logical, maps, &sequence, anchor.sector_bytes, place)?;
+        let facts = facts(&sequence, logical, &partitions);
+        let root = root_icb(&disc, &partitions, logical)?;
+        let volume = Self {
+            facts,
+            root: node_of(&partitions, address_of(&root))?,
+            partitions,
+            dirs: WeightedCache::new(disc.limits().parsed_cache_bytes),
+            files: WeightedCache::new(disc.limits().parsed_cache_bytes / 4),
+            disc,
+        };
+        if volume.icb(volume.root)?.kind != FileKind::Directory {
+            return Err(site(volume.root.position()).corrupt("the root is no directory"));
+        }
+        Ok(volume)
+    }
+
+    /// The file entry of a node.
+    fn icb(&self, node: NodeId) -> Result<Icb> {
+        let (at, address) = self.place_of(node)?;
+        let len = to_usize(self.partitions.block_bytes());
+        let block = self.disc.metadata(at, len, site(at))?;
+        let icb = Icb::parse(&block, at, address, node.number())?;
+        if !icb.is_sound {
+            self.disc
+                .findings()
+                .note_error("it is used all the same", &site(at).corrupt("its CRC is wrong"));
+        }
+        Ok(icb)
+    }
+
+    /// Byte and address of a node's ICB.
+    fn place_of(&self, node: NodeId) -> Result<(u64, Address)> {
+        let stale = Error::Stale(node.number());
+        let partition = u16::try_from(node.number() >> PARTITION_SHIFT).unwrap_or(u16::MAX);
+        let bare = NodeId::from_number(node.number() & ((1 << PARTITION_SHIFT) - 1));
+        let start = self.partitions.byte_of(Address { partition, block: 0 })?;
+        let Some(offset) = bare.position().checked_sub(start) else { return Err(stale) };
+        let block = quotient(offset, self.partitions.block_bytes());
+        let Ok(block) = u32::try_from(block) else { return Err(stale) };
+        let address = Address { partition, block };
+        let at = self.partitions.byte_of(address)?;
+        if at != bare.position() || at >= self.disc.len() {
+            return Err(stale);
+        }
+        Ok((at, address))
+    }
+
+    /// All bytes of a directory or link, which are held in memory while they are parsed.
+    fn small_file(&self, icb: &Icb, max: u64, what: &'static str) -> Result<Vec<u8>> {
+        let extents = allocation::extents(&self.disc, &self.partitions, icb)?;
+        if extents.len() > max {
+            return Err(site(icb.at).limit(what, max));
+        }
+        let mut bytes = zeroed(to_usize(extents.len()))?;
+        let mut filled = 0usize;
+        // Read as metadata, run by run, so that the cache keeps what is read again.
+        for (_, run) in extents.runs() {
+            let left = bytes.get_mut(filled..).unwrap_or_default();
+            let len = to_usize(run.len).min(left.len());
+            if let (Some(at), Some(target)) = (run.at, left.get_mut(..len)) {
+                target.copy_from_slice(&self.disc.metadata(at, len, site(icb.at))?);
+            }
+            filled = filled.saturating_add(len);
+        }
+        if filled < bytes.len() {
+            return Err(site(icb.at).corrupt("its extents end before its length"));
+        }
+        Ok(bytes)
+    }
+
+    fn parse_dir(&self, node: NodeId) -> Result<Dir> {
+        let icb = self.icb(node)?;
+        if icb.kind != FileKind::Directory {
+            return Err(Error::NotDirectory);
+        }
+        let limits = self.disc.limits();
+        let bytes = self.small_file(&icb, limits.directory_bytes, "bytes in one directory")?;
+        let place = Site::new("directory", "ECMA-167 4/8.6", icb.at);
+        let entries = Identifiers::new(&bytes, place);
+        let parent = entries
+            .clone()
+            .flatten()
+            .find(|entry| entry.characteristics.contains(Characteristics::PARENT))
+            .and_then(|entry| node_of(&self.partitions, address_of(&entry.icb)).ok());
+        let mut builder = DirBuilder::new(node, parent.unwrap_or(self.root), limits, place);
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    self.disc.findings().note_error("it is left out", &error);
+                    continue;
+                }
+            };
+            let skipped = Characteristics::PARENT | Characteristics::DELETED;
+            if entry.characteristics.intersects(skipped) {
+                continue;
+            }
+            let is_dir = entry.characteristics.contains(Characteristics::DIRECTORY);
+            let kind = is_dir.then_some(FileKind::Directory);
+            let name = self.name(entry.name, icb.at, entry.offset);
+            match node_of(&self.partitions, address_of(&entry.icb)) {
+                Ok(child) => builder.push(&name, child, kind)?,
+                Err(error) => self.disc.findings().note_error("an entry is left out", &error),
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    /// The name of an entry; one that cannot be decoded is made from its bytes.
+    fn name(&self, cs0: &[u8], dir_at: u64, offset: usize) -> Vec<u8> {
+        let decoded = decode_cs0(cs0);
+        let is_readable = decoded.is_some();
+        let mut name = decoded.unwrap_or_else(|| cs0.escape_ascii().to_string().into_bytes());
+        if make_component(&mut name) || !is_readable {
+            let place = Site::new(
+                "file identifier descriptor",
+                "UDF 2.60 2.3.4",
+                dir_at.saturating_add(to_u64(offset)),
+            );
+            self.disc.findings().note_error(
+                "it is shown with _ in place of what a name cannot hold",
+                &place.corrupt("its name is no file name"),
+            );
+        }
+        name
+    }
+}
+
+impl Volume for UdfVolume {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn disc(&self) -> &Disc {
+        &self.disc
+    }
+
+    fn root(&self) -> NodeId {
+        self.root
+    }
+
+    fn attr(&self, node: NodeId) -> Result<Attr> {
+        let icb = self.icb(node)?;
+        Ok(Attr {
+            node,
+            kind: icb.kind,
+            size: match icb.kind {
+                FileKind::Directory | FileKind::Regular => icb.information_len,
+                FileKind::Symlink => self.read_link(node).map_or(0, |path| to_u64(path.len())),
+                FileKind::BlockDevice
+                | FileKind::CharDevice
+                | FileKind::Fifo
+                | FileKind::Socket => 0,
+            },
+            links: icb.links,
+            posix: Some(icb.posix),
+            device: icb.device,
+            modified: icb.modified,
+            accessed: icb.accessed,
+            changed: icb.changed,
+            created: icb.created,
+        })
+    }
+
+    fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>> {
+        self.dirs.get_or_make(node, || self.parse_dir(node).map(Arc::new))
+    }
+
+    fn extents(&self, node: NodeId) -> Result<Arc<Extents>> {
+        self.files.get_or_make(node, || {
+            let icb = self.icb(node)?;
+            match icb.kind {
+                FileKind::Regular => {
+                    allocation::extents(&self.disc, &self.partitions, &icb).map(Arc::new)
+                }
+                FileKind::Directory => Err(Error::IsDirectory),
+                FileKind::Symlink
+                | FileKind::BlockDevice
+                | FileKind::CharDevice
+                | FileKind::Fifo
+                | FileKind::Socket => Err(Error::NotRegular),
+            }
+        })
+    }
+
+    fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
+        let icb = self.icb(node)?;
+        if icb.kind != FileKind::Symlink {
+            return Err(Error::NotSymlink);
+        }
+        let place = Site::new("symbolic link", "ECMA-167 4/14.16", icb.at);
+        let max = to_u64(self.disc.limits().symlink_bytes);
+        // A component of four bytes may stand for a single character of the target.
+        let components =
+            self.small_file(&icb, max.saturating_mul(5), "bytes in one symbolic link")?;
+        let target = symlink::target(&components)
+            .ok_or(place.corrupt("its path components break a rule"))?;
+        if to_u64(target.len()) > max {
+            return Err(place.limit("bytes in the target of a symbolic link", max));
+        }
+        Ok(target)
+    }
+}
+
+/// Where a node's number carries the partition map that its ICB was reached through: short
+/// allocation descriptors count in that partition. Map 0, the usual one, leaves the number bare.
+const PARTITION_SHIFT: u32 = 56;
+
+/// The node whose ICB lies at an address.
+fn node_of(partitions: &Partitions, address: Address) -> Result<NodeId> {
+    let bare = NodeId::at(partitions.byte_of(address)?).number();
+    let tag = u64::from(address.partition) << PARTITION_SHIFT;
+    Ok(NodeId::from_number(bare | tag))
+}
+
+fn address_of(icb: &LongAd) -> Address {
+    Address { partition: icb.address.partition.get(), block: icb.address.block.get() }
+}
+
+/// The ICB of the root directory, by the file set descriptor (ECMA-167 4/14.1).
+fn root_icb(disc: &Disc, partitions: &Partitions, logical: &LogicalDescriptor) -> Result<LongAd> {
+    let at = partitions.byte_of(address_of(&logical.file_set))?;
+    let place = Site::new("file set descriptor", "ECMA-167 4/14.1", at);
+    let bytes = disc.metadata(at, size_of::<FileSetDescriptor>(), place)?;
+    let is_one = tag::parse(&bytes).is_some_and(|tag| tag.identifier.get() == id::FILE_SET);
+    let file_set = FileSetDescriptor::ref_from_prefix(&bytes).ok().filter(|_| is_one);
+    let (file_set, _) = file_set.ok_or(place.corrupt("there is none where one is announced"))?;
+    Ok(file_set.root)
+}
+
+fn facts(sequence: &Sequence, logical: &LogicalDescriptor, partitions: &Partitions) -> Facts {
+    let suffix = logical.domain.suffix;
+    let [low, high, ..] = suffix;
+    let primary = sequence.primary();
+    let application = primary.map(|p| trim_padding(&p.implementation.identifier).to_vec());
+    Facts {
+        system: format!("UDF {high:x}.{low:02x}"),
+        label: decode_dstring(&logical.volume),
+        block_bytes: logical.block_bytes.get(),
+        volume_bytes: partitions.end(),
+        created: primary.and_then(|p| p.recorded.timestamp()),
+        publisher: Vec::new(),
+        application: application.unwrap_or_default(),
+        ignores_case: false,
+    }
+}

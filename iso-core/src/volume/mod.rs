@@ -1,0 +1,113 @@
+//! What every file system on a disc offers, whatever its format: one trait, nodes, directories.
+//! Adapters and tools work through this room alone; formats implement it.
+
+mod dir;
+mod extents;
+mod node;
+mod path;
+mod present;
+mod walk;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::cache::Disc;
+use crate::error::{Error, Result};
+
+pub use dir::{Dir, DirBuilder, DirEntry};
+pub use extents::{Extent, Extents, ExtentsBuilder};
+pub use node::{Attr, Device, FileKind, NodeId, Posix};
+pub use path::resolve;
+pub use present::{Case, Owner, Permissions, Presentation, Stat};
+pub use walk::{Step, Walk};
+
+/// What a volume says of itself as a whole.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// File system and version for people, as in `UDF 1.02` or `ISO 9660 + Rock Ridge 1.12`.
+    pub system: String,
+    /// The volume's name as recorded, padding removed; WTF-8.
+    pub label: Vec<u8>,
+    /// Bytes of one logical block.
+    pub block_bytes: u32,
+    /// Bytes the volume claims to span.
+    pub volume_bytes: u64,
+    /// When the volume was made, if it says.
+    pub created: Option<crate::Timestamp>,
+    /// Who published it and with which program, where the format records it; WTF-8.
+    pub publisher: Vec<u8>,
+    /// The program that made the volume.
+    pub application: Vec<u8>,
+    /// Whether names that differ in case alone are meant to be one name.
+    pub ignores_case: bool,
+}
+
+/// A read-only file system on a disc. All methods may be called from many threads.
+pub trait Volume: Send + Sync {
+    /// What the volume says of itself.
+    fn facts(&self) -> &Facts;
+
+    /// The disc it lies on.
+    fn disc(&self) -> &Disc;
+
+    /// The root directory.
+    fn root(&self) -> NodeId;
+
+    /// What is recorded of a node.
+    ///
+    /// # Errors
+    /// `Stale` for a number that is no node of this volume; otherwise what is wrong with it.
+    fn attr(&self, node: NodeId) -> Result<Attr>;
+
+    /// The entries of a directory, without `.` and `..`.
+    ///
+    /// # Errors
+    /// `NotDirectory`, or what is wrong with the directory as a whole.
+    fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>>;
+
+    /// Where the bytes of a regular file lie.
+    ///
+    /// # Errors
+    /// `IsDirectory`, `NotRegular`, or what is wrong with the file.
+    fn extents(&self, node: NodeId) -> Result<Arc<Extents>>;
+
+    /// The target of a symbolic link, as recorded.
+    ///
+    /// # Errors
+    /// `NotSymlink`, or what is wrong with the link.
+    fn read_link(&self, node: NodeId) -> Result<Vec<u8>>;
+
+    /// The node of an entry by name; `.` and `..` work too. Where no entry has exactly this name
+    /// and `fold` is set, the first one that differs in case alone is meant.
+    ///
+    /// # Errors
+    /// `NotFound`, `NotDirectory`, `BadName`, or what is wrong with the directory.
+    fn lookup(&self, dir: NodeId, name: &[u8], fold: bool) -> Result<NodeId> {
+        if name.len() > self.disc().limits().name_bytes {
+            return Err(Error::BadName("it is too long"));
+        }
+        let dir = self.read_dir(dir)?;
+        match name {
+            b"." => Ok(dir.node()),
+            b".." => Ok(dir.parent()),
+            _ => dir.find(name, fold).map(|entry| entry.node).ok_or(Error::NotFound),
+        }
+    }
+
+    /// Up to `len` bytes of a regular file from byte `offset`; fewer only at its end. Borrowed
+    /// bytes belong to a map of the image: hand them to the kernel, do not look at them.
+    ///
+    /// # Errors
+    /// As `extents`, and `Io` or `Corrupt` where bytes cannot be had: never zeros in their place.
+    fn read(&self, node: NodeId, offset: u64, len: usize) -> Result<Cow<'_, [u8]>> {
+        self.extents(node)?.read(self.disc(), offset, len)
+    }
+
+    /// As `read`, into a buffer that the caller may look at. Returns how many bytes were read.
+    ///
+    /// # Errors
+    /// As `read`.
+    fn read_into(&self, node: NodeId, offset: u64, buf: &mut [u8]) -> Result<usize> {
+        self.extents(node)?.read_into(self.disc(), offset, buf)
+    }
+}
