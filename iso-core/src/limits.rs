@@ -24,10 +24,15 @@ pub struct Limits {
     pub extents: u64,
     /// Allocation extents followed for one file: they may form a circle.
     pub allocation_extents: u64,
+    /// Indirect entries followed for one ICB (strategy 4096): they may form a circle.
+    pub indirections: u64,
     /// Bytes of allocation descriptors or extended attributes read for one ICB.
     pub icb_bytes: u64,
     /// Depth to which walkers descend: directories may contain themselves.
     pub walk_depth: usize,
+    /// Directories that a walker enters again under another path: a disc may tie its directories
+    /// together so that each holds the next one twice.
+    pub revisits: usize,
     /// Boot catalogue entries listed.
     pub boot_entries: u64,
     /// Bytes of blocks kept that hold descriptors, directories and ICBs.
@@ -53,8 +58,10 @@ impl Default for Limits {
             symlink_bytes: 4095,
             extents: 1_000_000,
             allocation_extents: 10_000,
+            indirections: 16,
             icb_bytes: 1 << 20,
             walk_depth: 256,
+            revisits: 1024,
             boot_entries: 256,
             metadata_cache_bytes: 8 << 20,
             bulk_cache_bytes: 64 << 20,

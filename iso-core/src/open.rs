@@ -4,14 +4,14 @@
 use std::sync::Arc;
 
 use crate::cache::Disc;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Site};
 use crate::foreign;
 use crate::iso9660::{
     BootEntry, DescriptorSet, IsoVolume, NameStyle, TreeDescriptor, boot_entries,
 };
 use crate::limits::Limits;
 use crate::source::Source;
-use crate::udf::{UdfVolume, find_anchor, has_recognition_sequence};
+use crate::udf::{UdfVolume, find_anchor, recognition_step};
 use crate::view::{self, Candidate, View};
 use crate::volume::{Facts, FileKind, Volume};
 
@@ -71,20 +71,17 @@ impl Image {
         Ok(image)
     }
 
-    /// A UDF volume without a recognition sequence is looked for too, but on a disc with ISO 9660
-    /// descriptors only with the block size of discs, to keep opening cheap.
     fn add_udf(&mut self, is_iso: bool) -> Result<()> {
-        let is_announced = has_recognition_sequence(&self.disc);
-        let Some(anchor) = find_anchor(&self.disc, is_announced || !is_iso)? else {
-            if is_announced {
-                let site =
-                    crate::Site::new("volume recognition sequence", "ECMA-167 3/9.1", 32_768);
-                let error = site.corrupt("it announces UDF, and no anchor is found");
+        let step = recognition_step(&self.disc);
+        let Some(anchor) = find_anchor(&self.disc, step, is_iso)? else {
+            if step.is_some() {
+                let error = Site::new("volume recognition sequence", "ECMA-167 3/9.1", 32_768)
+                    .corrupt("it announces UDF, and no anchor is found");
                 self.refuse(View::Udf, error);
             }
             return Ok(());
         };
-        if !is_announced {
+        if step.is_none() {
             self.disc.findings().note("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
         }
         match UdfVolume::open(self.disc.clone(), &anchor) {
@@ -135,11 +132,16 @@ impl Image {
 
     /// Why no file system could be opened.
     fn why_empty(mut self, set: &DescriptorSet) -> Error {
+        let claimed = set.primary.iter().chain(&set.joliet).map(|tree| tree.volume_bytes).max();
+        if claimed.is_some_and(|claimed| claimed > self.disc.len()) {
+            return Site::new("volume descriptor", "ECMA-119 8.4.8", 32_768)
+                .corrupt("the image is cut short, and its root directory lies past the cut");
+        }
         if !self.refused.is_empty() {
             return self.refused.swap_remove(0).1;
         }
         if set.recognised {
-            return crate::Site::new("volume descriptor set", "ECMA-119 6.2.1", 32_768)
+            return Site::new("volume descriptor set", "ECMA-119 6.2.1", 32_768)
                 .corrupt("it holds no usable primary or supplementary descriptor");
         }
         foreign::identify(&self.disc).map_or_else(|error| error, Error::Unrecognised)

@@ -8,7 +8,7 @@ use crate::text::{decode_utf16_be, make_component};
 pub(super) fn plain_name(identifier: &[u8]) -> Vec<u8> {
     let mut name = without_version(identifier).to_vec();
     // A file without extension still ends in the separator (ECMA-119 7.5.1).
-    if name.len() > 1 && name.last() == Some(&b'.') {
+    if name.last() == Some(&b'.') && name.iter().any(|b| *b != b'.') {
         name.pop();
     }
     make_component(&mut name);
@@ -19,8 +19,9 @@ pub(super) fn plain_name(identifier: &[u8]) -> Vec<u8> {
 pub(super) fn joliet_name(identifier: &[u8]) -> Vec<u8> {
     let decoded = decode_utf16_be(identifier);
     let mut name = without_version(&decoded).to_vec();
-    while name.len() > 1 && name.last() == Some(&b'.') {
-        name.pop();
+    // A name of dots alone keeps them: it is nothing without them.
+    if let Some(last) = name.iter().rposition(|b| *b != b'.') {
+        name.truncate(last.saturating_add(1));
     }
     make_component(&mut name);
     name
@@ -52,7 +53,8 @@ mod tests {
             (";1", ";1"),
             ("a/b;1", "a_b"),
             (".;1", "_"),
-            ("..", "_"),
+            ("..", "__"),
+            ("...;1", "..."),
         ] {
             let name = plain_name(identifier.as_bytes());
             assert_eq!(String::from_utf8_lossy(&name), want, "{identifier}");
@@ -62,9 +64,12 @@ mod tests {
     #[test]
     fn joliet_names_are_decoded_first() {
         let utf16 = |s: &str| s.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
-        for (identifier, want) in
-            [("caf\u{e9}.txt;1", "caf\u{e9}.txt"), ("dots...", "dots"), ("\u{1f600}", "\u{1f600}")]
-        {
+        for (identifier, want) in [
+            ("caf\u{e9}.txt;1", "caf\u{e9}.txt"),
+            ("dots...", "dots"),
+            ("...", "..."),
+            ("\u{1f600}", "\u{1f600}"),
+        ] {
             assert_eq!(joliet_name(&utf16(identifier)), want.as_bytes());
         }
     }

@@ -89,10 +89,16 @@ impl BinaryTime {
             minute: self.minute,
             second: self.second,
             nanoseconds: 0,
-            zone_minutes: i64::from(self.zone).saturating_mul(15),
+            zone_minutes: zone_minutes(self.zone),
         }
         .timestamp()
     }
+}
+
+/// A zone in quarters of an hour as minutes (ECMA-119 9.1.5: -48 to 52). What is no zone counts
+/// as none; genisoimage writes -96 for times near its end of days.
+pub(super) fn zone_minutes(quarters: i8) -> i64 {
+    if (-52..=52).contains(&quarters) { i64::from(quarters).saturating_mul(15) } else { 0 }
 }
 
 /// The records in the bytes of a directory. A damaged record is an error, after which the records
@@ -212,5 +218,7 @@ mod tests {
             BinaryTime { year: 110, month: 1, day: 1, hour: 1, minute: 0, second: 0, zone: 4 };
         assert_eq!(time.timestamp().map(|t| t.seconds), Some(1_262_304_000));
         assert_eq!(BinaryTime { month: 0, ..time }.timestamp(), None);
+        let no_zone = BinaryTime { zone: -96, ..time }.timestamp();
+        assert_eq!(no_zone.map(|t| t.seconds), Some(1_262_307_600));
     }
 }

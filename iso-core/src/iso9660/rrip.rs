@@ -4,6 +4,7 @@
 use zerocopy::FromBytes;
 
 use super::disk::{BinaryTime, Both32, CompressedFile, DecimalTime, DeviceNumber, PosixAttributes};
+use super::record::zone_minutes;
 use super::susp::Entry;
 use crate::limits::Limits;
 use crate::time::{Calendar, Timestamp};
@@ -113,13 +114,14 @@ impl Attributes {
     }
 }
 
-/// `PN`. Where the high half is unused, the low one holds both numbers in eight bits each, or as
-/// Linux packs them.
+/// `PN`. Where the high half is unused, the low one holds the whole `dev_t` (RRIP 4.1.2), in the
+/// packing of Linux: eight bits each, and what does not fit above them. The Linux driver reads
+/// eight bits of the minor number alone.
 fn parse_device(data: &[u8]) -> Option<Device> {
     let (number, _) = DeviceNumber::ref_from_prefix(data).ok()?;
     let (high, low) = (number.high.get(), number.low.get());
     Some(if high == 0 && low > 0xFF {
-        Device { major: low >> 8, minor: low & 0xFF }
+        Device { major: (low >> 8) & 0xFFF, minor: (low & 0xFF) | ((low >> 12) & 0xF_FF00) }
     } else {
         Device { major: high, minor: low }
     })
@@ -155,8 +157,10 @@ impl Target {
                 return;
             };
             match *flags & (CURRENT | PARENT | ROOT) {
+                // At the beginning it is the root. Writers also use it for what stands between
+                // two slashes, and there it is an empty component.
                 ROOT => {
-                    self.path.clear();
+                    self.component(b"", false);
                     self.path.push(b'/');
                     self.joins = true;
                 }
@@ -219,7 +223,7 @@ impl DecimalTime {
             minute: byte(self.minute)?,
             second: byte(self.second)?,
             nanoseconds: number(&self.hundredths)?.saturating_mul(10_000_000),
-            zone_minutes: i64::from(self.zone).saturating_mul(15),
+            zone_minutes: zone_minutes(self.zone),
         }
         .timestamp()
     }
@@ -274,6 +278,7 @@ mod tests {
             (&[b"\x01\x01\x02ab", b"\0\0\x02cd"], "abcd"),
             (&[b"\x01\0\x02ab", b"\0\0\x02cd"], "ab/cd"),
             (&[b"\0\x08\0"], "/"),
+            (&[b"\0\0\x01a\x08\0\0\x01b\x08\0\x08\0\0\x01c"], "a//b///c"),
         ] {
             let entries: Vec<_> = entries.iter().map(|data| (b"SL", *data)).collect();
             let target = parse(&entries).target.unwrap();
@@ -310,7 +315,9 @@ mod tests {
     #[test]
     fn device_numbers_come_in_two_halves_or_in_one() {
         let both = |n: u32| [n.to_le_bytes(), n.to_be_bytes()].concat();
-        for (high, low, major, minor) in [(8, 1, 8, 1), (0, 0x0803, 8, 3), (0, 5, 0, 5)] {
+        for (high, low, major, minor) in
+            [(8, 1, 8, 1), (0, 0x0803, 8, 3), (0, 5, 0, 5), (0, 0x1110_0A70, 10, 70_000)]
+        {
             let data = [both(high), both(low)].concat();
             assert_eq!(parse(&[(b"PN", &data)]).device, Some(Device { major, minor }));
         }

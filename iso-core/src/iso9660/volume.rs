@@ -72,10 +72,10 @@ impl IsoVolume {
             disc,
         };
         let sector = volume.sector(sector_start(tree.root_at))?;
-        let own = volume.find_record(&sector, volume.root, site(tree.root_at))?;
-        if !own.is_self() {
-            return Err(own.site().corrupt("the root directory does not begin with itself"));
-        }
+        let own =
+            volume.find_record(&sector, volume.root).ok().filter(Record::is_self).ok_or(
+                site(tree.root_at).corrupt("the root directory does not begin with itself"),
+            )?;
         if style == NameStyle::RockRidge {
             let missing = own.site().unsupported("Rock Ridge on a volume without it");
             volume.sharing = Some(Sharing::detect(&own).ok_or(missing)?);
@@ -99,7 +99,7 @@ impl IsoVolume {
 
     /// The record of a node in its sector. Directories begin at a block, and no record crosses
     /// the edge of a sector, so walking from a block's beginning leads to it.
-    fn find_record<'a>(&self, sector: &'a [u8], node: NodeId, at: Site) -> Result<Record<'a>> {
+    fn find_record<'a>(&self, sector: &'a [u8], node: NodeId) -> Result<Record<'a>> {
         let position = node.position();
         let base = sector_start(position);
         let mut start = 0u64;
@@ -116,19 +116,17 @@ impl IsoVolume {
             }
             start = start.saturating_add(self.block_bytes);
         }
-        tracing::debug!(site = %at, "no directory record here");
         Err(Error::Stale(node.number()))
     }
 
     /// Everything recorded of a node.
     fn file(&self, node: NodeId) -> Result<File> {
-        let here = site(node.position());
         let base = sector_start(node.position());
         if node != self.root && base >= self.disc.len() {
             return Err(Error::Stale(node.number()));
         }
         let sector = self.sector(base)?;
-        let first = self.find_record(&sector, node, here)?;
+        let first = self.find_record(&sector, node)?;
         let mut file = self.file_of(&first)?;
         if first.flags().contains(FileFlags::MULTI_EXTENT) && file.kind != FileKind::Directory {
             file.extents = self.gather_extents(&first, base, &sector)?;
@@ -299,7 +297,8 @@ impl IsoVolume {
     }
 
     /// Whether a directory of the root holds nothing but relocated directories, which are shown
-    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`.
+    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`. BSD makefs writes no `RE`,
+    /// but the `PL` in a relocated directory tells as well.
     fn is_relocation_store(&self, name: &[u8], node: NodeId) -> bool {
         let bare = name.strip_prefix(b".").unwrap_or(name);
         if self.sharing.is_none() || !bare.eq_ignore_ascii_case(b"rr_moved") {
@@ -309,8 +308,17 @@ impl IsoVolume {
         let mut entries = Records::new(&dir.bytes, dir.at, dir.len)
             .flatten()
             .filter(|record| !record.is_self() && !record.is_parent())
-            .map(|record| self.rock_ridge(&record).relocated);
+            .map(|record| self.rock_ridge(&record).relocated || self.has_parent_link(&record));
         entries.next() == Some(true) && entries.all(|relocated| relocated)
+    }
+
+    /// Whether a record's directory says that it belongs elsewhere.
+    fn has_parent_link(&self, record: &Record<'_>) -> bool {
+        let node = NodeId::at(record.data_at(self.block_bytes));
+        let Ok(dir) = self.dir_bytes(node) else { return false };
+        let mut records = Records::new(&dir.bytes, dir.at, dir.len).flatten();
+        let parent = records.find(Record::is_parent);
+        parent.is_some_and(|parent| self.rock_ridge(&parent).parent_link.is_some())
     }
 
     /// The directory that holds a directory, by its second record.

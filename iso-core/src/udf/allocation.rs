@@ -149,6 +149,7 @@ mod tests {
             allocation,
             allocation_at: 176,
             is_sound: true,
+            may_be_replaced: false,
         }
     }
 

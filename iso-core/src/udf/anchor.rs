@@ -20,23 +20,34 @@ pub(crate) struct Anchor {
     pub(super) reserve: ExtentAd,
 }
 
-/// Sizes of a block, the usual one first.
-const SECTOR_BYTES: [u64; 7] = [2048, 512, 1024, 4096, 8192, 16384, 32768];
+/// Bytes of a block on discs.
+const DISC_SECTOR_BYTES: u64 = 2048;
 
-/// Looks for an anchor at block 256, N - 256, N - 1 and 512, for every size of block or for that
-/// of discs alone. The tag's own location tells a real anchor from one seen with the wrong size.
+/// All sizes of a block, in the order in which Linux tries them: a medium that was formatted
+/// before with larger blocks may still carry the anchors of that time.
+const SECTOR_BYTES: [u64; 7] = [512, 1024, DISC_SECTOR_BYTES, 4096, 8192, 16384, 32768];
+
+/// Looks for an anchor at block 256, N - 256, N - 1 and 512. The tag's own location tells a real
+/// anchor from one seen with the wrong size of block.
+///
+/// All sizes are tried where `step`, the distance of recognition descriptors, is known, those that
+/// fit it first; where UDF is not announced and `is_iso` says what the disc is, only the size of
+/// discs, to keep opening cheap.
 ///
 /// # Errors
 /// `Io` if a block cannot be read.
-pub(crate) fn find_anchor(disc: &Disc, any_size: bool) -> Result<Option<Anchor>> {
-    let sizes = if any_size { SECTOR_BYTES.len() } else { 1 };
-    for sector_bytes in SECTOR_BYTES.into_iter().take(sizes) {
+pub(crate) fn find_anchor(disc: &Disc, step: Option<u64>, is_iso: bool) -> Result<Option<Anchor>> {
+    let mut sizes = SECTOR_BYTES.to_vec();
+    match step {
+        Some(step) => sizes.sort_by_key(|size| (*size).max(DISC_SECTOR_BYTES) != step),
+        None if is_iso => sizes.retain(|size| *size == DISC_SECTOR_BYTES),
+        None => {}
+    }
+    for sector_bytes in sizes {
         let blocks = quotient(disc.len(), sector_bytes);
-        let last = blocks.saturating_sub(1);
-        let mut candidates =
-            vec![256, last.saturating_sub(256), last, blocks.saturating_sub(256), 512];
-        candidates.retain(|block| *block > 0 && *block < blocks);
-        for block in candidates {
+        let back = |by: u64| blocks.checked_sub(by).unwrap_or(0);
+        let candidates = [256, back(257), back(1), back(256), 512];
+        for block in candidates.into_iter().filter(|block| (1..blocks).contains(block)) {
             if let Some(anchor) = anchor_at(disc, block, sector_bytes)? {
                 return Ok(Some(anchor));
             }
@@ -60,14 +71,23 @@ fn anchor_at(disc: &Disc, block: u64, sector_bytes: u64) -> Result<Option<Anchor
     }))
 }
 
-/// Whether the volume recognition sequence says `NSR02` or `NSR03` (ECMA-167 3/9.1). Volumes
-/// without one are read all the same.
-pub(crate) fn has_recognition_sequence(disc: &Disc) -> bool {
+/// The distance in bytes between the descriptors of a volume recognition sequence that says
+/// `NSR02` or `NSR03` (ECMA-167 2/8.3.1, 3/9.1): a block, and 2048 at least. Nothing where there
+/// is no such sequence; volumes without one are read all the same.
+pub(crate) fn recognition_step(disc: &Disc) -> Option<u64> {
     const FIRST_AT: u64 = 32_768;
-    const STEP: u64 = 2048;
     let site = Site::new("volume recognition sequence", "ECMA-167 2/8.3", FIRST_AT);
-    (0..disc.limits().volume_descriptors)
-        .map(|index| FIRST_AT.saturating_add(index.saturating_mul(STEP)))
-        .map_while(|at| disc.metadata(at, 6, site).ok())
-        .any(|bytes| matches!(bytes.get(1..6), Some(b"NSR02" | b"NSR03")))
+    let says_nsr = |step: &u64| {
+        (0..disc.limits().volume_descriptors)
+            .map(|index| FIRST_AT.saturating_add(index.saturating_mul(*step)))
+            .map_while(|at| disc.metadata(at, 6, site).ok())
+            .map_while(|bytes| bytes.get(1..6).map(<[u8]>::to_vec))
+            .take_while(|id| RECOGNISED.contains(&id.as_slice()))
+            .any(|id| id.starts_with(b"NSR0"))
+    };
+    SECTOR_BYTES.into_iter().filter(|size| *size >= DISC_SECTOR_BYTES).find(says_nsr)
 }
+
+/// What a volume recognition sequence may hold (ECMA-167 2/9.1, UDF 2.60 2.1.7).
+const RECOGNISED: [&[u8]; 7] =
+    [b"BEA01", b"BOOT2", b"CD001", b"CDW02", b"NSR02", b"NSR03", b"TEA01"];

@@ -222,6 +222,16 @@ pub(crate) struct IcbTag {
 }
 const _: () = assert!(size_of::<IcbTag>() == 20);
 
+/// Indirect entry: the file entry that replaces the one before it (ECMA-167 4/14.7).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct IndirectEntry {
+    pub(crate) tag: DescriptorTag, // BP 0
+    pub(crate) icb: IcbTag,        // BP 16
+    pub(crate) next: LongAd,       // BP 36
+}
+const _: () = assert!(size_of::<IndirectEntry>() == 52);
+
 /// What file entries and extended file entries begin with alike (ECMA-167 4/14.9, 4/14.17).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]

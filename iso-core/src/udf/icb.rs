@@ -5,7 +5,7 @@ use zerocopy::FromBytes;
 
 use super::disk::{
     AttributeHead, AttributeSpace, DeviceSpecification, EntryHead, ExtendedFileEntry, FileEntry,
-    UdfTime,
+    IndirectEntry, UdfTime,
 };
 use super::partition::Address;
 use super::tag::{self, id};
@@ -46,6 +46,8 @@ pub(super) struct Icb {
     pub(super) allocation_at: u64,
     /// Whether the CRC fits.
     pub(super) is_sound: bool,
+    /// Whether the next block may name an entry that replaces this one (strategy 4096).
+    pub(super) may_be_replaced: bool,
 }
 
 /// The parts in which the two kinds of entry differ.
@@ -74,10 +76,11 @@ impl Icb {
         let variant = Variant::parse(block, tag.identifier.get()).ok_or(Error::Stale(node))?;
         let (head, _) =
             EntryHead::ref_from_prefix(block).map_err(|_| site(at).corrupt("it is cut short"))?;
-        let strategy = head.icb.strategy.get();
-        if strategy != 4 {
-            return Err(site(at).unsupported("ICB strategies other than 4"));
-        }
+        let may_be_replaced = match head.icb.strategy.get() {
+            4 => false,
+            4096 => true,
+            _ => return Err(site(at).unsupported("ICB strategies other than 4 and 4096")),
+        };
         let attributes_end = variant.size.saturating_add(to_usize(variant.attributes_len.into()));
         let attributes = block
             .get(variant.size..attributes_end)
@@ -105,8 +108,21 @@ impl Icb {
             allocation: allocation.to_vec(),
             allocation_at: at.saturating_add(to_u64(attributes_end)),
             is_sound: tag::crc_is_right(&tag, block),
+            may_be_replaced,
         })
     }
+}
+
+/// Where the entry lies that replaces the one in the block before, if this block says so
+/// (ECMA-167 4/14.7, UDF 2.60 6.6).
+pub(super) fn replacement(block: &[u8]) -> Option<Address> {
+    let tag = tag::parse(block).filter(|tag| tag.identifier.get() == id::INDIRECT)?;
+    let (entry, _) =
+        IndirectEntry::ref_from_prefix(block).ok().filter(|_| tag.crc_len.get() > 0)?;
+    (entry.next.len.get() > 0).then(|| Address {
+        partition: entry.next.address.partition.get(),
+        block: entry.next.address.block.get(),
+    })
 }
 
 impl Variant {

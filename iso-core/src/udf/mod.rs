@@ -12,5 +12,5 @@ mod symlink;
 mod tag;
 mod volume;
 
-pub(crate) use anchor::{find_anchor, has_recognition_sequence};
+pub(crate) use anchor::{find_anchor, recognition_step};
 pub(crate) use volume::UdfVolume;

@@ -17,6 +17,7 @@ pub(super) mod id {
     pub(in super::super) const FILE_SET: u16 = 256;
     pub(in super::super) const FILE_IDENTIFIER: u16 = 257;
     pub(in super::super) const ALLOCATION_EXTENT: u16 = 258;
+    pub(in super::super) const INDIRECT: u16 = 259;
     pub(in super::super) const FILE_ENTRY: u16 = 261;
     pub(in super::super) const EXTENDED_FILE_ENTRY: u16 = 266;
 }

@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 
 use super::anchor::Anchor;
 use super::disk::{Characteristics, FileSetDescriptor, LogicalDescriptor, LongAd};
-use super::icb::{Icb, site};
+use super::icb::{self, Icb, site};
 use super::partition::{Address, Partitions};
 use super::sequence::Sequence;
 use super::tag::{self, id};
@@ -58,18 +58,31 @@ impl UdfVolume {
         Ok(volume)
     }
 
-    /// The file entry of a node.
+    /// The file entry of a node: the last of those that replace each other (strategy 4096).
     fn icb(&self, node: NodeId) -> Result<Icb> {
-        let (at, address) = self.place_of(node)?;
-        let len = to_usize(self.partitions.block_bytes());
-        let block = self.disc.metadata(at, len, site(at))?;
-        let icb = Icb::parse(&block, at, address, node.number())?;
-        if !icb.is_sound {
-            self.disc
-                .findings()
-                .note_error("it is used all the same", &site(at).corrupt("its CRC is wrong"));
+        let (mut at, mut address) = self.place_of(node)?;
+        for _ in 0..self.disc.limits().indirections {
+            let icb = Icb::parse(&self.block(at)?, at, address, node.number())?;
+            let next = at.saturating_add(self.partitions.block_bytes());
+            let replaced_by = match icb.may_be_replaced {
+                true => self.block(next).ok().and_then(|block| icb::replacement(&block)),
+                false => None,
+            };
+            let Some(replacement) = replaced_by else {
+                if !icb.is_sound {
+                    let error = site(at).corrupt("its CRC is wrong");
+                    self.disc.findings().note_error("it is used all the same", &error);
+                }
+                return Ok(icb);
+            };
+            address = replacement;
+            at = self.partitions.byte_of(address)?;
         }
-        Ok(icb)
+        Err(site(at).limit("entries that replace each other", self.disc.limits().indirections))
+    }
+
+    fn block(&self, at: u64) -> Result<Vec<u8>> {
+        self.disc.metadata(at, to_usize(self.partitions.block_bytes()), site(at))
     }
 
     /// Byte and address of a node's ICB.

@@ -1,10 +1,11 @@
-//! Walking a whole tree, each directory once, however the disc ties its directories together.
+//! Walking a whole tree to its end, however the disc ties its directories together.
 //! The only thing that descends by itself; mounts never do.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Result, Site};
+use crate::num::to_u64;
 
 use super::{Dir, FileKind, NodeId, Volume};
 
@@ -41,6 +42,7 @@ pub struct Walk<'v> {
     open: Vec<(Arc<Dir>, usize, usize)>,
     path: Vec<u8>,
     visited: HashSet<NodeId>,
+    revisits: usize,
 }
 
 impl<'v> Walk<'v> {
@@ -51,21 +53,24 @@ impl<'v> Walk<'v> {
     pub fn new(volume: &'v dyn Volume, start: NodeId) -> Result<Self> {
         let dir = volume.read_dir(start)?;
         let visited = HashSet::from([start]);
-        Ok(Self { volume, open: vec![(dir, 0, 0)], path: Vec::new(), visited })
+        Ok(Self { volume, open: vec![(dir, 0, 0)], path: Vec::new(), visited, revisits: 0 })
     }
 
     /// Opens the directory that the walk has just named.
     fn enter(&mut self, node: NodeId) -> Result<()> {
+        let limits = self.volume.disc().limits();
         let site = Site::new("directory", "ECMA-119 6.8.2.1", node.position());
-        if self.open.len() >= self.volume.disc().limits().walk_depth {
-            return Err(Error::Limit {
-                what: "nested directories",
-                max: crate::num::to_u64(self.volume.disc().limits().walk_depth),
-                site,
-            });
+        if self.open.len() >= limits.walk_depth {
+            return Err(site.limit("nested directories", to_u64(limits.walk_depth)));
+        }
+        if self.open.iter().any(|(dir, ..)| dir.node() == node) {
+            return Err(site.corrupt("it contains itself"));
         }
         if !self.visited.insert(node) {
-            return Err(site.corrupt("it was met before under another path"));
+            self.revisits = self.revisits.saturating_add(1);
+            if self.revisits > limits.revisits {
+                return Err(site.limit("directories with several paths", to_u64(limits.revisits)));
+            }
         }
         let dir = self.volume.read_dir(node)?;
         self.open.push((dir, 0, self.path.len()));
