@@ -45,7 +45,7 @@ pub(crate) fn find_anchor(disc: &Disc, step: Option<u64>, is_iso: bool) -> Resul
     }
     for sector_bytes in sizes {
         let blocks = quotient(disc.len(), sector_bytes);
-        let back = |by: u64| blocks.checked_sub(by).unwrap_or(0);
+        let back = |by: u64| blocks.saturating_sub(by);
         let candidates = [256, back(257), back(1), back(256), 512];
         for block in candidates.into_iter().filter(|block| (1..blocks).contains(block)) {
             if let Some(anchor) = anchor_at(disc, block, sector_bytes)? {

@@ -1,0 +1,63 @@
+//! `isodrive cat`: files of an image on standard output.
+//! Bytes go out as they are, or not at all.
+
+use std::borrow::Cow;
+use std::io::Write;
+
+use iso_core::volume::{NodeId, Volume};
+
+use crate::cli::Cat;
+use crate::exit::{Failure, Outcome};
+use crate::image;
+use crate::list::{find, unreadable};
+use crate::terminal::{Terminal, output_failed};
+
+/// Bytes read and written at a time.
+pub(crate) const CHUNK_BYTES: usize = 1 << 20;
+
+pub(crate) fn run(arguments: &Cat, terminal: &mut Terminal) -> Outcome {
+    let (_image, shown) = image::open_shown(&arguments.image)?;
+    let volume = &*shown.volume;
+    for path in &arguments.paths {
+        let node = find(volume, path)?;
+        copy(volume, node, &mut |bytes| {
+            terminal.out().write_all(bytes).map_err(|error| output_failed(&error))
+        })
+        .map_err(|stopped| match stopped {
+            Stopped::Reading(error) => unreadable(path, &error),
+            Stopped::Writing(failure) => failure,
+        })?;
+    }
+    terminal.flush()
+}
+
+/// Why a copy ended early.
+pub(crate) enum Stopped {
+    /// The image could not be read.
+    Reading(iso_core::Error),
+    /// The bytes could not be written.
+    Writing(Failure),
+}
+
+/// Hands all bytes of a file on, in order. They may belong to a map of the image, so `write` must
+/// pass them to the kernel without looking at them.
+pub(crate) fn copy(
+    volume: &dyn Volume,
+    node: NodeId,
+    write: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<u64, Stopped> {
+    let mut offset = 0u64;
+    loop {
+        let bytes = volume.read(node, offset, CHUNK_BYTES).map_err(Stopped::Reading)?;
+        if bytes.is_empty() {
+            return Ok(offset);
+        }
+        match &bytes {
+            Cow::Borrowed(mapped) => write(mapped),
+            Cow::Owned(copied) => write(copied),
+        }
+        .map_err(Stopped::Writing)?;
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        offset = offset.saturating_add(len);
+    }
+}

@@ -1,0 +1,267 @@
+//! The command line as people type it.
+//! Shapes only; what an argument means is decided where it is used.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use iso_core::View;
+
+/// Opens disc images as a drive, without root and without trusting them.
+#[derive(Debug, Parser)]
+#[command(name = "isodrive", version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Say more on stderr; twice for every decision, three times for every request
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Mount an image and return when it can be used
+    #[command(visible_alias = "attach")]
+    Mount(Mount),
+    /// Unmount by path, image or label
+    #[command(visible_aliases = ["unmount", "umount"])]
+    Eject(Eject),
+    /// Say what an image is: file systems, label, boot entries, damage
+    Info(Info),
+    /// List a directory of an image without mounting it
+    Ls(List),
+    /// List everything below a directory of an image without mounting it
+    Tree(List),
+    /// Write files of an image to standard output
+    Cat(Cat),
+    /// Copy files out of an image without mounting it
+    Extract(Extract),
+}
+
+/// Which image, and which of its file systems.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct ImageArguments {
+    /// The image file, block device, or first part of a split set
+    pub(crate) image: PathBuf,
+    /// The file system to show; `auto` takes the one that holds most
+    #[arg(
+        short = 't',
+        long = "view",
+        visible_alias = "type",
+        value_name = "FS",
+        default_value = "auto"
+    )]
+    pub(crate) view: ViewChoice,
+    /// Where the image begins in the file, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    pub(crate) image_offset: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ViewChoice {
+    Auto,
+    Udf,
+    #[value(alias = "rr")]
+    Rockridge,
+    Joliet,
+    #[value(alias = "iso")]
+    Iso9660,
+}
+
+impl ViewChoice {
+    /// The view that was asked for; nothing for the computed one.
+    pub(crate) const fn view(self) -> Option<View> {
+        match self {
+            Self::Auto => None,
+            Self::Udf => Some(View::Udf),
+            Self::Rockridge => Some(View::RockRidge),
+            Self::Joliet => Some(View::Joliet),
+            Self::Iso9660 => Some(View::Iso9660),
+        }
+    }
+}
+
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Mount {
+    #[command(flatten)]
+    pub(crate) image: ImageArguments,
+    /// The directory to mount on; made if missing, removed on eject [default: ~/isodrive/LABEL]
+    #[arg(value_name = "WHERE")]
+    pub(crate) at: Option<PathBuf>,
+    /// Stay in the foreground until ejected
+    #[arg(short, long)]
+    pub(crate) foreground: bool,
+    /// Stay in the foreground and log every decision
+    #[arg(short, long)]
+    pub(crate) debug: bool,
+    /// Print the path of the mount and nothing else
+    #[arg(long, conflicts_with = "json")]
+    pub(crate) print_path: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Mount options as for mount(8), separated by commas
+    #[arg(short = 'o', value_name = "OPT[,OPT...]", value_delimiter = ',')]
+    pub(crate) options: Vec<String>,
+    #[command(flatten)]
+    pub(crate) show: Show,
+    /// Mount on a directory that is not empty, hiding what is in it
+    #[arg(long)]
+    pub(crate) over: bool,
+    /// Refuse damaged, truncated or ambiguous images instead of warning
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// How long to wait until the mount can be used
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
+    pub(crate) ready_timeout: Duration,
+    /// Threads that serve requests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) threads: Option<u16>,
+    /// Tell readiness to the process that waits on standard output
+    #[arg(long, hide = true)]
+    pub(crate) ready_pipe: bool,
+}
+
+/// How the disc is shown.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Show {
+    /// Let other users in
+    #[arg(long)]
+    pub(crate) allow_other: bool,
+    /// Owner of everything
+    #[arg(long, value_name = "N")]
+    pub(crate) uid: Option<u32>,
+    /// Group of everything
+    #[arg(long, value_name = "N")]
+    pub(crate) gid: Option<u32>,
+    /// Permissions of all files, in octal
+    #[arg(long, value_name = "MODE", value_parser = octal)]
+    pub(crate) fmode: Option<u16>,
+    /// Permissions of all directories, in octal
+    #[arg(long, value_name = "MODE", value_parser = octal)]
+    pub(crate) dmode: Option<u16>,
+    /// Whose permissions: readable and yours, or as the image records them
+    #[arg(long, value_name = "WHOSE")]
+    pub(crate) permissions: Option<PermissionsChoice>,
+    /// Whether names must be given in their exact case
+    #[arg(long, value_name = "RULE")]
+    pub(crate) case: Option<CaseChoice>,
+    /// Refuse to run programs from the disc
+    #[arg(long)]
+    pub(crate) noexec: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PermissionsChoice {
+    Safe,
+    Image,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CaseChoice {
+    Auto,
+    Sensitive,
+    Insensitive,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Eject {
+    /// Mount points, images or labels
+    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    pub(crate) targets: Vec<PathBuf>,
+    /// Everything that is mounted
+    #[arg(long, conflicts_with = "targets")]
+    pub(crate) all: bool,
+    /// Detach at once, even while in use; its users may finish
+    #[arg(short, long)]
+    pub(crate) lazy: bool,
+    /// Succeed if it is not mounted
+    #[arg(long)]
+    pub(crate) if_mounted: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Info {
+    #[command(flatten)]
+    pub(crate) image: ImageArguments,
+    /// Print the report as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) image: ImageArguments,
+    /// A directory or file in the image
+    #[arg(default_value = "/")]
+    pub(crate) path: OsString,
+    /// Kind, mode, size and time too
+    #[arg(short, long)]
+    pub(crate) long: bool,
+    /// Print JSON, one object per line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Cat {
+    #[command(flatten)]
+    pub(crate) image: ImageArguments,
+    /// Files in the image
+    #[arg(required = true)]
+    pub(crate) paths: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Extract {
+    #[command(flatten)]
+    pub(crate) image: ImageArguments,
+    /// Files and directories in the image; everything if none is given
+    pub(crate) paths: Vec<OsString>,
+    /// The directory to write into; made if missing
+    #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
+    pub(crate) directory: PathBuf,
+    /// Replace files that are there already
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// Write symbolic links that lead out of the directory too
+    #[arg(long)]
+    pub(crate) unsafe_links: bool,
+}
+
+/// A mode in octal digits.
+fn octal(text: &str) -> Result<u16, String> {
+    match u16::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("a mode is three octal digits, as in 0444".to_owned()),
+    }
+}
+
+/// A time in seconds, with or without `s`.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text);
+    match number.parse() {
+        Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
+        _ => Err("a time is a number of seconds from 1 to 3600, as in 10s".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
+    fn modes_are_octal_and_times_are_seconds() {
+        assert_eq!(octal("0444"), Ok(0o444));
+        assert!(octal("4755").is_err() && octal("9").is_err());
+        assert_eq!(seconds("10s"), Ok(Duration::from_secs(10)));
+        assert!(seconds("0").is_err() && seconds("1h").is_err());
+    }
+}

@@ -1,0 +1,159 @@
+//! The directory that files are extracted into, reached by descriptors and never by paths.
+//! No symbolic link is followed on the way, whether it was there before or came from the disc.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use iso_core::Timestamp;
+use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+
+use crate::exit::{Exit, Failure, Outcome};
+use crate::terminal::quoted;
+
+/// Where files go.
+pub(super) struct Destination {
+    root: OwnedFd,
+    overwrite: bool,
+    /// The directory used last, by its path: most files follow their neighbours.
+    last: Option<(Vec<u8>, OwnedFd)>,
+    /// Directories whose times are set at the end, when nothing is written into them any more.
+    times: Vec<(Vec<u8>, Timestamp)>,
+}
+
+/// A file being written; removed again unless it is kept.
+pub(super) struct NewFile {
+    file: File,
+    parent: OwnedFd,
+    name: Vec<u8>,
+    is_kept: bool,
+}
+
+const DIRECTORY: OFlags =
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+
+impl Destination {
+    /// The directory, made if it is missing.
+    pub(super) fn open(path: &Path, overwrite: bool) -> Result<Self, Failure> {
+        let failed = |error: io::Error| {
+            Failure::io(Exit::Other, format!("cannot write into {}", quoted(path)), &error)
+        };
+        std::fs::create_dir_all(path).map_err(failed)?;
+        // The person's own path may hold links; what comes from the disc may not.
+        let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
+        let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
+        Ok(Self { root, overwrite, last: None, times: Vec::new() })
+    }
+
+    /// A directory; one that is there already will do.
+    pub(super) fn directory(&mut self, path: &[u8], modified: Timestamp) -> Outcome {
+        self.reach(path).map_err(|error| failure(&error))?;
+        self.times.push((path.to_vec(), modified));
+        Ok(())
+    }
+
+    /// A new file.
+    pub(super) fn file(&mut self, path: &[u8], is_program: bool) -> Result<NewFile, Failure> {
+        let (parent, name) = self.place(path).map_err(|error| failure(&error))?;
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+        let mode = if is_program { 0o777 } else { 0o666 };
+        let file = rustix::fs::openat(&parent, OsStr::from_bytes(name), flags, Mode::from(mode))
+            .map_err(|error| failure(&error.into()))?;
+        Ok(NewFile { file: file.into(), parent, name: name.to_vec(), is_kept: false })
+    }
+
+    /// A symbolic link.
+    pub(super) fn link(&mut self, path: &[u8], target: &[u8], modified: Timestamp) -> Outcome {
+        let (parent, name) = self.place(path).map_err(|error| failure(&error))?;
+        let name = OsStr::from_bytes(name);
+        rustix::fs::symlinkat(OsStr::from_bytes(target), &parent, name)
+            .map_err(|error| failure(&error.into()))?;
+        // A link without the time of the one on the disc is still that link.
+        let _ = rustix::fs::utimensat(&parent, name, &times(modified), AtFlags::SYMLINK_NOFOLLOW);
+        Ok(())
+    }
+
+    /// The directory and the name of a path, with what is to be replaced out of the way.
+    fn place<'p>(&mut self, path: &'p [u8]) -> io::Result<(OwnedFd, &'p [u8])> {
+        let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
+            Some(at) => (path.get(..at), path.get(at.saturating_add(1)..)),
+            None => (Some(&[][..]), Some(path)),
+        };
+        let (parent, name) = (parent.unwrap_or_default(), name.unwrap_or_default());
+        let parent = self.reach(parent)?;
+        if self.overwrite {
+            let removed = rustix::fs::unlinkat(&parent, OsStr::from_bytes(name), AtFlags::empty());
+            if let Err(error) = removed
+                && error != rustix::io::Errno::NOENT
+            {
+                return Err(error.into());
+            }
+        }
+        Ok((parent, name))
+    }
+
+    /// A directory below the root, made with those above it.
+    fn reach(&mut self, path: &[u8]) -> io::Result<OwnedFd> {
+        if let Some((last, directory)) = &self.last
+            && last == path
+        {
+            return directory.try_clone();
+        }
+        let mut here = self.root.try_clone()?;
+        for part in path.split(|b| *b == b'/').filter(|part| !part.is_empty()) {
+            let name = OsStr::from_bytes(part);
+            match rustix::fs::mkdirat(&here, name, Mode::from(0o777)) {
+                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+            here = rustix::fs::openat(&here, name, DIRECTORY, Mode::empty())?;
+        }
+        self.last = Some((path.to_vec(), here.try_clone()?));
+        Ok(here)
+    }
+
+    /// Gives directories the times they have on the disc, the innermost first.
+    pub(super) fn set_directory_times(&mut self) {
+        for (path, modified) in std::mem::take(&mut self.times).into_iter().rev() {
+            if let Ok(directory) = self.reach(&path) {
+                let _ = rustix::fs::futimens(&directory, &times(modified));
+            }
+        }
+    }
+}
+
+impl NewFile {
+    /// Adds bytes, which may belong to a map of the image: the kernel alone looks at them.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Outcome {
+        self.file.write_all(bytes).map_err(|error| failure(&error))
+    }
+
+    /// Ends the file, which is whole now.
+    pub(super) fn keep(mut self, modified: Timestamp) -> Outcome {
+        let _ = rustix::fs::futimens(self.file.as_fd(), &times(modified));
+        self.is_kept = true;
+        Ok(())
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let name = OsStr::from_bytes(&self.name);
+            let _ = rustix::fs::unlinkat(&self.parent, name, AtFlags::empty());
+        }
+    }
+}
+
+fn times(modified: Timestamp) -> Timestamps {
+    let modified = Timespec { tv_sec: modified.seconds, tv_nsec: modified.nanoseconds.into() };
+    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    Timestamps { last_access: unchanged, last_modification: modified }
+}
+
+fn failure(error: &io::Error) -> Failure {
+    Failure::new(Exit::Other, crate::exit::bare(error))
+}

@@ -1,0 +1,121 @@
+//! Opening the image that a command names, with messages that help when it cannot be opened.
+//! Every command that reads an image begins here.
+
+use std::io;
+use std::path::Path;
+
+use iso_core::source::{Source, Window, open_path};
+use iso_core::{Error, Foreign, Image, Limits, Shown};
+
+use crate::cli::ImageArguments;
+use crate::exit::{Exit, Failure, bare};
+use crate::terminal::{Terminal, quoted, size};
+
+/// Opens the image and finds its file systems.
+pub(crate) fn open(arguments: &ImageArguments) -> Result<Image, Failure> {
+    let path = &arguments.image;
+    let source = open_path(path).map_err(|error| cannot_open(path, &error))?;
+    let source: Box<dyn Source> = match arguments.image_offset {
+        0 => source,
+        start => Box::new(Window::from(source, start)),
+    };
+    Image::open(source, Limits::default()).map_err(|error| not_opened(path, &error))
+}
+
+/// Opens the image and the file system to show.
+pub(crate) fn open_shown(arguments: &ImageArguments) -> Result<(Image, Shown), Failure> {
+    let image = open(arguments)?;
+    let shown = image
+        .choose(arguments.view.view())
+        .map_err(|error| not_shown(&arguments.image, &image, &error))?;
+    Ok((image, shown))
+}
+
+/// Says once that an image is cut short; what lies behind the cut gives errors.
+pub(crate) fn warn_if_truncated(path: &Path, image: &Image, terminal: &mut Terminal) {
+    if let Some((_, claimed)) = image.truncation() {
+        let message = format!(
+            "{} is shorter than its file system says ({} of {claimed} bytes)",
+            quoted(path),
+            image.disc().len(),
+        );
+        terminal.warn(
+            &message,
+            &["files beyond the cut will give \"Input/output error\"; \
+               the download is probably incomplete"
+                .to_owned()],
+        );
+    }
+}
+
+fn cannot_open(path: &Path, error: &io::Error) -> Failure {
+    let failure =
+        |why: &str| Failure::new(Exit::CannotRead, format!("cannot open {}: {why}", quoted(path)));
+    if error.kind() == io::ErrorKind::NotFound && !path.exists() {
+        failure("no such file")
+    } else if error.kind() == io::ErrorKind::IsADirectory {
+        failure("it is a directory, not an image")
+            .line("try", "name the image file; a folder needs no mounting")
+    } else if error.kind() == io::ErrorKind::PermissionDenied {
+        failure("you may not read it").line("try", format!("ls -l {}", quoted(path)))
+    } else {
+        failure(&bare(error))
+    }
+}
+
+fn not_opened(path: &Path, error: &Error) -> Failure {
+    let name = quoted(path);
+    let failure = |message: String| Failure::new(Exit::of(error), message);
+    if let Error::Unrecognised(found) = error {
+        let failure = failure(format!("{name} is not a disc image isodrive knows"))
+            .line("found", found.to_string());
+        return remedy(*found).into_iter().fold(failure, |failure, text| failure.line("try", text));
+    }
+    if let Error::Unsupported { what, site } = error {
+        return failure(format!("{name} needs something isodrive does not read: {what}"))
+            .line("found", site.to_string());
+    }
+    if matches!(error, Error::Corrupt { .. } | Error::Limit { .. }) {
+        return failure(format!("{name} is damaged"))
+            .line("cause", error.to_string())
+            .line("try", "compare its size and checksum with those of its source");
+    }
+    failure(format!("cannot read {name}: {error}"))
+}
+
+fn not_shown(path: &Path, image: &Image, error: &Error) -> Failure {
+    let views: Vec<&str> = image.systems().iter().map(|system| system.view.name()).collect();
+    let failure = if let Error::NoSuchView(view) = error {
+        Failure::new(Exit::Other, format!("{} has no {view}", quoted(path)))
+    } else {
+        not_opened(path, error)
+    };
+    failure.line("try", format!("--view {}", views.join(" or --view ")))
+}
+
+/// What to do with a file that is no disc image.
+fn remedy(found: Foreign) -> Option<&'static str> {
+    match found {
+        Foreign::Empty => Some("download it again: it holds nothing"),
+        Foreign::Sheet => Some("name the file it mentions, if that holds 2048-byte sectors"),
+        Foreign::Packed(_) => Some("unpack it first, then mount what is inside"),
+        Foreign::Disk(_) => Some("a loop mount:  udisksctl loop-setup -r -f FILE"),
+        Foreign::Wrapped(_) => Some("convert it to a plain .iso first"),
+        Foreign::Text | Foreign::OtherFileSystem(_) | Foreign::Other(_) | Foreign::Unknown => None,
+    }
+}
+
+/// Whether an image is whole and sound enough for `--strict`.
+pub(crate) fn check_strict(path: &Path, image: &Image) -> Result<(), Failure> {
+    let mut failure = Failure::new(
+        Exit::Damaged,
+        format!("{} is damaged or ambiguous, and --strict was given", quoted(path)),
+    );
+    if let Some((missing, _)) = image.truncation() {
+        failure = failure.line("found", format!("the last {} are missing", size(missing)));
+    }
+    for finding in image.disc().findings().list() {
+        failure = failure.line("found", finding.text);
+    }
+    if failure.lines.is_empty() { Ok(()) } else { Err(failure) }
+}

@@ -1,0 +1,99 @@
+//! The mounts that are there now, from the kernel's own table.
+//! The table is the truth; what isodrive itself remembers of a mount is `state`'s business.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use mount_fuse::{FS_TYPE, source_name};
+
+/// One isodrive mount.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Where it is mounted.
+    pub(crate) at: PathBuf,
+    /// The image's path as it stands in the table.
+    pub(crate) source: String,
+    /// `major:minor` of its device, which no other mount has at the same time.
+    pub(crate) device: String,
+}
+
+impl Entry {
+    /// Whether it shows this image.
+    pub(crate) fn shows(&self, image: &Path) -> bool {
+        self.source == source_name(image)
+    }
+}
+
+/// All isodrive mounts, the latest last.
+pub(crate) fn list() -> io::Result<Vec<Entry>> {
+    Ok(parse(&std::fs::read("/proc/self/mountinfo")?))
+}
+
+/// Whether anything is mounted exactly there.
+pub(crate) fn is_mount_point(path: &Path) -> bool {
+    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let mut points =
+        table.split(|b| *b == b'\n').filter_map(|line| line.split(|b| *b == b' ').nth(4));
+    points.any(|point| unescape(point) == path.as_os_str())
+}
+
+/// The isodrive mounts in a `mountinfo` table (proc_pid_mountinfo(5)).
+fn parse(table: &[u8]) -> Vec<Entry> {
+    table.split(|b| *b == b'\n').filter_map(parse_line).collect()
+}
+
+fn parse_line(line: &[u8]) -> Option<Entry> {
+    let mut fields = line.split(|b| *b == b' ');
+    let device = fields.nth(2)?;
+    let at = fields.nth(1)?;
+    // Optional fields follow, up to a lone dash.
+    fields.find(|field| *field == b"-")?;
+    let kind = fields.next()?;
+    let source = fields.next()?;
+    (kind == FS_TYPE.as_bytes()).then(|| Entry {
+        at: PathBuf::from(unescape(at)),
+        source: unescape(source).to_string_lossy().into_owned(),
+        device: String::from_utf8_lossy(device).into_owned(),
+    })
+}
+
+/// A field of the table with its `\040`-like escapes undone.
+fn unescape(field: &[u8]) -> OsString {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, after)) = rest.split_first() {
+        let digits = after.get(..3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        match (first, escaped) {
+            (b'\\', Some(byte)) => {
+                out.push(byte);
+                rest = after.get(3..).unwrap_or_default();
+            }
+            _ => {
+                out.push(*first);
+                rest = after;
+            }
+        }
+    }
+    OsString::from_vec(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_mounts_are_found_with_their_escapes_undone() {
+        let table = b"36 35 98:0 / /mnt rw shared:1 - ext4 /dev/sda rw\n\
+            99 35 0:50 / /home/a\\040b/X ro,nosuid shared:2 master:1 - fuse.isodrive /srv/a\\040b.iso ro\n\
+            100 35 0:51 / /home/y ro - fuse.isodrive /srv/c_d.iso ro\n";
+        let entries = parse(table);
+        assert_eq!(entries.len(), 2);
+        assert_eq!(entries[0].at, Path::new("/home/a b/X"));
+        assert_eq!(entries[0].device, "0:50");
+        assert!(entries[0].shows(Path::new("/srv/a b.iso")));
+        assert!(entries[1].shows(Path::new("/srv/c,d.iso")), "a comma stands there as _");
+    }
+}

@@ -1,0 +1,118 @@
+//! The classic `-o` of mount(8), folded into the options of `mount`.
+//! Unknown options are errors; what says nothing about a read-only disc is passed over.
+
+use clap::ValueEnum;
+
+use crate::cli::{CaseChoice, Mount, PermissionsChoice, ViewChoice};
+use crate::exit::{Exit, Failure};
+
+/// Options that are taken and change nothing: a disc is read-only, without set-id and device
+/// files, whatever is asked; the rest is for mount(8) and systemd.
+const WITHOUT_EFFECT: [&str; 24] = [
+    "ro",
+    "rw",
+    "suid",
+    "nosuid",
+    "dev",
+    "nodev",
+    "exec",
+    "atime",
+    "noatime",
+    "relatime",
+    "defaults",
+    "default_permissions",
+    "auto",
+    "noauto",
+    "user",
+    "nouser",
+    "users",
+    "group",
+    "owner",
+    "_netdev",
+    "nofail",
+    "sync",
+    "async",
+    "loop",
+];
+
+/// The arguments with every `-o` option folded in.
+pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
+    let mut mount = arguments.clone();
+    for option in std::mem::take(&mut mount.options) {
+        let (name, value) = option.split_once('=').unwrap_or((&option, ""));
+        match name {
+            _ if option.is_empty() || name.starts_with("x-") || name.starts_with("X-") => {}
+            _ if WITHOUT_EFFECT.contains(&name) => {}
+            "allow_other" => mount.show.allow_other = true,
+            "noexec" => mount.show.noexec = true,
+            "uid" => mount.show.uid = Some(number(&option, value, 10)?),
+            "gid" => mount.show.gid = Some(number(&option, value, 10)?),
+            "fmode" | "mode" => mount.show.fmode = Some(mode(&option, value)?),
+            "dmode" => mount.show.dmode = Some(mode(&option, value)?),
+            "permissions" => {
+                mount.show.permissions = Some(choice::<PermissionsChoice>(&option, value)?);
+            }
+            "case" => mount.show.case = Some(choice::<CaseChoice>(&option, value)?),
+            "view" | "type" => mount.image.view = choice::<ViewChoice>(&option, value)?,
+            "offset" => mount.image.image_offset = number(&option, value, 10)?,
+            _ => {
+                let message = format!("-o {option}: there is no such option");
+                return Err(Failure::new(Exit::Usage, message).line("try", "isodrive mount --help"));
+            }
+        }
+    }
+    Ok(mount)
+}
+
+fn number<N: TryFrom<u64>>(option: &str, value: &str, radix: u32) -> Result<N, Failure> {
+    let parsed = u64::from_str_radix(value, radix).ok().and_then(|n| N::try_from(n).ok());
+    parsed.ok_or_else(|| Failure::new(Exit::Usage, format!("-o {option}: a number is needed")))
+}
+
+fn mode(option: &str, value: &str) -> Result<u16, Failure> {
+    Ok(number::<u16>(option, value, 8)? & 0o777)
+}
+
+fn choice<T: ValueEnum>(option: &str, value: &str) -> Result<T, Failure> {
+    T::from_str(value, true).map_err(|_| {
+        let known: Vec<String> = T::value_variants()
+            .iter()
+            .filter_map(|variant| Some(variant.to_possible_value()?.get_name().to_owned()))
+            .collect();
+        Failure::new(Exit::Usage, format!("-o {option}: one of {}", known.join(", ")))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn parse(options: &str) -> Result<Mount, Failure> {
+        let cli = Cli::try_parse_from(["isodrive", "mount", "x.iso", "-o", options]).unwrap();
+        let Command::Mount(mount) = cli.command else { panic!("{cli:?}") };
+        folded(&mount)
+    }
+
+    #[test]
+    fn classic_options_become_the_named_ones() {
+        let mount =
+            parse("ro,nofail,x-gvfs-show,uid=7,fmode=0640,permissions=image,noexec").unwrap();
+        assert_eq!((mount.show.uid, mount.show.fmode), (Some(7), Some(0o640)));
+        assert_eq!(mount.show.permissions, Some(PermissionsChoice::Image));
+        assert!(mount.show.noexec && !mount.show.allow_other);
+    }
+
+    #[test]
+    fn unknown_and_malformed_options_are_named() {
+        for (options, want) in [
+            ("writeback", "-o writeback: there is no such option"),
+            ("uid=bob", "-o uid=bob: a number is needed"),
+            ("case=no", "-o case=no: one of auto, sensitive, insensitive"),
+        ] {
+            let failure = parse(options).unwrap_err();
+            assert_eq!((failure.exit, failure.message.as_str()), (Exit::Usage, want));
+        }
+    }
+}

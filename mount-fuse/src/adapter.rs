@@ -1,0 +1,301 @@
+//! The FUSE callbacks. Each one unpacks, calls the core through `serve`, and replies.
+//! No policy, no parsing, no state beyond the volume and how to present it.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use fuser::{
+    Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
+    KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
+    ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
+};
+use iso_core::volume::{Dir, DirEntry, FileKind, NodeId, Presentation, Volume};
+use iso_core::{Error, Result};
+
+use crate::attr::{file_attr, file_type};
+use crate::errno::errno;
+
+/// A volume as a FUSE file system.
+pub struct Adapter {
+    volume: Arc<dyn Volume>,
+    presentation: Presentation,
+}
+
+/// A disc never changes, so what the kernel was told stays true.
+const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+
+/// Node numbers are places on the disc and are never given to another file.
+const GENERATION: Generation = Generation(0);
+
+impl Adapter {
+    /// An adapter that shows `volume` as `presentation` says.
+    #[must_use]
+    pub fn new(volume: Arc<dyn Volume>, presentation: Presentation) -> Self {
+        Self { volume, presentation }
+    }
+
+    /// Runs one operation; whatever goes wrong, even a panic, leaves as one errno and one log line.
+    fn serve<'a, T>(
+        &'a self,
+        operation: &'static str,
+        ino: INodeNo,
+        work: impl FnOnce(&'a dyn Volume, NodeId) -> Result<T>,
+    ) -> std::result::Result<T, Errno> {
+        let volume = &*self.volume;
+        let node = match ino {
+            INodeNo::ROOT => volume.root(),
+            INodeNo(number) => NodeId::from_number(number),
+        };
+        let error = match catch_unwind(AssertUnwindSafe(|| work(volume, node))) {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => Error::Bug(operation),
+        };
+        log(operation, ino, &error);
+        Err(errno(&error))
+    }
+
+    /// The inode number of a node: its own, except for the root.
+    fn ino(&self, node: NodeId) -> INodeNo {
+        if node == self.volume.root() { INodeNo::ROOT } else { INodeNo(node.number()) }
+    }
+
+    fn attr(&self, node: NodeId) -> Result<FileAttr> {
+        let attr = self.volume.attr(node)?;
+        let stat = self.presentation.stat(&attr);
+        Ok(file_attr(self.ino(node), &attr, stat, self.volume.facts().block_bytes))
+    }
+
+    /// The entry at a cookie of a directory: `.` and `..` first, then what the directory holds.
+    fn entry<'d>(&self, dir: &'d Dir, cookie: u64) -> Option<DirEntry<'d>> {
+        let kind = Some(FileKind::Directory);
+        match cookie {
+            0 => Some(DirEntry { name: b".", node: dir.node(), kind }),
+            1 => Some(DirEntry { name: b"..", node: dir.parent(), kind }),
+            _ => dir.get(usize::try_from(cookie.checked_sub(2)?).ok()?),
+        }
+    }
+
+    /// The kind of an entry, asked of the node where the directory does not tell.
+    fn kind(&self, entry: &DirEntry<'_>) -> FileType {
+        let told = entry.kind.or_else(|| self.volume.attr(entry.node).ok().map(|attr| attr.kind));
+        file_type(told.unwrap_or(FileKind::Regular))
+    }
+}
+
+/// One log line for a failed operation, as loud as its error deserves.
+fn log(operation: &'static str, ino: INodeNo, error: &Error) {
+    match error {
+        Error::NotFound | Error::NoXattr => tracing::trace!(operation, %ino, %error),
+        Error::NotDirectory
+        | Error::IsDirectory
+        | Error::NotSymlink
+        | Error::NotRegular
+        | Error::BadName(_)
+        | Error::NoSuchView(_) => tracing::debug!(operation, %ino, %error),
+        Error::Stale(_)
+        | Error::Unrecognised(_)
+        | Error::Unsupported { .. }
+        | Error::Corrupt { .. }
+        | Error::Limit { .. } => tracing::warn!(operation, %ino, %error),
+        Error::Io { .. } | Error::NoMemory | Error::Bug(_) => {
+            tracing::error!(operation, %ino, %error);
+        }
+    }
+}
+
+impl Filesystem for Adapter {
+    fn init(&mut self, _: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
+        for flag in [
+            InitFlags::FUSE_DO_READDIRPLUS,
+            InitFlags::FUSE_CACHE_SYMLINKS,
+            InitFlags::FUSE_PARALLEL_DIROPS,
+            InitFlags::FUSE_EXPORT_SUPPORT,
+            InitFlags::FUSE_ASYNC_DIO,
+            InitFlags::FUSE_NO_OPEN_SUPPORT,
+            InitFlags::FUSE_NO_OPENDIR_SUPPORT,
+        ] {
+            if config.add_capabilities(flag).is_err() {
+                tracing::debug!(?flag, "the kernel lacks this");
+            }
+        }
+        Ok(())
+    }
+
+    fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
+        let found = self.serve("lookup", parent, |volume, dir| {
+            let fold = self.presentation.folds_case(volume.facts());
+            self.attr(volume.lookup(dir, name.as_bytes(), fold)?)
+        });
+        match found {
+            Ok(attr) => reply.entry(&FOREVER, &attr, GENERATION),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
+        match self.serve("getattr", ino, |_, node| self.attr(node)) {
+            Ok(attr) => reply.attr(&FOREVER, &attr),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn readlink(&self, _: &Request, ino: INodeNo, reply: ReplyData) {
+        match self.serve("readlink", ino, |volume, node| volume.read_link(node)) {
+            Ok(target) => reply.data(&target),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    /// There is nothing to remember of an open file: the kernel is told to keep its pages and not
+    /// to ask again.
+    fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn opendir(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn read(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        size: u32,
+        _: OpenFlags,
+        _: Option<LockOwner>,
+        reply: ReplyData,
+    ) {
+        let len = usize::try_from(size).unwrap_or(usize::MAX);
+        match self.serve("read", ino, |volume, node| volume.read(node, offset, len)) {
+            // Bytes of the image's map go to the kernel unseen.
+            Ok(Cow::Borrowed(mapped)) => reply.data(mapped),
+            Ok(Cow::Owned(bytes)) => reply.data(&bytes),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn readdir(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectory,
+    ) {
+        let filled = self.serve("readdir", ino, |volume, node| {
+            let dir = volume.read_dir(node)?;
+            let mut next = offset;
+            while let Some(entry) = self.entry(&dir, next) {
+                next = next.saturating_add(1);
+                let name = OsStr::from_bytes(entry.name);
+                if reply.add(self.ino(entry.node), next, self.kind(&entry), name) {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match filled {
+            Ok(()) => reply.ok(),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn readdirplus(
+        &self,
+        _: &Request,
+        ino: INodeNo,
+        _: FileHandle,
+        offset: u64,
+        mut reply: ReplyDirectoryPlus,
+    ) {
+        let filled = self.serve("readdirplus", ino, |volume, node| {
+            let dir = volume.read_dir(node)?;
+            let mut next = offset;
+            while let Some(entry) = self.entry(&dir, next) {
+                next = next.saturating_add(1);
+                if self.add_with_attr(&mut reply, &entry, next) {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        match filled {
+            Ok(()) => reply.ok(),
+            Err(errno) => reply.error(errno),
+        }
+    }
+
+    fn statfs(&self, _: &Request, _: INodeNo, reply: ReplyStatfs) {
+        let facts = self.volume.facts();
+        let blocks = facts.volume_bytes.checked_div(facts.block_bytes.into()).unwrap_or(0);
+        reply.statfs(blocks, 0, 0, 0, 0, facts.block_bytes, 255, facts.block_bytes);
+    }
+
+    /// No extended attributes: said once, the kernel does not ask again.
+    fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    fn listxattr(&self, _: &Request, _: INodeNo, _: u32, reply: ReplyXattr) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    /// Nothing is written, so there is nothing to flush.
+    fn flush(&self, _: &Request, _: INodeNo, _: FileHandle, _: LockOwner, reply: ReplyEmpty) {
+        reply.error(Errno::ENOSYS);
+    }
+
+    /// The kernel treats a whole file as data by itself.
+    fn lseek(&self, _: &Request, _: INodeNo, _: FileHandle, _: i64, _: i32, reply: ReplyLseek) {
+        reply.error(Errno::ENOSYS);
+    }
+}
+
+impl Adapter {
+    /// Adds an entry with its attributes. One whose attributes cannot be had is still named; what
+    /// is told of it holds for no time at all, so that asking for it gives the error.
+    fn add_with_attr(
+        &self,
+        reply: &mut ReplyDirectoryPlus,
+        entry: &DirEntry<'_>,
+        next: u64,
+    ) -> bool {
+        let (attr, ttl) = match self.attr(entry.node) {
+            Ok(attr) => (attr, FOREVER),
+            Err(error) => {
+                log("readdirplus", self.ino(entry.node), &error);
+                (self.unknown(entry), Duration::ZERO)
+            }
+        };
+        reply.add(attr.ino, next, OsStr::from_bytes(entry.name), &ttl, &attr, GENERATION)
+    }
+
+    /// What little a directory tells of an entry by itself: number and kind.
+    fn unknown(&self, entry: &DirEntry<'_>) -> FileAttr {
+        let epoch = std::time::UNIX_EPOCH;
+        FileAttr {
+            ino: self.ino(entry.node),
+            size: 0,
+            blocks: 0,
+            atime: epoch,
+            mtime: epoch,
+            ctime: epoch,
+            crtime: epoch,
+            kind: entry.kind.map_or(FileType::RegularFile, file_type),
+            perm: 0,
+            nlink: 0,
+            uid: 0,
+            gid: 0,
+            rdev: 0,
+            blksize: 0,
+            flags: 0,
+        }
+    }
+}
