@@ -147,14 +147,15 @@ impl Image {
         foreign::identify(&self.disc).map_or_else(|error| error, Error::Unrecognised)
     }
 
-    /// Notes views whose roots differ: a disc may show one tree to one system and another to
-    /// the next.
+    /// Notes trees whose roots differ: a disc may show one to one system and another to the next.
+    /// A stub that only points to the other tree is none, and Rock Ridge hides what it relocates.
     fn note_differences(&self) {
         let Some((view, _)) = view::choose(&self.candidates) else { return };
         let shown = self.candidates.iter().find(|c| c.view == view).map_or(0, |c| c.entries);
-        for other in self.candidates.iter().filter(|c| c.entries != shown) {
+        let is_tree = |c: &&Candidate| !c.is_stub() && c.view != View::Iso9660;
+        for other in self.candidates.iter().filter(is_tree).filter(|c| c.entries != shown) {
             self.disc.findings().note(format!(
-                "the root of {} holds {} entries, that of {view} holds {shown}",
+                "two trees: the root of {} holds {} entries, that of {view} holds {shown}",
                 other.view, other.entries
             ));
         }

@@ -4,4 +4,6 @@
 pub mod compare;
 pub mod corpus;
 pub mod manifest;
+pub mod program;
+pub mod suite;
 pub mod tree;

@@ -1,0 +1,174 @@
+//! One image against its golden trees, through every door: the library, a mount, `extract`.
+//! Gives differences; the rows that explain the expected ones are in the tests' table.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use iso_core::volume::{Permissions, Presentation};
+use iso_core::{Image, Limits, System, View, source};
+
+use crate::compare::{Fields, differences};
+use crate::manifest::{self, Case};
+use crate::program::Session;
+use crate::tree::Tree;
+
+/// The views of isodrive and the kernel's way of mounting that shows the same.
+pub const CASES: [(View, &str); 4] = [
+    (View::Udf, "udf"),
+    (View::RockRidge, "iso9660:iocharset=utf8"),
+    (View::Joliet, "iso9660:norock,iocharset=utf8"),
+    (View::Iso9660, "iso9660:norock,nojoliet,map=off"),
+];
+
+/// The ways by which a tree is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Door {
+    /// The library.
+    Library,
+    /// A FUSE mount.
+    Mount,
+    /// `isodrive extract`.
+    Extract,
+}
+
+/// Trees with a larger file are read through the first view alone, and are not written out again
+/// by `extract`: the same gigabytes of holes prove nothing twice.
+const LARGE_BYTES: u64 = 256 << 20;
+
+/// A difference from a golden tree.
+#[derive(Debug)]
+pub struct Difference {
+    /// Which view.
+    pub view: View,
+    /// By which door.
+    pub door: Door,
+    /// What differs.
+    pub line: String,
+}
+
+/// What became of an image.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// What differs.
+    pub differences: Vec<Difference>,
+    /// Trees that were compared.
+    pub compared: usize,
+    /// Why the image, or a view of it that the kernel shows, could not be opened.
+    pub refused: Vec<String>,
+}
+
+/// Compares every view of an image with the kernel's, by the given doors.
+pub fn check(image: &Path, golden: &Path, doors: &[Door], times: bool) -> Result<Report> {
+    let cases = manifest::by_name(manifest::read(golden)?);
+    let kernel_mounts = |name: &str| cases.get(name).filter(|case| case.mounted);
+    let mut report = Report::default();
+    let opened = match Image::open(source::open_path(image)?, Limits::default()) {
+        Ok(opened) => opened,
+        Err(error) => {
+            if cases.values().any(|case| case.mounted) {
+                report.refused.push(error.to_string());
+            }
+            return Ok(report);
+        }
+    };
+    for (view, name) in CASES {
+        let Some(case) = kernel_mounts(name) else { continue };
+        let Some(system) = opened.systems().iter().find(|system| system.view == view) else {
+            report
+                .refused
+                .extend(opened.refused().iter().filter(|r| r.0 == view).map(|r| r.1.to_string()));
+            continue;
+        };
+        let is_large = case.tree.entries.values().any(|entry| entry.size > LARGE_BYTES);
+        if is_large && report.compared > 0 {
+            continue;
+        }
+        for door in doors.iter().filter(|door| **door != Door::Extract || !is_large) {
+            let found = compare(image, system, case, *door, times)
+                .with_context(|| format!("{} {view} {door:?}", image.display()))?;
+            report.compared += 1;
+            let found = found.into_iter().map(|line| Difference { view, door: *door, line });
+            report.differences.extend(found);
+        }
+    }
+    Ok(report)
+}
+
+/// The differences through one door.
+fn compare(
+    image: &Path,
+    system: &System,
+    case: &Case,
+    door: Door,
+    times: bool,
+) -> Result<Vec<String>> {
+    let show = Presentation { permissions: Permissions::Image, ..Presentation::default() };
+    let golden = golden(&case.tree, system.view);
+    let fields = Fields { permissions: true, times, directory_sizes: true };
+    match door {
+        Door::Library => {
+            let shown = Tree::of_volume(&*system.volume, &show)?;
+            Ok(differences(&shown, &golden, fields))
+        }
+        Door::Mount => {
+            let folder = tempfile::tempdir_in(crate::corpus::scratch()?)?;
+            let options = mount_fuse::Options { presentation: show, ..Default::default() };
+            let mounted = mount_fuse::mount(system.volume.clone(), folder.path(), &options)?;
+            let shown = Tree::of_folder(folder.path());
+            mount_fuse::unmount(folder.path(), false)?;
+            mounted.wait()?;
+            Ok(differences(&shown?, &golden, fields))
+        }
+        Door::Extract => extract(image, system.view, &golden),
+    }
+}
+
+/// What `extract` writes is compared by name, kind, contents and target: it has the modes of new
+/// files, and leaves devices out.
+fn extract(image: &Path, view: View, golden: &Tree) -> Result<Vec<String>> {
+    let session = Session::new()?;
+    let out = session.path("out");
+    let arguments = ["extract", "--unsafe-links", "--view", view.name(), "-C"].map(Into::into);
+    let mut arguments: Vec<std::ffi::OsString> = arguments.to_vec();
+    arguments.extend([out.clone().into(), image.into()]);
+    session.run(&arguments)?;
+    let written = Tree::of_folder(&out)?;
+    let mut wanted = Tree::default();
+    for (path, entry) in &golden.entries {
+        if matches!(entry.kind, 'd' | 'f' | 'l') && entry.error.is_none() {
+            wanted.entries.insert(path.clone(), entry.clone());
+        }
+    }
+    let fields = Fields { permissions: false, times: false, directory_sizes: false };
+    Ok(differences(&written, &wanted, fields))
+}
+
+/// The kernel's tree as isodrive means to show it where the standards, and not the kernel's
+/// defaults, decide: versions and idle dots of plain names go.
+fn golden(kernel: &Tree, view: View) -> Tree {
+    let mut golden = Tree::default();
+    for (path, entry) in &kernel.entries {
+        let path =
+            if view == View::Iso9660 && path != b"." { standard(path) } else { path.clone() };
+        golden.entries.insert(path, entry.clone());
+    }
+    golden
+}
+
+/// Plain ISO 9660 names without version and without an idle dot (ECMA-119 7.5.1).
+fn standard(path: &[u8]) -> Vec<u8> {
+    let component = |name: &[u8]| -> Vec<u8> {
+        let version = name.iter().rposition(|b| *b == b';');
+        let is_version = |at: usize| at > 0 && name[at + 1..].iter().all(u8::is_ascii_digit);
+        let bare = match version {
+            Some(at) if is_version(at) => &name[..at],
+            _ => name,
+        };
+        let is_only_dots = bare.iter().all(|b| *b == b'.');
+        match bare.strip_suffix(b".") {
+            Some(stem) if !is_only_dots => stem.to_vec(),
+            _ => bare.to_vec(),
+        }
+    };
+    path.split(|b| *b == b'/').map(component).collect::<Vec<_>>().join(&b'/')
+}

@@ -1,0 +1,9 @@
+//! End-to-end tests: golden trees through every door, real mounts, the command line, bad input.
+
+mod bad_input;
+mod command_line;
+mod extracting;
+mod frugality;
+mod golden;
+mod mounts;
+mod odd_sources;
