@@ -73,9 +73,16 @@ impl Tree {
     }
 
     fn add_folder(&mut self, root: &Path, path: &Path) -> Result<()> {
-        let metadata = path.symlink_metadata().with_context(|| path.display().to_string())?;
         let relative = path.strip_prefix(root)?.as_os_str().as_bytes();
         let name = if relative.is_empty() { b"." } else { relative };
+        let metadata = match path.symlink_metadata() {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                let entry = Entry { error: Some(error.to_string()), ..Entry::default() };
+                self.entries.insert(name.to_vec(), entry);
+                return Ok(());
+            }
+        };
         self.entries.insert(name.to_vec(), of_path(path, &metadata));
         if metadata.is_dir() {
             for child in path.read_dir().with_context(|| path.display().to_string())? {

@@ -116,7 +116,7 @@ impl IsoVolume {
             }
             start = start.saturating_add(self.block_bytes);
         }
-        Err(Error::Stale(node.number()))
+        Err(site(position).corrupt("there is none where one is referred to"))
     }
 
     /// Everything recorded of a node.

@@ -9,7 +9,7 @@ use super::disk::{
 };
 use super::partition::Address;
 use super::tag::{self, id};
-use crate::error::{Error, Result, Site};
+use crate::error::{Result, Site};
 use crate::num::{to_u64, to_usize};
 use crate::time::Timestamp;
 use crate::volume::{Device, FileKind, Posix};
@@ -70,10 +70,11 @@ impl Icb {
     /// Parses the entry that a block begins with.
     ///
     /// # Errors
-    /// `Stale` if the block holds no file entry at all, `Corrupt`, `Unsupported`.
-    pub(super) fn parse(block: &[u8], at: u64, address: Address, node: u64) -> Result<Self> {
-        let tag = tag::parse(block).ok_or(Error::Stale(node))?;
-        let variant = Variant::parse(block, tag.identifier.get()).ok_or(Error::Stale(node))?;
+    /// `Corrupt`, `Unsupported`.
+    pub(super) fn parse(block: &[u8], at: u64, address: Address) -> Result<Self> {
+        let none = || site(at).corrupt("there is none where one is referred to");
+        let tag = tag::parse(block).ok_or_else(none)?;
+        let variant = Variant::parse(block, tag.identifier.get()).ok_or_else(none)?;
         let (head, _) =
             EntryHead::ref_from_prefix(block).map_err(|_| site(at).corrupt("it is cut short"))?;
         let may_be_replaced = match head.icb.strategy.get() {
@@ -240,7 +241,7 @@ mod tests {
             (0b11111_11111_11111, 1 << 6, u32::MAX, 0o4777, None),
             (0, 1 << 8 | 1 << 7, 0, 0o3000, Some(0)),
         ] {
-            let icb = Icb::parse(&entry(permissions, flags, uid, b""), 0, HERE, 0).unwrap();
+            let icb = Icb::parse(&entry(permissions, flags, uid, b""), 0, HERE).unwrap();
             assert_eq!(icb.posix, Posix { permissions: mode, uid: want_uid, gid: Some(0) });
         }
     }
@@ -253,14 +254,15 @@ mod tests {
         ] {
             let mut bytes = entry(0, 0, 0, b"");
             bytes[at..at + 4].copy_from_slice(&1873u32.to_le_bytes());
-            let error = Icb::parse(&bytes, 0, HERE, 0).unwrap_err().to_string();
+            let error = Icb::parse(&bytes, 0, HERE).unwrap_err().to_string();
             assert!(error.contains(want), "{error}");
         }
     }
 
     #[test]
-    fn a_block_without_a_file_entry_is_no_node() {
-        assert!(matches!(Icb::parse(&[0; 2048], 0, HERE, 77), Err(Error::Stale(77))));
+    fn a_block_without_a_file_entry_is_an_error() {
+        let said = Icb::parse(&[0; 2048], 0, HERE).unwrap_err().to_string();
+        assert!(said.contains("there is none where one is referred to"), "{said}");
     }
 
     #[test]

@@ -62,7 +62,7 @@ impl UdfVolume {
     fn icb(&self, node: NodeId) -> Result<Icb> {
         let (mut at, mut address) = self.place_of(node)?;
         for _ in 0..self.disc.limits().indirections {
-            let icb = Icb::parse(&self.block(at)?, at, address, node.number())?;
+            let icb = Icb::parse(&self.block(at)?, at, address)?;
             let next = at.saturating_add(self.partitions.block_bytes());
             let replaced_by = match icb.may_be_replaced {
                 true => self.block(next).ok().and_then(|block| icb::replacement(&block)),
