@@ -124,7 +124,8 @@ pub(crate) fn quoted(path: &Path) -> String {
 
 /// Characters that change the direction of what follows or show nothing.
 const fn turns_text(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+    matches!(c, '\u{061C}' | '\u{FEFF}' | '\u{200B}'..='\u{200F}')
+        || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
 /// Blanks at either end, which nobody sees, escaped.

@@ -3,6 +3,7 @@
 
 mod boot;
 mod descriptor;
+mod directory;
 mod disk;
 mod name;
 mod record;

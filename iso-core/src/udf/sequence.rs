@@ -43,7 +43,9 @@ impl Sequence {
             if let Err(error) = main {
                 disc.findings().note_error("the reserve sequence is read", &error);
             } else {
-                disc.findings().note("the main volume descriptor sequence is damaged or incomplete; the reserve sequence is read");
+                disc.findings().note(
+                    "the main volume descriptor sequence is incomplete; the reserve one is read",
+                );
             }
             sequence.read_extent(disc, anchor.reserve, anchor.sector_bytes)?;
         }

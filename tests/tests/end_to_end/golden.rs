@@ -46,13 +46,13 @@ const ROWS: &[Row] = &[
         images: &["f-cd9660-rr"],
         view: Some(View::Iso9660),
         line: &["SYM/", "sha256"],
-        why: "the manifest is of another build; kernel 6.1 on this image reads what isodrive reads",
+        why: "the manifest is of another build; kernel 6.1 reads here what isodrive reads",
     },
     Row {
         images: &["x-r", "f-cd9660-rr"],
         view: Some(View::RockRidge),
         line: &["dev/big", "device is"],
-        why: "the kernel takes 8 bits of the minor number from PN; it holds a Linux dev_t (RRIP 4.1.2)",
+        why: "the kernel takes 8 bits of the minor from PN; it holds a Linux dev_t (RRIP 4.1.2)",
     },
     Row {
         images: &["f-cd9660-rr"],
@@ -88,7 +88,7 @@ const ROWS: &[Row] = &[
         images: &["x-zisofs2"],
         view: Some(View::RockRidge),
         line: &["size is"],
-        why: "zisofs v2: the size is that of the file, the kernel shows the compressed one (FIELD.md)",
+        why: "zisofs v2: the size of the file, where the kernel shows the compressed one",
     },
     Row {
         images: &["x-l4"],
@@ -112,7 +112,7 @@ const ROWS: &[Row] = &[
         images: &["g-udf-posix", "s-UDF-posix", "n-disk-102", "n-disk-201", "n-cdrom-201"],
         view: Some(View::Udf),
         line: &["not in the golden tree"],
-        why: "the kernel drops entries here: an empty name ends its listing, links past a page fail",
+        why: "the kernel drops entries: an empty name ends its listing, long links fail",
     },
     Row {
         images: &["g-udf-posix", "s-UDF-posix"],
@@ -124,7 +124,7 @@ const ROWS: &[Row] = &[
         images: &["ce_loop", "zf_overflow"],
         view: Some(View::RockRidge),
         line: &["not in the golden tree"],
-        why: "a damaged system use area costs the kernel the entry; isodrive shows it with a finding",
+        why: "a damaged system use area costs the kernel the entry; isodrive shows it",
     },
     Row {
         images: &["iso-different-iso-joliet-label"],

@@ -1,0 +1,165 @@
+//! Directories of an ISO 9660 tree: which bytes they are, and which entries they show
+//! (ECMA-119 6.8, RRIP 4.1.5). The rest of the volume is in `volume`.
+
+use super::SECTOR_BYTES;
+use super::disk::FileFlags;
+use super::name::{joliet_name, plain_name};
+use super::record::{Record, Records};
+use super::rrip::RockRidge;
+use super::volume::{IsoVolume, NameStyle, kind};
+use crate::error::{Error, Result, Site};
+use crate::num::{round_up, to_usize};
+use crate::text::make_component;
+use crate::volume::{Dir, DirBuilder, FileKind, NodeId};
+
+/// The bytes of a directory and where they lie.
+pub(super) struct DirBytes {
+    bytes: Vec<u8>,
+    at: u64,
+    /// The directory's recorded length; `bytes` may hold the rest of the last sector too.
+    len: u64,
+}
+
+impl IsoVolume {
+    /// Whether any entry of the root has a Rock Ridge name. Discs by hdiutil use system use
+    /// entries without giving names; there Joliet serves better.
+    pub(crate) fn has_rock_ridge_names(&self) -> Result<bool> {
+        let bytes = self.dir_bytes(self.root)?;
+        let mut records = Records::new(&bytes.bytes, bytes.at, bytes.len).flatten();
+        Ok(records.any(|record| self.rock_ridge(&record).name.is_some()))
+    }
+
+    /// All bytes of a directory, as its own record tells where they are.
+    fn dir_bytes(&self, node: NodeId) -> Result<DirBytes> {
+        let own = self.file(node)?;
+        let (at, len) = match own.extents.runs() {
+            _ if own.kind != FileKind::Directory => return Err(Error::NotDirectory),
+            [] => (node.position(), 0),
+            [(_, run), ..] => (run.at.unwrap_or(0), run.len),
+        };
+        let place = Site::new("directory", "ECMA-119 6.8.1", at);
+        let max = self.disc.limits().directory_bytes;
+        if len > max {
+            return Err(place.limit("bytes in one directory", max));
+        }
+        // Lengths that are no whole sectors are met (VirtualBox Guest Additions): a record that
+        // begins before the end may reach past it.
+        let whole = round_up(at.saturating_add(len), SECTOR_BYTES).saturating_sub(at);
+        let left = self.disc.len().saturating_sub(at);
+        let readable = whole.min(left.max(1));
+        if readable < len {
+            self.disc.findings().note_error(
+                "its last entries are left out",
+                &place.corrupt("it reaches past the end of the image"),
+            );
+        }
+        Ok(DirBytes { bytes: self.disc.metadata(at, to_usize(readable), place)?, at, len })
+    }
+
+    pub(super) fn parse_dir(&self, node: NodeId) -> Result<Dir> {
+        let dir = self.dir_bytes(node)?;
+        let place = Site::new("directory", "ECMA-119 6.8.1", dir.at);
+        let mut builder = DirBuilder::new(node, self.parent(&dir), self.disc.limits(), place);
+        let mut is_continuation = false;
+        for record in Records::new(&dir.bytes, dir.at, dir.len) {
+            let record = match record {
+                Ok(record) => record,
+                Err(error) => {
+                    self.disc
+                        .findings()
+                        .note_error("it and the rest of its sector are left out", &error);
+                    continue;
+                }
+            };
+            if !record.head.extent.agrees() || !record.head.data_len.agrees() {
+                let error = record.site().corrupt("the two spellings of a number differ");
+                self.disc.findings().note_error("the first one is used", &error);
+            }
+            let flags = record.flags();
+            let continues =
+                std::mem::replace(&mut is_continuation, flags.contains(FileFlags::MULTI_EXTENT));
+            // Associated files are forks of the file of the same name (ECMA-119 6.5.4).
+            if continues
+                || record.is_self()
+                || record.is_parent()
+                || flags.contains(FileFlags::ASSOCIATED)
+            {
+                continue;
+            }
+            self.add_entry(&mut builder, &record, node)?;
+        }
+        Ok(builder.finish())
+    }
+
+    fn add_entry(&self, dir: &mut DirBuilder, record: &Record<'_>, holder: NodeId) -> Result<()> {
+        let rock_ridge = self.rock_ridge(record);
+        if rock_ridge.relocated {
+            return Ok(());
+        }
+        let kind = kind(record, &rock_ridge);
+        let node = match rock_ridge.child_link {
+            Some(block) => NodeId::at(u64::from(block).saturating_mul(self.block_bytes)),
+            None if kind == FileKind::Directory => NodeId::at(record.data_at(self.block_bytes)),
+            None => NodeId::at(record.at),
+        };
+        let name = self.name(record, rock_ridge);
+        if kind == FileKind::Directory
+            && holder == self.root
+            && self.is_relocation_store(&name, node)
+        {
+            return Ok(());
+        }
+        dir.push(&name, node, Some(kind))
+    }
+
+    fn name(&self, record: &Record<'_>, rock_ridge: RockRidge) -> Vec<u8> {
+        match (self.style, rock_ridge.name) {
+            (NameStyle::RockRidge, Some(mut name)) => {
+                if make_component(&mut name) {
+                    self.disc.findings().note_error(
+                        "it is shown with _ in place of what a name cannot hold",
+                        &record.site().corrupt("its Rock Ridge name is no file name"),
+                    );
+                }
+                name
+            }
+            (NameStyle::Joliet, _) => joliet_name(record.identifier),
+            (NameStyle::Plain | NameStyle::RockRidge, _) => plain_name(record.identifier),
+        }
+    }
+
+    /// Whether a directory of the root holds nothing but relocated directories, which are shown
+    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`. BSD makefs writes no `RE`,
+    /// but the `PL` in a relocated directory tells as well.
+    fn is_relocation_store(&self, name: &[u8], node: NodeId) -> bool {
+        let bare = name.strip_prefix(b".").unwrap_or(name);
+        if self.sharing.is_none() || !bare.eq_ignore_ascii_case(b"rr_moved") {
+            return false;
+        }
+        let Ok(dir) = self.dir_bytes(node) else { return false };
+        let mut entries = Records::new(&dir.bytes, dir.at, dir.len)
+            .flatten()
+            .filter(|record| !record.is_self() && !record.is_parent())
+            .map(|record| self.rock_ridge(&record).relocated || self.has_parent_link(&record));
+        entries.next() == Some(true) && entries.all(|relocated| relocated)
+    }
+
+    /// Whether a record's directory says that it belongs elsewhere.
+    fn has_parent_link(&self, record: &Record<'_>) -> bool {
+        let node = NodeId::at(record.data_at(self.block_bytes));
+        let Ok(dir) = self.dir_bytes(node) else { return false };
+        let mut records = Records::new(&dir.bytes, dir.at, dir.len).flatten();
+        let parent = records.find(Record::is_parent);
+        parent.is_some_and(|parent| self.rock_ridge(&parent).parent_link.is_some())
+    }
+
+    /// The directory that holds a directory, by its second record.
+    fn parent(&self, dir: &DirBytes) -> NodeId {
+        let mut records = Records::new(&dir.bytes, dir.at, dir.len).flatten();
+        let Some(parent) = records.find(Record::is_parent) else { return self.root };
+        match self.rock_ridge(&parent).parent_link {
+            Some(block) => NodeId::at(u64::from(block).saturating_mul(self.block_bytes)),
+            None => NodeId::at(parent.data_at(self.block_bytes)),
+        }
+    }
+}
