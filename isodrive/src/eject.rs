@@ -22,7 +22,7 @@ pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
         return table.iter().rev().try_for_each(|entry| eject(entry, arguments.lazy));
     }
     for target in &arguments.targets {
-        match find(target, &table) {
+        match find(target, &table)? {
             Some(entry) => eject(entry, arguments.lazy)?,
             None if arguments.if_mounted => {}
             None => return Err(unknown(target, &table)),
@@ -32,19 +32,31 @@ pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
 }
 
 /// The mount that a person means: by its path, its image, or its last path component. Paths of
-/// dead mounts cannot be resolved, so they are compared as they are written too.
-fn find<'t>(target: &Path, table: &'t [Entry]) -> Option<&'t Entry> {
+/// dead mounts cannot be resolved, so they are compared as they are written too. Of mounts that
+/// lie over each other the topmost is meant; a name that fits several places is an error.
+fn find<'t>(target: &Path, table: &'t [Entry]) -> Result<Option<&'t Entry>, Failure> {
     let resolved = target.canonicalize().ok();
-    let written =
-        std::path::absolute(target).ok().map(|path| path.components().collect::<PathBuf>());
-    let is_path = |entry: &&Entry| {
-        Some(&entry.at) == resolved.as_ref() || Some(&entry.at) == written.as_ref()
-    };
-    let is_image =
-        |entry: &&Entry| [&resolved, &written].into_iter().flatten().any(|path| entry.shows(path));
+    let written: Option<PathBuf> =
+        std::path::absolute(target).ok().map(|path| path.components().collect());
+    let paths = [&resolved, &written].map(Option::as_ref);
+    let is_path = |entry: &&Entry| paths.contains(&Some(&entry.at));
+    let is_image = |entry: &&Entry| paths.iter().flatten().any(|path| entry.shows(path));
     let is_label = |entry: &&Entry| entry.at.file_name() == Some(target.as_os_str());
-    let latest = |matches: &dyn Fn(&&Entry) -> bool| table.iter().rev().find(matches);
-    latest(&is_path).or_else(|| latest(&is_image)).or_else(|| latest(&is_label))
+    let ways: [&dyn Fn(&&Entry) -> bool; 3] = [&is_path, &is_image, &is_label];
+    for fits in ways {
+        let found: Vec<&Entry> = table.iter().rev().filter(fits).collect();
+        if let [first, rest @ ..] = found.as_slice() {
+            if rest.iter().all(|other| other.at == first.at) {
+                return Ok(Some(first));
+            }
+            let message = format!("{} names several mounts", quoted(target));
+            let failure = Failure::new(Exit::NotMounted, message);
+            return Err(found
+                .iter()
+                .fold(failure, |f, entry| f.line("mounted", quoted(&entry.at))));
+        }
+    }
+    Ok(None)
 }
 
 fn unknown(target: &Path, table: &[Entry]) -> Failure {
@@ -87,4 +99,36 @@ fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {
         .into_iter()
         .fold(failure, |failure, holder| failure.line("in use", holder))
         .line("try", format!("close them, or detach now: isodrive eject --lazy {name}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(at: &str, source: &str) -> Entry {
+        Entry { at: at.into(), source: source.to_owned(), device: "0:1".to_owned() }
+    }
+
+    #[test]
+    fn a_mount_is_meant_by_path_image_or_label_and_never_one_of_several() {
+        let table = [
+            entry("/home/a/isodrive/DISC", "/srv/one.iso"),
+            entry("/mnt/two", "/srv/two.iso"),
+            entry("/home/b/isodrive/DISC", "/srv/three.iso"),
+            entry("/mnt/two", "/srv/over.iso"),
+        ];
+        for (target, want) in [
+            ("/home/a/isodrive/DISC", Some(0)),
+            ("/mnt/two/", Some(3)),
+            ("/srv/three.iso", Some(2)),
+            ("two", Some(3)),
+            ("/mnt", None),
+        ] {
+            let found = find(Path::new(target), &table).unwrap();
+            assert_eq!(found, want.map(|index: usize| &table[index]), "{target}");
+        }
+        let failure = find(Path::new("DISC"), &table).unwrap_err();
+        assert_eq!(failure.message, "\"DISC\" names several mounts");
+        assert_eq!(failure.lines.len(), 2);
+    }
 }

@@ -67,7 +67,7 @@ fn mount(arguments: &Mount, shown: &Shown, point: &MountPoint) -> Result<Mounted
         threads: arguments.threads.map(usize::from),
     };
     mount_fuse::mount(shown.volume.clone(), &point.path, &options)
-        .map_err(|error| not_mounted(&point.path, &error))
+        .map_err(|error| not_mounted(arguments, &point.path, &error))
 }
 
 fn presentation(show: &Show) -> Presentation {
@@ -186,25 +186,38 @@ fn wait(events: &Receiver<Event>, point: &MountPoint) -> Outcome {
 }
 
 /// Why the kernel or its helper refused, and what to do.
-fn not_mounted(at: &Path, error: &std::io::Error) -> Failure {
-    let name = quoted(at);
+fn not_mounted(arguments: &Mount, at: &Path, error: &std::io::Error) -> Failure {
+    let refused = |message: &str| Failure::new(Exit::NoFuse, message);
+    let else_line = "isodrive ls, cat, extract and info work without it";
     let said = bare(error);
-    if !Path::new("/dev/fuse").exists() {
-        return Failure::new(Exit::NoFuse, "FUSE is not available here: there is no /dev/fuse")
-            .line("try", "modprobe fuse; in a container, pass the device /dev/fuse in")
-            .line("else", "isodrive ls, cat, extract and info work without it");
+    let device = std::fs::File::options().read(true).write(true).open("/dev/fuse");
+    match device.map_err(|error| error.kind()) {
+        Err(std::io::ErrorKind::NotFound) => {
+            return refused("FUSE is not available here: there is no /dev/fuse")
+                .line("try", "modprobe fuse; in a container, pass the device /dev/fuse in")
+                .line("else", else_line);
+        }
+        Err(std::io::ErrorKind::PermissionDenied) => {
+            return refused("FUSE is not available to you: you may not open /dev/fuse")
+                .line("fix", "sudo chmod 666 /dev/fuse     (which is how most systems have it)")
+                .line("else", else_line);
+        }
+        Ok(_) | Err(_) => {}
     }
     if said.contains("user_allow_other") {
-        return Failure::new(Exit::NoFuse, "other users may not see FUSE mounts here").line(
+        return refused("other users may not see FUSE mounts here").line(
             "fix",
             "sudo sh -c 'echo user_allow_other >> /etc/fuse.conf'     then try again",
         );
     }
     if error.kind() == std::io::ErrorKind::NotFound {
-        return Failure::new(Exit::NoFuse, "fusermount3 is not installed")
+        return refused("fusermount3 is not installed")
             .line("fix", "sudo apt install fuse3     (or your system's package of that name)")
-            .line("else", "isodrive ls, cat, extract and info work without it");
+            .line("else", else_line);
     }
-    Failure::new(Exit::NoFuse, format!("cannot mount at {name}: {}", said.trim()))
-        .line("try", "isodrive mount IMAGE     (uses ~/isodrive/LABEL)")
+    let failure = refused(&format!("cannot mount at {}: {}", quoted(at), said.trim()));
+    match arguments.at {
+        Some(_) => failure.line("try", "isodrive mount IMAGE     (uses ~/isodrive/LABEL)"),
+        None => failure,
+    }
 }

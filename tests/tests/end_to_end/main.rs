@@ -7,3 +7,4 @@ mod frugality;
 mod golden;
 mod mounts;
 mod odd_sources;
+mod panics;
