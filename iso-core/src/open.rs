@@ -53,10 +53,10 @@ impl Image {
     /// can be opened, what is wrong with the first.
     pub fn open(source: Box<dyn Source>, limits: Limits) -> Result<Self> {
         let disc = Arc::new(Disc::new(source, limits));
-        let set = DescriptorSet::read(&disc)?;
+        let mut set = DescriptorSet::read(&disc);
         let mut image =
             Self { disc, systems: Vec::new(), refused: Vec::new(), candidates: Vec::new() };
-        image.add_udf(set.recognised)?;
+        image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
             image.add_primary(tree);
         }
@@ -65,21 +65,24 @@ impl Image {
         }
         image.systems.sort_by_key(|system| preference(system.view));
         if image.systems.is_empty() {
-            return Err(image.why_empty(&set));
+            let unread = set.unread.take();
+            return Err(image.why_empty(&set, unread));
         }
         image.note_differences();
         Ok(image)
     }
 
-    fn add_udf(&mut self, is_iso: bool) -> Result<()> {
+    fn add_udf(&mut self, is_iso: bool) {
         let step = recognition_step(&self.disc);
-        let Some(anchor) = find_anchor(&self.disc, step, is_iso)? else {
-            if step.is_some() {
+        let anchor = match find_anchor(&self.disc, step, is_iso) {
+            Ok(Some(anchor)) => anchor,
+            Ok(None) if step.is_none() => return,
+            Ok(None) => {
                 let error = Site::new("volume recognition sequence", "ECMA-167 3/9.1", 32_768)
                     .corrupt("it announces UDF, and no anchor is found");
-                self.refuse(View::Udf, error);
+                return self.refuse(View::Udf, error);
             }
-            return Ok(());
+            Err(error) => return self.refuse(View::Udf, error),
         };
         if step.is_none() {
             self.disc.findings().note("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
@@ -88,7 +91,6 @@ impl Image {
             Ok(volume) => self.add(View::Udf, Arc::new(volume), true),
             Err(error) => self.refuse(View::Udf, error),
         }
-        Ok(())
     }
 
     /// The primary tree as it is, and with Rock Ridge where it has that.
@@ -131,7 +133,10 @@ impl Image {
     }
 
     /// Why no file system could be opened.
-    fn why_empty(mut self, set: &DescriptorSet) -> Error {
+    fn why_empty(mut self, set: &DescriptorSet, unread: Option<Error>) -> Error {
+        if let Some(error) = unread {
+            return error;
+        }
         let claimed = set.primary.iter().chain(&set.joliet).map(|tree| tree.volume_bytes).max();
         if claimed.is_some_and(|claimed| claimed > self.disc.len()) {
             return Site::new("volume descriptor", "ECMA-119 8.4.8", 32_768)

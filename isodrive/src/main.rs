@@ -27,10 +27,20 @@ use crate::terminal::Terminal;
 
 fn main() -> std::process::ExitCode {
     let cli = Cli::parse();
-    terminal::start_log(cli.verbose, matches!(&cli.command, Command::Mount(m) if m.debug));
+    terminal::start_log(log_level(&cli));
     let mut terminal = Terminal::new();
     let outcome = run(cli.command, &mut terminal);
     terminal.end(outcome)
+}
+
+/// How much is logged: what was asked for, and damage where a mount stays in the foreground.
+fn log_level(cli: &Cli) -> u8 {
+    let least = match &cli.command {
+        Command::Mount(mount) if mount.debug => 2,
+        Command::Mount(mount) if mount.foreground => 1,
+        _ => 0,
+    };
+    cli.verbose.max(least)
 }
 
 fn run(command: Command, terminal: &mut Terminal) -> Outcome {

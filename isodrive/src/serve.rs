@@ -41,11 +41,12 @@ pub(crate) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
         image::check_strict(&arguments.image.image, &image)?;
     }
     image::warn_if_truncated(&arguments.image.image, &image, terminal);
+    // Before anything is made that a signal could leave behind.
+    let events = Events::listen()?;
     let point = match &arguments.at {
         Some(at) => mount_point::given(at, arguments.over)?,
         None => mount_point::for_label(&shown.volume.facts().label, &arguments.image.image)?,
     };
-    let events = Events::listen()?;
     let mounted = mount(arguments, &shown, &point)?;
     events.watch(mounted);
     let outcome = announce(arguments, &shown, &point, terminal);

@@ -76,13 +76,13 @@ pub(crate) fn output_failed(error: &io::Error) -> Failure {
     Failure::io(Exit::Other, "cannot write to standard output", error)
 }
 
-/// Sends log lines to standard error: damage and what the user must act on, and more if asked.
-pub(crate) fn start_log(verbose: u8, debug: bool) {
+/// Sends log lines to standard error: none at level 0, damage at 1, decisions at 2, requests at 3.
+pub(crate) fn start_log(level: u8) {
     use tracing_subscriber::EnvFilter;
-    let default = match (verbose, debug) {
-        (0, false) => "off",
-        (1, false) => "warn",
-        (2, false) | (_, true) => "debug",
+    let default = match level {
+        0 => "off",
+        1 => "warn",
+        2 => "debug",
         _ => "trace",
     };
     let filter =

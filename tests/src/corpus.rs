@@ -86,3 +86,14 @@ pub fn files(folder: &Path, suffix: &str) -> Result<Vec<PathBuf>> {
     found.sort();
     Ok(found)
 }
+
+/// Makes a Rock Ridge image of a folder with xorriso.
+pub fn make_image(folder: &Path, image: &Path) -> Result<()> {
+    let output = Command::new("xorriso")
+        .args(["-report_about", "SORRY", "-as", "mkisofs", "-R", "-o"])
+        .args([image, folder])
+        .output()
+        .context("xorriso makes the images of some tests")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}

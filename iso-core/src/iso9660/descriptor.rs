@@ -7,7 +7,7 @@ use super::SECTOR_BYTES;
 use super::disk::{BootRecord, DescriptorHeader, VolumeDescriptor};
 use crate::Timestamp;
 use crate::cache::Disc;
-use crate::error::{Result, Site};
+use crate::error::{Error, Result, Site};
 use crate::num::to_usize;
 use crate::text::{decode_utf16_be, trim_padding};
 
@@ -38,21 +38,28 @@ pub(crate) struct DescriptorSet {
     pub(crate) boot_catalog: Option<u32>,
     /// Whether any sector said `CD001`.
     pub(crate) recognised: bool,
+    /// Why the set could not be read to its end.
+    pub(crate) unread: Option<Error>,
 }
 
 impl DescriptorSet {
     /// Reads descriptors from sector 16 to the terminator, or to where none is any more.
     ///
-    /// # Errors
-    /// `Io` if a sector cannot be read. Damaged descriptors are findings.
-    pub(crate) fn read(disc: &Disc) -> Result<Self> {
+    /// A sector that cannot be read ends the set and is kept; damaged descriptors are findings.
+    pub(crate) fn read(disc: &Disc) -> Self {
         let mut set = Self::default();
         for index in 0..disc.limits().volume_descriptors {
             let at = FIRST_AT.saturating_add(index.saturating_mul(SECTOR_BYTES));
             if at.saturating_add(SECTOR_BYTES) > disc.len() {
                 break;
             }
-            let sector = disc.metadata(at, to_usize(SECTOR_BYTES), site(at))?;
+            let sector = match disc.metadata(at, to_usize(SECTOR_BYTES), site(at)) {
+                Ok(sector) => sector,
+                Err(error) => {
+                    set.unread = Some(error);
+                    break;
+                }
+            };
             let Ok((header, _)) = DescriptorHeader::ref_from_prefix(&sector) else { break };
             if header.identifier != *b"CD001" {
                 break;
@@ -68,7 +75,7 @@ impl DescriptorSet {
                 _ => {}
             }
         }
-        Ok(set)
+        set
     }
 
     /// A tree, or a finding if its descriptor is no good.

@@ -180,6 +180,45 @@ mod tests {
         assert_eq!(without_xa(b"SP\x07\x01\xbe\xef\0"), b"SP\x07\x01\xbe\xef\0");
     }
 
+    /// The signatures of all entries of a record with this system use area, on a disc of 4 KiB.
+    fn walk(system_use: &[u8], disc: &[u8]) -> (Vec<[u8; 2]>, Vec<String>) {
+        let mut bytes = disc.to_vec();
+        bytes.resize(4096, 0);
+        let disc = Disc::new(Box::new(bytes), crate::Limits::default());
+        let mut record = vec![0u8; 34];
+        record.extend(system_use);
+        record[0] = u8::try_from(record.len()).unwrap();
+        record[32] = 1;
+        let record = Record::parse(&record, 0).unwrap();
+        let place = Place { is_root: false, block_bytes: 2048 };
+        let mut seen = Vec::new();
+        for_each_entry(&disc, Sharing { skip: 0 }, &record, place, &mut |entry| {
+            seen.push(entry.signature);
+        });
+        let findings = disc.findings().list().into_iter().map(|finding| finding.text).collect();
+        (seen, findings)
+    }
+
+    /// A `CE` that names an area in block 0.
+    fn continuation(offset: u32, len: u32) -> Vec<u8> {
+        let both = |n: u32| [n.to_le_bytes(), n.to_be_bytes()].concat();
+        [b"CE\x1c\x01".to_vec(), both(0), both(offset), both(len)].concat()
+    }
+
+    #[test]
+    fn continuations_are_followed_and_one_that_circles_ends_with_a_finding() {
+        let area = [continuation(100, 32), b"NM\x04\x01".to_vec()].concat();
+        let mut disc = vec![0; 100];
+        disc.extend([b"PX\x04\x01".to_vec(), continuation(100, 32)].concat());
+        let (seen, findings) = walk(&area, &disc);
+        assert_eq!(seen, [*b"NM", *b"PX"]);
+        assert!(findings[0].contains("it continues in itself"), "{findings:?}");
+
+        let (seen, findings) = walk(&continuation(5000, 8), b"");
+        assert_eq!(seen, [[0; 2]; 0]);
+        assert!(findings[0].contains("past the end of the image"), "{findings:?}");
+    }
+
     #[test]
     fn a_continuation_named_early_comes_after_the_rest_of_its_area() {
         let mut area = b"CE\x1c\x01".to_vec();

@@ -35,7 +35,7 @@ const SECTOR_BYTES: [u64; 7] = [512, 1024, DISC_SECTOR_BYTES, 4096, 8192, 16384,
 /// discs, to keep opening cheap.
 ///
 /// # Errors
-/// `Io` if a block cannot be read.
+/// `Io` if none is found, and a block in which one may lie cannot be read.
 pub(crate) fn find_anchor(disc: &Disc, step: Option<u64>, is_iso: bool) -> Result<Option<Anchor>> {
     let mut sizes = SECTOR_BYTES.to_vec();
     match step {
@@ -43,17 +43,20 @@ pub(crate) fn find_anchor(disc: &Disc, step: Option<u64>, is_iso: bool) -> Resul
         None if is_iso => sizes.retain(|size| *size == DISC_SECTOR_BYTES),
         None => {}
     }
+    let mut unread = None;
     for sector_bytes in sizes {
         let blocks = quotient(disc.len(), sector_bytes);
         let back = |by: u64| blocks.saturating_sub(by);
         let candidates = [256, back(257), back(1), back(256), 512];
         for block in candidates.into_iter().filter(|block| (1..blocks).contains(block)) {
-            if let Some(anchor) = anchor_at(disc, block, sector_bytes)? {
-                return Ok(Some(anchor));
+            match anchor_at(disc, block, sector_bytes) {
+                Ok(Some(anchor)) => return Ok(Some(anchor)),
+                Ok(None) => {}
+                Err(error) => unread = unread.or(Some(error)),
             }
         }
     }
-    Ok(None)
+    unread.map_or(Ok(None), Err)
 }
 
 fn anchor_at(disc: &Disc, block: u64, sector_bytes: u64) -> Result<Option<Anchor>> {

@@ -86,11 +86,14 @@ pub trait Volume: Send + Sync {
         if name.len() > self.disc().limits().name_bytes {
             return Err(Error::BadName("it is too long"));
         }
-        let dir = self.read_dir(dir)?;
         match name {
-            b"." => Ok(dir.node()),
-            b".." => Ok(dir.parent()),
-            _ => dir.find(name, fold).map(|entry| entry.node).ok_or(Error::NotFound),
+            // Asked of files too, by NFS servers that know a number and nothing else.
+            b"." => Ok(dir),
+            b".." => Ok(self.read_dir(dir)?.parent()),
+            _ => {
+                let dir = self.read_dir(dir)?;
+                dir.find(name, fold).map(|entry| entry.node).ok_or(Error::NotFound)
+            }
         }
     }
 

@@ -147,6 +147,29 @@ fn a_comma_in_the_name_brings_in_no_option() -> Result<()> {
 }
 
 #[test]
+fn a_stub_is_not_shown_in_place_of_a_file_system_that_cannot_be_read() -> Result<()> {
+    let session = Session::new()?;
+    let mut bytes = sample();
+    // Every anchor of the UDF side: descriptors with tag 2 that say where they lie.
+    for (block, bytes) in bytes.chunks_exact_mut(2048).enumerate() {
+        let is_here = bytes[12..16] == u32::try_from(block)?.to_le_bytes();
+        if bytes.starts_with(&[2, 0]) && is_here {
+            bytes.fill(0);
+        }
+    }
+    fs::write(session.path("bridge.iso"), bytes)?;
+    refused(
+        &session,
+        "bridge.iso",
+        5,
+        &["it announces UDF, and no anchor is found", "--view iso"],
+    )?;
+    let ended = session.run(&["ls", "--view", "iso9660", "bridge.iso"])?;
+    assert_eq!((ended.code, ended.out.as_str()), (0, "README.TXT\n"), "{}", ended.err);
+    Ok(())
+}
+
+#[test]
 fn wrong_usage_is_exit_code_2() -> Result<()> {
     let session = Session::new()?;
     for arguments in [&["mount"][..], &["nonsense"], &["ls", "--view", "ntfs", "x.iso"]] {

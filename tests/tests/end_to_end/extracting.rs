@@ -2,20 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use anyhow::Result;
 use isodrive_tests::corpus;
 use isodrive_tests::program::Session;
-
-fn make_image(folder: &Path, image: &Path) -> Result<()> {
-    let made = Command::new("xorriso")
-        .args(["-report_about", "SORRY", "-as", "mkisofs", "-R", "-o"])
-        .args([image, folder])
-        .status()?;
-    assert!(made.success(), "xorriso makes the image");
-    Ok(())
-}
 
 #[test]
 fn files_come_with_contents_and_times_and_are_not_replaced_unasked() -> Result<()> {
@@ -55,7 +45,7 @@ fn links_that_lead_out_are_left_out_unless_asked_for() -> Result<()> {
     ] {
         std::os::unix::fs::symlink(target, tree.join(name))?;
     }
-    make_image(&tree, &session.path("links.iso"))?;
+    corpus::make_image(&tree, &session.path("links.iso"))?;
     let ended = session.run(&["extract", "links.iso", "-C", "safe"])?;
     assert_eq!(ended.code, 0, "{}", ended.err);
     let is_there = |name: &str| session.path("safe").join(name).symlink_metadata().is_ok();
@@ -76,7 +66,7 @@ fn no_link_is_followed_that_stands_in_the_way() -> Result<()> {
     fs::create_dir_all(tree.join("sub"))?;
     fs::write(tree.join("sub/file"), b"from the disc")?;
     fs::write(tree.join("top"), b"from the disc")?;
-    make_image(&tree, &session.path("disc.iso"))?;
+    corpus::make_image(&tree, &session.path("disc.iso"))?;
     fs::create_dir_all(session.path("victim"))?;
     fs::create_dir_all(session.path("out"))?;
     fs::write(session.path("victim/top"), b"mine")?;

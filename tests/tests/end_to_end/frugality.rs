@@ -50,11 +50,7 @@ fn walking_a_hundred_thousand_files_keeps_memory_below_64_mebibytes() -> Result<
             fs::File::create(dir.join(format!("file-{f:03}.txt")))?;
         }
     }
-    let made = Command::new("xorriso")
-        .args(["-report_about", "SORRY", "-as", "mkisofs", "-R", "-J", "-o"])
-        .args([&session.path("many.iso"), &tree])
-        .status()?;
-    assert!(made.success());
+    corpus::make_image(&tree, &session.path("many.iso"))?;
     fs::remove_dir_all(&tree)?;
     let ended = session.run(&["mount", "--json", "many.iso", "here"])?;
     assert_eq!(ended.code, 0, "{}", ended.err);

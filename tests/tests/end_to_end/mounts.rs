@@ -196,11 +196,7 @@ fn directories_list_the_same_however_they_are_read() -> Result<()> {
     for n in 0..3000 {
         fs::write(tree.join(format!("file-{n:04}-{}", "x".repeat(40))), b"")?;
     }
-    let made = Command::new("xorriso")
-        .args(["-report_about", "SORRY", "-as", "mkisofs", "-R", "-o"])
-        .args([&session.path("many.iso"), &tree])
-        .status()?;
-    assert!(made.success());
+    corpus::make_image(&tree, &session.path("many.iso"))?;
     assert_eq!(session.run(&["mount", "many.iso", "here"])?.code, 0);
     let names = || -> Result<Vec<std::ffi::OsString>> {
         fs::read_dir(session.path("here"))?.map(|entry| Ok(entry?.file_name())).collect()

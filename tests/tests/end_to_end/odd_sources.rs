@@ -89,3 +89,21 @@ fn an_image_cut_anywhere_gives_right_bytes_or_errors() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_directory_that_contains_itself_ends_a_walk_and_nothing_else() -> Result<()> {
+    let plain = corpus::unpack(&corpus::repository().join("tests/corpus/plain.iso.zst"))?;
+    let mut bytes = fs::read(&plain.path)?;
+    let root: [u8; 8] = bytes[16 * 2048 + 158..][..8].try_into()?;
+    let name = bytes.windows(5).position(|window| window == b"\x04DOCS").expect("the record");
+    // The extent of a record stands 30 bytes before its name's length (ECMA-119 9.1).
+    bytes[name - 30..][..8].copy_from_slice(&root);
+    let image = Image::open(Box::new(bytes), Limits::default())?;
+    let volume = image.choose(None)?.volume;
+    let steps: Vec<_> = Walk::new(&*volume, volume.root())?.collect();
+    let docs = steps.iter().find(|step| step.path == b"DOCS").expect("it is listed");
+    let error = docs.error.as_ref().expect("it cannot be entered").to_string();
+    assert!(error.contains("it contains itself"), "{error}");
+    assert!(steps.iter().any(|step| step.path.starts_with(b"SIZES/")), "the rest is walked");
+    Ok(())
+}
