@@ -35,11 +35,8 @@ fn main() -> std::process::ExitCode {
 
 /// How much is logged: what was asked for, and damage where a mount stays in the foreground.
 fn log_level(cli: &Cli) -> u8 {
-    let least = match &cli.command {
-        Command::Mount(mount) if mount.debug => 2,
-        Command::Mount(mount) if mount.foreground => 1,
-        _ => 0,
-    };
+    let Command::Mount(mount) = &cli.command else { return cli.verbose };
+    let least = if mount.debug { 2 } else { u8::from(mount.foreground) };
     cli.verbose.max(least)
 }
 
