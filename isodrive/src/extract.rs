@@ -20,7 +20,8 @@ use destination::Destination;
 
 pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
     let (opened, chosen) = image::open_shown(&arguments.image)?;
-    image::warn_if_truncated(&arguments.image.image, &opened, terminal);
+    let what_now = "what can be read is copied, and what cannot is named";
+    image::warn_if_truncated(&arguments.image.image, &opened, what_now, terminal);
     let volume = &*chosen.volume;
     let wanted = wanted(volume, arguments)?;
     let progress = progress(volume, &wanted);

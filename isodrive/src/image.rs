@@ -32,19 +32,22 @@ pub(crate) fn open_shown(arguments: &ImageArguments) -> Result<(Image, Shown), F
 }
 
 /// Says once that an image is cut short; what lies behind the cut gives errors.
-pub(crate) fn warn_if_truncated(path: &Path, image: &Image, terminal: &mut Terminal) {
+/// `what_now` says what the command does all the same.
+pub(crate) fn warn_if_truncated(
+    path: &Path,
+    image: &Image,
+    what_now: &str,
+    terminal: &mut Terminal,
+) {
     if let Some((_, claimed)) = image.truncation() {
         let message = format!(
             "{} is shorter than its file system says ({} of {claimed} bytes)",
             quoted(path),
             image.disc().len(),
         );
-        terminal.warn(
-            &message,
-            &["files beyond the cut will give \"Input/output error\"; \
-               the download is probably incomplete"
-                .to_owned()],
-        );
+        let cause = "files beyond the cut will give \"Input/output error\"; \
+                     the download is probably incomplete";
+        terminal.warn(&message, &[cause.to_owned(), what_now.to_owned()]);
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     if arguments.strict {
         image::check_strict(&arguments.image.image, &image)?;
     }
-    image::warn_if_truncated(&arguments.image.image, &image, terminal);
+    let what_now = "mounted anyway; use --strict to refuse";
+    image::warn_if_truncated(&arguments.image.image, &image, what_now, terminal);
     // Before anything is made that a signal could leave behind.
     let events = Events::listen()?;
     let point = match &arguments.at {

@@ -29,16 +29,22 @@ pub fn shared_set(name: &str) -> Result<Option<PathBuf>> {
     let ready = folder.join(".unpacked");
     if !ready.exists() {
         std::fs::create_dir_all(&folder)?;
-        let script = "set -o pipefail; zstd -dcq \"$1\" | tar -xf - -C \"$2\"";
-        let status = Command::new("bash")
-            .args(["-c", script, "-"])
-            .args([&archive, &folder])
-            .status()
-            .context("bash, zstd and tar unpack the corpus")?;
-        ensure!(status.success(), "unpacking {} failed", archive.display());
+        unpack_archive(&archive, &folder)?;
         std::fs::write(&ready, "")?;
     }
     Ok(Some(folder))
+}
+
+/// Unpacks a `.tar.zst` into a folder.
+pub fn unpack_archive(archive: &Path, folder: &Path) -> Result<()> {
+    let script = "set -o pipefail; zstd -dcq \"$1\" | tar -xf - -C \"$2\"";
+    let status = Command::new("bash")
+        .args(["-c", script, "-"])
+        .args([archive, folder])
+        .status()
+        .context("bash, zstd and tar unpack the corpus")?;
+    ensure!(status.success(), "unpacking {} failed", archive.display());
+    Ok(())
 }
 
 /// An image in plain form, removed again when this is dropped.

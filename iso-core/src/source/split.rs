@@ -1,5 +1,5 @@
-//! An image cut into numbered files: `name.001`, `name.002` or `name.iso.part1`, `name.iso.part2`.
-//! Finds the parts beside the first one and reads them as one run of bytes.
+//! An image cut into numbered files: `name.001`, `name.002`; `name.iso.part1`, `name.iso.part2`;
+//! `name.iso`, `name.i01`. Finds the parts beside the first and reads them as one run of bytes.
 
 use std::ffi::OsString;
 use std::io;
@@ -102,31 +102,47 @@ impl Source for SplitSource {
     }
 }
 
-/// How the parts of a set are numbered: everything before the digits, and how many digits.
+/// How the parts of a set are numbered.
 struct Numbering {
-    folder: PathBuf,
-    stem: String,
-    width: usize,
+    /// The first part, by the name it was given.
+    first_path: PathBuf,
     first: u64,
+    /// Everything before the number of the parts that follow, and how many digits that has.
+    stem: OsString,
+    width: usize,
 }
 
 impl Numbering {
     /// Reads the scheme off the first part's name; nothing if the name is no first part.
     fn of(first: &Path) -> Option<Self> {
         let name = first.file_name()?.to_str()?;
-        let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
-        let (stem, number) = name.split_at_checked(name.len().checked_sub(digits)?)?;
-        let lower = stem.to_ascii_lowercase();
-        let known = (lower.ends_with('.') && digits >= 2)
-            || lower.ends_with(".part")
-            || lower.ends_with(".iso.");
-        let first_number = number.parse().ok().filter(|n| *n <= 1)?;
-        let folder = first.parent().map(Path::to_path_buf).unwrap_or_default();
-        known.then(|| Self { folder, stem: stem.to_owned(), width: digits, first: first_number })
+        let lower = name.to_ascii_lowercase();
+        // `name.iso`, `name.i01`, `name.i02`: the first part has the name of a whole image.
+        let (stem, width, number) = if lower.ends_with(".iso") {
+            (name.get(..name.len().checked_sub(2)?)?, 2, 0)
+        } else {
+            let digits = name.bytes().rev().take_while(u8::is_ascii_digit).count();
+            let (stem, number) = name.split_at_checked(name.len().checked_sub(digits)?)?;
+            let is_set = (stem.ends_with('.') && digits >= 2)
+                || stem.to_ascii_lowercase().ends_with(".part")
+                || stem.to_ascii_lowercase().ends_with(".iso.");
+            (stem, digits, number.parse().ok().filter(|number| *number <= 1 && is_set)?)
+        };
+        Some(Self {
+            first_path: first.to_path_buf(),
+            first: number,
+            stem: first.with_file_name(stem).into_os_string(),
+            width,
+        })
     }
 
     fn path(&self, number: u64) -> PathBuf {
-        self.folder.join(OsString::from(format!("{}{number:0w$}", self.stem, w = self.width)))
+        if number == self.first {
+            return self.first_path.clone();
+        }
+        let mut path = self.stem.clone();
+        path.push(format!("{number:0width$}", width = self.width));
+        path.into()
     }
 }
 
@@ -181,9 +197,20 @@ mod tests {
             ("disc.002", false),
             ("win7", false),
             ("track1", false),
-            ("disc.iso", false),
+            ("disc.img", false),
         ] {
             assert_eq!(Numbering::of(Path::new(name)).is_some(), want, "{name}");
+        }
+        for (first, second) in [
+            ("a/disc.001", "a/disc.002"),
+            ("a/disc.iso.part1", "a/disc.iso.part2"),
+            ("a/disc.00", "a/disc.01"),
+            ("a/disc.iso", "a/disc.i01"),
+            ("a/disc.ISO", "a/disc.I01"),
+        ] {
+            let numbering = Numbering::of(Path::new(first)).unwrap();
+            assert_eq!(numbering.path(numbering.first), Path::new(first));
+            assert_eq!(numbering.path(numbering.first + 1), Path::new(second));
         }
     }
 }

@@ -263,3 +263,16 @@ fn the_shared_corpus_equals_the_kernel_through_every_door() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn split_sets_equal_the_image_they_were_cut_from() -> Result<()> {
+    let Some(folder) = corpus::shared_set("oracle-dev")? else { return Ok(()) };
+    let golden = folder.join("iso/g-rr-joliet.manifest.jsonl");
+    for (set, first) in [("split", "split.iso.001"), ("splitdot", "splitdot.iso")] {
+        let scratch = tempfile::tempdir_in(corpus::scratch()?)?;
+        corpus::unpack_archive(&folder.join(format!("raw/{set}.tar.zst")), scratch.path())?;
+        let report = check(&scratch.path().join(first), &golden, &doors(), true)?;
+        assert!(report.compared >= 3 && report.differences.is_empty(), "{set}: {report:?}");
+    }
+    Ok(())
+}
