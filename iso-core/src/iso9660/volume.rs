@@ -100,7 +100,7 @@ impl IsoVolume {
                 if NodeId::at(record.at) == node {
                     return Ok(record);
                 }
-                if record.at > position && NodeId::at(record.at) != node {
+                if record.at > position {
                     break;
                 }
             }
