@@ -80,6 +80,28 @@ impl Adapter {
         }
     }
 
+    /// Hands the entries of a directory from a cookie on to `add`, each with the cookie of the one
+    /// behind it, until `add` says that there is no more room.
+    fn fill(
+        &self,
+        operation: &'static str,
+        ino: INodeNo,
+        cookie: u64,
+        mut add: impl FnMut(&DirEntry<'_>, u64) -> bool,
+    ) -> std::result::Result<(), Errno> {
+        self.serve(operation, ino, |volume, node| {
+            let dir = volume.read_dir(node)?;
+            let mut next = cookie;
+            while let Some(entry) = self.entry(&dir, next) {
+                next = next.saturating_add(1);
+                if add(&entry, next) {
+                    break;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// The kind of an entry, asked of the node where the directory does not tell.
     fn kind(&self, entry: &DirEntry<'_>) -> FileType {
         let told = entry.kind.or_else(|| self.volume.attr(entry.node).ok().map(|attr| attr.kind));
@@ -189,17 +211,9 @@ impl Filesystem for Adapter {
         offset: u64,
         mut reply: ReplyDirectory,
     ) {
-        let filled = self.serve("readdir", ino, |volume, node| {
-            let dir = volume.read_dir(node)?;
-            let mut next = offset;
-            while let Some(entry) = self.entry(&dir, next) {
-                next = next.saturating_add(1);
-                let name = OsStr::from_bytes(entry.name);
-                if reply.add(self.ino(entry.node), next, self.kind(&entry), name) {
-                    break;
-                }
-            }
-            Ok(())
+        let filled = self.fill("readdir", ino, offset, |entry, next| {
+            let name = OsStr::from_bytes(entry.name);
+            reply.add(self.ino(entry.node), next, self.kind(entry), name)
         });
         match filled {
             Ok(()) => reply.ok(),
@@ -215,16 +229,8 @@ impl Filesystem for Adapter {
         offset: u64,
         mut reply: ReplyDirectoryPlus,
     ) {
-        let filled = self.serve("readdirplus", ino, |volume, node| {
-            let dir = volume.read_dir(node)?;
-            let mut next = offset;
-            while let Some(entry) = self.entry(&dir, next) {
-                next = next.saturating_add(1);
-                if self.add_with_attr(&mut reply, &entry, next) {
-                    break;
-                }
-            }
-            Ok(())
+        let filled = self.fill("readdirplus", ino, offset, |entry, next| {
+            self.add_with_attr(&mut reply, entry, next)
         });
         match filled {
             Ok(()) => reply.ok(),

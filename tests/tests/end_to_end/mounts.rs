@@ -182,6 +182,14 @@ fn an_image_that_is_cut_or_rewritten_while_mounted_gives_errors_not_zeros() -> R
     assert_eq!(error.raw_os_error(), Some(5), "EIO: {error}");
     assert!(server_is_there(), "the server lives on");
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
+
+    fs::copy(sample(), &image)?;
+    assert_eq!(session.run(&["mount", "disc.iso", "here"])?.code, 0);
+    std::thread::sleep(Duration::from_millis(20));
+    fs::OpenOptions::new().write(true).open(&image)?.write_at(b"other", len / 2)?;
+    let error = fs::read(here.join("sources/install.wim")).unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(5), "never a mixture of two images: {error}");
+    assert_eq!(session.run(&["eject", "here"])?.code, 0);
     Ok(())
 }
 
