@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use iso_core::volume::{FileKind, NodeId, Permissions, Presentation, Volume, Walk, resolve};
+use iso_core::volume::{FileKind, NodeId, Volume, Walk, resolve};
 
 use crate::cat::{Stopped, copy};
 use crate::cli::Extract;
@@ -145,8 +145,7 @@ impl Job<'_> {
                 return Ok(());
             }
         };
-        let show = Presentation { permissions: Permissions::Safe, ..Presentation::default() };
-        let is_program = show.stat(&attr).permissions & 0o111 != 0 && attr.posix.is_some();
+        let is_program = attr.posix.is_some_and(|posix| posix.permissions & 0o111 != 0);
         let mut file = match self.destination.file(path, is_program) {
             Ok(file) => file,
             Err(failure) => return self.noted(path, Err(failure)),

@@ -64,9 +64,7 @@ pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
     let report = report(arguments, &image, &shown);
     let out = terminal.out();
     let written = if arguments.json {
-        serde_json::to_writer(&mut *out, &report)
-            .map_err(std::io::Error::from)
-            .and_then(|()| writeln!(out))
+        json::write_line(out, &report)
     } else {
         print(&report, shown.volume.facts(), out)
     };

@@ -1,6 +1,8 @@
 //! Names and times in JSON: text where it is text, and a lossless form where it is not.
 //! Every machine-readable report carries `SCHEMA`.
 
+use std::io::{self, Write};
+
 use iso_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +11,7 @@ pub(crate) const SCHEMA: u32 = 1;
 
 /// A name from a disc: `name` is text, with U+FFFD where the bytes are none, and `name_bytes`
 /// gives the bytes in hex in that case.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Name {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,6 +38,12 @@ impl Name {
     pub(crate) fn text(&self) -> String {
         crate::terminal::shown(self.name.as_bytes())
     }
+}
+
+/// Writes one value as one line.
+pub(crate) fn write_line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
+    serde_json::to_writer(&mut *out, value)?;
+    writeln!(out)
 }
 
 /// A time as in RFC 3339, in UTC.

@@ -15,7 +15,7 @@ use crate::json::{self, Name};
 use crate::terminal::{Terminal, output_failed, shown};
 
 /// One line of JSON: a file of the image.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Line {
     schema: u32,
     path: Name,
@@ -72,14 +72,7 @@ pub(crate) fn tree(arguments: &List, terminal: &mut Terminal) -> Outcome {
             print_damaged(arguments, &step.path, error, terminal)?;
             continue;
         }
-        let mut shown_as = Vec::new();
-        if !arguments.json {
-            let (own, above) = is_last.split_last().unwrap_or((&true, &[]));
-            shown_as
-                .extend(above.iter().flat_map(|last| if *last { "    " } else { "|   " }.bytes()));
-            shown_as.extend(if *own { "`-- " } else { "|-- " }.bytes());
-        }
-        let prefix = String::from_utf8(shown_as).unwrap_or_default();
+        let prefix = if arguments.json { String::new() } else { joints(&is_last) };
         let out = terminal.out();
         out.write_all(prefix.as_bytes()).map_err(|error| output_failed(&error))?;
         print(arguments, volume, step.name(), step.path.clone(), step.node, terminal)?;
@@ -90,6 +83,14 @@ pub(crate) fn tree(arguments: &List, terminal: &mut Terminal) -> Outcome {
         return Err(Failure::new(Exit::Damaged, message));
     }
     Ok(())
+}
+
+/// The lines that join an entry to the directories above it, each of which has entries left or not.
+fn joints(is_last: &[bool]) -> String {
+    let (own, above) = is_last.split_last().unwrap_or((&true, &[]));
+    let mut joints: String = above.iter().map(|last| if *last { "    " } else { "|   " }).collect();
+    joints.push_str(if *own { "`-- " } else { "|-- " });
+    joints
 }
 
 /// The node of a path in the image.
@@ -114,7 +115,7 @@ fn print(
     let attr = volume.attr(node);
     let out = terminal.out();
     let written = match (&attr, arguments.json, arguments.long) {
-        (Ok(attr), true, _) => write_json(out, &line(volume, &path, attr)),
+        (Ok(attr), true, _) => json::write_line(out, &line(volume, &path, attr)),
         (Ok(attr), false, true) => {
             writeln!(out, "{}{}", long(attr), with_target(volume, name, attr))
         }
@@ -133,16 +134,10 @@ fn print_damaged(arguments: &List, path: &[u8], error: &Error, terminal: &mut Te
         let line = Line {
             schema: json::SCHEMA,
             path: Name::new(path),
-            kind: None,
-            size: None,
-            mode: None,
-            uid: None,
-            gid: None,
-            modified: None,
-            target: None,
             error: Some(error.to_string()),
+            ..Line::default()
         };
-        write_json(out, &line)
+        json::write_line(out, &line)
     } else {
         writeln!(out, "{}  [{error}]", shown(path))
     };
@@ -163,11 +158,6 @@ fn line(volume: &dyn Volume, path: &[u8], attr: &Attr) -> Line {
         error: target.as_ref().and_then(|t| t.as_ref().err().map(Error::to_string)),
         target: target.and_then(|target| target.ok().map(|target| Name::new(&target))),
     }
-}
-
-fn write_json(out: &mut impl Write, line: &Line) -> std::io::Result<()> {
-    serde_json::to_writer(&mut *out, line)?;
-    writeln!(out)
 }
 
 /// Kind, mode, size and time in columns.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::json::{Name, SCHEMA};
+use crate::json::{self, Name, SCHEMA};
 use crate::terminal::{Terminal, output_failed, quoted, shown};
 use crate::{mounts, options, serve};
 
@@ -134,9 +134,7 @@ pub(crate) fn tell(ready: &Ready, arguments: &Mount, terminal: &mut Terminal) ->
     let written = if arguments.print_path {
         out.write_all(path.as_os_str().as_bytes()).and_then(|()| writeln!(out))
     } else if arguments.json {
-        serde_json::to_writer(&mut *out, ready)
-            .map_err(std::io::Error::from)
-            .and_then(|()| writeln!(out))
+        json::write_line(out, ready)
     } else {
         tell_people(ready, &path, out)
     };

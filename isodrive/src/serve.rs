@@ -1,10 +1,9 @@
 //! The process that serves a mount: opens the image, mounts, tells that it is ready, and stays
 //! until it is ejected or told to end. Leaves nothing behind.
 
-use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use iso_core::Shown;
@@ -16,7 +15,7 @@ use signal_hook::iterator::Signals;
 
 use crate::cli::{CaseChoice, Mount, PermissionsChoice, Show};
 use crate::exit::{Exit, Failure, Outcome, bare};
-use crate::json::{Name, SCHEMA};
+use crate::json::{self, Name, SCHEMA};
 use crate::mount::{Ready, tell};
 use crate::mount_point::{self, MountPoint};
 use crate::state::{Kept, Record};
@@ -121,9 +120,7 @@ fn announce(
         tell(&ready, arguments, terminal)?;
         return Ok(kept);
     }
-    let line = serde_json::to_string(&ready)
-        .map_err(|error| Failure::new(Exit::Other, error.to_string()))?;
-    writeln!(terminal.out(), "{line}").map_err(|error| output_failed(&error))?;
+    json::write_line(terminal.out(), &ready).map_err(|error| output_failed(&error))?;
     terminal.flush()?;
     detach();
     Ok(kept)
@@ -181,9 +178,7 @@ fn wait(events: &Receiver<Event>, point: &MountPoint) -> Outcome {
     if mount_fuse::unmount(&point.path, false).is_err() {
         let _ = mount_fuse::unmount(&point.path, true);
     }
-    match events.recv_timeout(Duration::from_secs(1)) {
-        Ok(_) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
-    }
+    let _ = events.recv_timeout(Duration::from_secs(1));
     if signal == SIGINT { Err(Failure::told(Exit::Interrupted)) } else { Ok(()) }
 }
 

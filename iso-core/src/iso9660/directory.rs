@@ -20,12 +20,23 @@ pub(super) struct DirBytes {
     len: u64,
 }
 
+impl DirBytes {
+    fn records(&self) -> Records<'_> {
+        Records::new(&self.bytes, self.at, self.len)
+    }
+
+    /// The record of the directory's parent, by rule the second one (ECMA-119 6.8.2.2).
+    fn parent_record(&self) -> Option<Record<'_>> {
+        self.records().flatten().find(Record::is_parent)
+    }
+}
+
 impl IsoVolume {
     /// Whether any entry of the root has a Rock Ridge name. Discs by hdiutil use system use
     /// entries without giving names; there Joliet serves better.
     pub(crate) fn has_rock_ridge_names(&self) -> Result<bool> {
-        let bytes = self.dir_bytes(self.root)?;
-        let mut records = Records::new(&bytes.bytes, bytes.at, bytes.len).flatten();
+        let root = self.dir_bytes(self.root)?;
+        let mut records = root.records().flatten();
         Ok(records.any(|record| self.rock_ridge(&record).name.is_some()))
     }
 
@@ -61,7 +72,7 @@ impl IsoVolume {
         let place = Site::new("directory", "ECMA-119 6.8.1", dir.at);
         let mut builder = DirBuilder::new(node, self.parent(&dir), self.disc.limits(), place);
         let mut is_continuation = false;
-        for record in Records::new(&dir.bytes, dir.at, dir.len) {
+        for record in dir.records() {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
@@ -98,7 +109,7 @@ impl IsoVolume {
         }
         let kind = kind(record, &rock_ridge);
         let node = match rock_ridge.child_link {
-            Some(block) => NodeId::at(u64::from(block).saturating_mul(self.block_bytes)),
+            Some(block) => self.node_at_block(block),
             None if kind == FileKind::Directory => NodeId::at(record.data_at(self.block_bytes)),
             None => NodeId::at(record.at),
         };
@@ -137,7 +148,8 @@ impl IsoVolume {
             return false;
         }
         let Ok(dir) = self.dir_bytes(node) else { return false };
-        let mut entries = Records::new(&dir.bytes, dir.at, dir.len)
+        let mut entries = dir
+            .records()
             .flatten()
             .filter(|record| !record.is_self() && !record.is_parent())
             .map(|record| self.rock_ridge(&record).relocated || self.has_parent_link(&record));
@@ -148,18 +160,21 @@ impl IsoVolume {
     fn has_parent_link(&self, record: &Record<'_>) -> bool {
         let node = NodeId::at(record.data_at(self.block_bytes));
         let Ok(dir) = self.dir_bytes(node) else { return false };
-        let mut records = Records::new(&dir.bytes, dir.at, dir.len).flatten();
-        let parent = records.find(Record::is_parent);
+        let parent = dir.parent_record();
         parent.is_some_and(|parent| self.rock_ridge(&parent).parent_link.is_some())
     }
 
     /// The directory that holds a directory, by its second record.
     fn parent(&self, dir: &DirBytes) -> NodeId {
-        let mut records = Records::new(&dir.bytes, dir.at, dir.len).flatten();
-        let Some(parent) = records.find(Record::is_parent) else { return self.root };
+        let Some(parent) = dir.parent_record() else { return self.root };
         match self.rock_ridge(&parent).parent_link {
-            Some(block) => NodeId::at(u64::from(block).saturating_mul(self.block_bytes)),
+            Some(block) => self.node_at_block(block),
             None => NodeId::at(parent.data_at(self.block_bytes)),
         }
+    }
+
+    /// The directory that begins at a block, as `CL` and `PL` name it.
+    fn node_at_block(&self, block: u32) -> NodeId {
+        NodeId::at(u64::from(block).saturating_mul(self.block_bytes))
     }
 }
