@@ -16,8 +16,8 @@ pub struct Case {
     pub name: String,
     /// Whether the kernel mounted it.
     pub mounted: bool,
-    /// Whether the kernel met errors on the way; its tree is then no measure.
-    pub complained: bool,
+    /// What the kernel said while mounting.
+    pub messages: String,
     /// What it showed.
     pub tree: Tree,
 }
@@ -32,12 +32,10 @@ pub fn read(path: &Path) -> Result<Vec<Case>> {
             cases.push(Case {
                 name: name.to_owned(),
                 mounted: value["mount"] == "ok",
-                complained: value["walk"] == "INCOMPLETE",
+                messages: value["dmesg"].to_string(),
                 tree: Tree::default(),
             });
         } else if let Some(case) = cases.last_mut() {
-            let failed = ["read_error", "readdir_error", "lstat_error", "opendir_error"];
-            case.complained |= failed.iter().any(|key| !value[*key].is_null());
             let path = bytes(&value, "path").context("a line without a path")?;
             if value["lstat_error"].is_null() {
                 case.tree.entries.insert(path, entry(&value)?);

@@ -196,6 +196,6 @@ fn digest_of_file(path: &Path) -> Result<String> {
 }
 
 /// Bytes in hex digits.
-pub fn hex(bytes: &[u8]) -> String {
+fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
