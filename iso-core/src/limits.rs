@@ -28,6 +28,13 @@ pub struct Limits {
     pub indirections: u64,
     /// Bytes of allocation descriptors or extended attributes read for one ICB.
     pub icb_bytes: u64,
+    /// Partition maps of one logical volume.
+    pub partition_maps: u64,
+    /// Bytes of one table that finds the blocks of a partition: it is held in memory.
+    pub partition_table_bytes: u64,
+    /// Blocks looked at, from the end of the image back, for a virtual allocation table: writers
+    /// pad the end of a track.
+    pub padding_blocks: u64,
     /// Depth to which walkers descend: directories may contain themselves.
     pub walk_depth: usize,
     /// Directories that a walker enters again under another path: a disc may tie its directories
@@ -60,6 +67,9 @@ impl Default for Limits {
             allocation_extents: 10_000,
             indirections: 16,
             icb_bytes: 1 << 20,
+            partition_maps: 64,
+            partition_table_bytes: 16 << 20,
+            padding_blocks: 1024,
             walk_depth: 256,
             revisits: 1024,
             boot_entries: 256,

@@ -6,11 +6,11 @@ use zerocopy::little_endian::U32;
 
 use super::disk::{AllocationExtent, BlockAddress, ExtendedAd, LongAd, ShortAd};
 use super::icb::{AllocationKind, Icb, site};
-use super::partition::{Address, Partitions};
+use super::partition::{Address, Copy, Partitions};
 use super::tag::{self, id};
 use crate::cache::Disc;
 use crate::error::{Result, Site};
-use crate::num::{to_u64, to_usize};
+use crate::num::{quotient, remainder, to_u64, to_usize};
 use crate::volume::{Extent, Extents, ExtentsBuilder};
 
 /// One allocation descriptor of any layout.
@@ -31,11 +31,16 @@ enum ExtentKind {
     Continuation,
 }
 
-/// Where the bytes of a file lie.
+/// Where the bytes of a file lie, by one copy of the metadata that tells it.
 ///
 /// # Errors
 /// `Corrupt` for descriptors that lead nowhere, `Limit` for chains that go on for ever, `Io`.
-pub(super) fn extents(disc: &Disc, partitions: &Partitions, icb: &Icb) -> Result<Extents> {
+pub(super) fn extents(
+    disc: &Disc,
+    partitions: &Partitions,
+    icb: &Icb,
+    copy: Copy,
+) -> Result<Extents> {
     let mut builder = ExtentsBuilder::new(disc.limits(), site(icb.at));
     let len = icb.information_len;
     if icb.allocation_kind == AllocationKind::Embedded {
@@ -46,10 +51,10 @@ pub(super) fn extents(disc: &Disc, partitions: &Partitions, icb: &Icb) -> Result
     let mut area = icb.allocation.clone();
     let max = disc.limits().allocation_extents;
     for _ in 0..max {
-        let Some(next) = push_area(&mut builder, partitions, icb, &area, len)? else {
+        let Some(next) = push_area(&mut builder, (partitions, copy), icb, &area, len)? else {
             return Ok(builder.finish(len));
         };
-        area = read_continuation(disc, partitions, next)?;
+        area = read_continuation(disc, (partitions, copy), next)?;
     }
     Err(site(icb.at).limit("allocation extents in one file", max))
 }
@@ -57,7 +62,7 @@ pub(super) fn extents(disc: &Disc, partitions: &Partitions, icb: &Icb) -> Result
 /// Adds the extents of one run of descriptors. Gives the descriptor of the run that follows.
 fn push_area(
     builder: &mut ExtentsBuilder,
-    partitions: &Partitions,
+    (partitions, copy): (&Partitions, Copy),
     icb: &Icb,
     area: &[u8],
     len: u64,
@@ -67,15 +72,39 @@ fn push_area(
     while builder.len() < len {
         let Some((descriptor, after)) = parse(rest, icb) else { return Ok(None) };
         rest = after;
-        let at = match descriptor.kind {
+        match descriptor.kind {
             ExtentKind::Continuation => return Ok(Some(descriptor)),
             _ if descriptor.len == 0 => return Ok(None),
-            ExtentKind::Recorded => Some(partitions.byte_of(descriptor.address)?),
-            ExtentKind::NotRecorded => None,
-        };
-        builder.push(Extent { at, len: descriptor.len })?;
+            ExtentKind::Recorded => push_recorded(builder, partitions, copy, descriptor)?,
+            ExtentKind::NotRecorded => builder.push(Extent { at: None, len: descriptor.len })?,
+        }
     }
     Ok(None)
+}
+
+/// Adds the runs that the blocks of one descriptor lie in.
+fn push_recorded(
+    builder: &mut ExtentsBuilder,
+    partitions: &Partitions,
+    copy: Copy,
+    descriptor: Descriptor,
+) -> Result<()> {
+    let mut left = descriptor.len;
+    let mut address = descriptor.address;
+    while left > 0 {
+        let (at, span) = partitions.span(address, copy)?;
+        let len = left.min(span);
+        builder.push(Extent { at: Some(at), len })?;
+        left = left.saturating_sub(len);
+        let blocks = quotient(len, partitions.block_bytes());
+        if left > 0 && (len == 0 || remainder(len, partitions.block_bytes()) != 0) {
+            let site = Site::new("allocation descriptor", "ECMA-167 4/14.14", at);
+            return Err(site.corrupt("it reaches into a block that is not whole"));
+        }
+        let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
+        address.block = address.block.saturating_add(blocks);
+    }
+    Ok(())
 }
 
 /// The descriptor that `bytes` begin with, and what follows it.
@@ -110,8 +139,12 @@ fn parse<'a>(bytes: &'a [u8], icb: &Icb) -> Option<(Descriptor, &'a [u8])> {
 }
 
 /// The descriptors in an allocation extent (ECMA-167 4/14.5).
-fn read_continuation(disc: &Disc, partitions: &Partitions, next: Descriptor) -> Result<Vec<u8>> {
-    let at = partitions.byte_of(next.address)?;
+fn read_continuation(
+    disc: &Disc,
+    (partitions, copy): (&Partitions, Copy),
+    next: Descriptor,
+) -> Result<Vec<u8>> {
+    let (at, _) = partitions.span(next.address, copy)?;
     let place = Site::new("allocation extent descriptor", "ECMA-167 4/14.5", at);
     let len = next.len.clamp(to_u64(size_of::<AllocationExtent>()), disc.limits().icb_bytes);
     let bytes = disc.metadata(at, to_usize(len.min(partitions.block_bytes())), place)?;
@@ -170,7 +203,7 @@ mod tests {
     }
 
     fn runs(disc: &Disc, icb: &Icb) -> Result<Vec<(u64, Extent)>> {
-        extents(disc, &Partitions::for_tests(0), icb).map(|e| e.runs().to_vec())
+        extents(disc, &Partitions::for_tests(0), icb, Copy::Main).map(|e| e.runs().to_vec())
     }
 
     #[test]

@@ -197,6 +197,86 @@ pub(crate) struct NamedMap {
 }
 const _: () = assert!(size_of::<NamedMap>() == 36);
 
+/// A map of a virtual partition, which a table finds the blocks of (UDF 2.60 2.2.8).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct VirtualMap {
+    pub(crate) named: NamedMap,      // BP 0
+    pub(crate) volume_sequence: U16, // BP 36
+    pub(crate) partition: U16,       // BP 38
+}
+const _: () = assert!(size_of::<VirtualMap>() == 40);
+
+/// A map of a sparable partition; the blocks of its tables follow (UDF 2.60 2.2.9).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct SparableMap {
+    pub(crate) base: VirtualMap,   // BP 0
+    pub(crate) packet_blocks: U16, // BP 40
+    pub(crate) tables: u8,         // BP 42
+    pub(crate) reserved: u8,       // BP 43
+    pub(crate) table_bytes: U32,   // BP 44
+}
+const _: () = assert!(size_of::<SparableMap>() == 48);
+
+/// Head of a sparing table; its entries follow (UDF 2.60 2.2.12).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct SparingTable {
+    pub(crate) tag: DescriptorTag, // BP 0
+    pub(crate) kind: EntityId,     // BP 16
+    pub(crate) entries: U16,       // BP 48
+    pub(crate) reserved: U16,      // BP 50
+    pub(crate) sequence: U32,      // BP 52
+}
+const _: () = assert!(size_of::<SparingTable>() == 56);
+
+/// An entry of a sparing table (UDF 2.60 2.2.12).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct SparingEntry {
+    pub(crate) original: U32, // BP 0      first block of a packet, in the partition
+    pub(crate) mapped: U32,   // BP 4      first block that stands in for it, in the volume
+}
+const _: () = assert!(size_of::<SparingEntry>() == 8);
+
+/// A map of a metadata partition (UDF 2.60 2.2.10).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct MetadataMap {
+    pub(crate) base: VirtualMap,     // BP 0
+    pub(crate) main: U32,            // BP 40     block of the metadata file's ICB
+    pub(crate) mirror: U32,          // BP 44
+    pub(crate) bitmap: U32,          // BP 48
+    pub(crate) allocation_unit: U32, // BP 52
+    pub(crate) alignment: U16,       // BP 56
+    pub(crate) flags: u8,            // BP 58     1 if the mirror holds data of its own
+}
+const _: () = assert!(size_of::<MetadataMap>() == 59);
+
+/// Head of a virtual allocation table of UDF 2.00 and later (UDF 2.60 2.2.11).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct VirtualTableHead {
+    pub(crate) header_len: U16,         // BP 0
+    pub(crate) implementation_len: U16, // BP 2
+    pub(crate) volume: [u8; 128],       // BP 4      dstring
+    pub(crate) previous: U32,           // BP 132    block of the ICB of the table before
+    pub(crate) files: U32,              // BP 136
+    pub(crate) directories: U32,        // BP 140
+    pub(crate) revisions: [u8; 8],      // BP 144
+}
+const _: () = assert!(size_of::<VirtualTableHead>() == 152);
+
+/// Trailer of a virtual allocation table of UDF 1.50 (UDF 1.50 2.2.10).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct VirtualTableTail {
+    pub(crate) kind: EntityId, // BP 0
+    pub(crate) previous: U32,  // BP 32
+}
+const _: () = assert!(size_of::<VirtualTableTail>() == 36);
+
 /// File set descriptor as far as it is read (ECMA-167 4/14.1).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]

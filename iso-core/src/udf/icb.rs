@@ -72,6 +72,26 @@ impl Icb {
     /// # Errors
     /// `Corrupt`, `Unsupported`.
     pub(super) fn parse(block: &[u8], at: u64, address: Address) -> Result<Self> {
+        Self::parse_as(block, at, address, file_kind)
+    }
+
+    /// As `parse`, for the files in which a volume keeps its own books; their type is one of
+    /// `types` (UDF 2.60 2.3.5.2).
+    pub(super) fn parse_system(
+        block: &[u8],
+        at: u64,
+        address: Address,
+        types: &[u8],
+    ) -> Result<Self> {
+        Self::parse_as(block, at, address, |t| types.contains(&t).then_some(FileKind::Regular))
+    }
+
+    fn parse_as(
+        block: &[u8],
+        at: u64,
+        address: Address,
+        kind_of: impl Fn(u8) -> Option<FileKind>,
+    ) -> Result<Self> {
         let none = || site(at).corrupt("there is none where one is referred to");
         let tag = tag::parse(block).ok_or_else(none)?;
         let variant = Variant::parse(block, tag.identifier.get()).ok_or_else(none)?;
@@ -94,7 +114,7 @@ impl Icb {
         Ok(Self {
             at,
             address,
-            kind: file_kind(head.icb.file_type)
+            kind: kind_of(head.icb.file_type)
                 .ok_or(site(at).unsupported("a file type that is no file of a user's"))?,
             information_len: head.information_len.get(),
             links: u32::from(head.links.get()).max(1),

@@ -8,8 +8,10 @@ mod disk;
 mod icb;
 mod partition;
 mod sequence;
+mod sparing;
 mod symlink;
 mod tag;
+mod virtual_table;
 mod volume;
 
 pub(crate) use anchor::{find_anchor, recognition_step};

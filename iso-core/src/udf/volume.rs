@@ -8,7 +8,7 @@ use zerocopy::FromBytes;
 use super::anchor::Anchor;
 use super::disk::{Characteristics, FileSetDescriptor, LogicalDescriptor, LongAd};
 use super::icb::{self, Icb, site};
-use super::partition::{Address, Partitions};
+use super::partition::{Address, Copy, Partitions};
 use super::sequence::Sequence;
 use super::tag::{self, id};
 use super::{allocation, directory::Identifiers, symlink};
@@ -33,7 +33,7 @@ impl UdfVolume {
     ///
     /// # Errors
     /// `Corrupt` where a descriptor that is needed is missing or wrong; `Unsupported` for
-    /// partitions that are not plain.
+    /// partitions of no known kind.
     pub(crate) fn open(disc: Arc<Disc>, anchor: &Anchor) -> Result<Self> {
         let sequence = Sequence::read(&disc, anchor)?;
         let (logical, maps, place) = sequence.logical(anchor)?;
@@ -41,7 +41,8 @@ impl UdfVolume {
         if !block_bytes.is_power_of_two() || !(512..=32_768).contains(&block_bytes) {
             return Err(place.corrupt("its block size is no power of two from 512 to 32768"));
         }
-        let partitions = Partitions::read(logical, maps, &sequence, anchor.sector_bytes, place)?;
+        let partitions =
+            Partitions::read(&disc, logical, maps, &sequence, anchor.sector_bytes, place)?;
         let facts = facts(&sequence, logical, &partitions);
         let root = root_icb(&disc, &partitions, logical)?;
         let volume = Self {
@@ -60,51 +61,87 @@ impl UdfVolume {
 
     /// The file entry of a node: the last of those that replace each other (strategy 4096).
     fn icb(&self, node: NodeId) -> Result<Icb> {
-        let (mut at, mut address) = self.place_of(node)?;
-        for _ in 0..self.disc.limits().indirections {
-            let icb = Icb::parse(&self.block(at)?, at, address)?;
-            let next = at.saturating_add(self.partitions.block_bytes());
+        let mut address = self.address_of_node(node)?;
+        let max = self.disc.limits().indirections;
+        for _ in 0..max {
+            let icb = self.entry_at(address)?;
             let replaced_by = match icb.may_be_replaced {
-                true => self.block(next).ok().and_then(|block| icb::replacement(&block)),
+                true => self.block(address.next(), Copy::Main).ok(),
                 false => None,
             };
-            let Some(replacement) = replaced_by else {
+            let Some(replacement) = replaced_by.and_then(|(_, block)| icb::replacement(&block))
+            else {
                 if !icb.is_sound {
-                    let error = site(at).corrupt("its CRC is wrong");
+                    let error = site(icb.at).corrupt("its CRC is wrong");
                     self.disc.findings().note_error("it is used all the same", &error);
                 }
                 return Ok(icb);
             };
             address = replacement;
-            at = self.partitions.byte_of(address)?;
         }
-        Err(site(at).limit("entries that replace each other", self.disc.limits().indirections))
+        Err(site(self.partitions.byte_of(address)?).limit("entries that replace each other", max))
     }
 
-    fn block(&self, at: u64) -> Result<Vec<u8>> {
-        self.disc.metadata(at, to_usize(self.partitions.block_bytes()), site(at))
+    /// The file entry at an address; where it is damaged and has a mirror, that one.
+    fn entry_at(&self, address: Address) -> Result<Icb> {
+        let parse = |copy: Copy| {
+            let (at, block) = self.block(address, copy)?;
+            Icb::parse(&block, at, address)
+        };
+        let main = parse(Copy::Main);
+        let is_good = main.as_ref().is_ok_and(|icb| icb.is_sound);
+        if is_good || !self.partitions.has_mirror(address) {
+            return main;
+        }
+        match parse(Copy::Mirror) {
+            Ok(mirror) if mirror.is_sound || main.is_err() => {
+                self.note_mirror("a file entry");
+                Ok(mirror)
+            }
+            _ => main,
+        }
     }
 
-    /// Byte and address of a node's ICB.
-    fn place_of(&self, node: NodeId) -> Result<(u64, Address)> {
+    fn note_mirror(&self, what: &str) {
+        self.disc.findings().note(format!(
+            "{what} in the metadata file is damaged; the mirror file's is used (UDF 2.60 2.2.13)"
+        ));
+    }
+
+    fn block(&self, address: Address, copy: Copy) -> Result<(u64, Vec<u8>)> {
+        let (at, _) = self.partitions.span(address, copy)?;
+        let len = to_usize(self.partitions.block_bytes());
+        Ok((at, self.disc.metadata(at, len, site(at))?))
+    }
+
+    /// The address of a node's ICB.
+    fn address_of_node(&self, node: NodeId) -> Result<Address> {
         let stale = Error::Stale(node.number());
-        let partition = u16::try_from(node.number() >> PARTITION_SHIFT).unwrap_or(u16::MAX);
+        let tag = u16::try_from(node.number() >> PARTITION_SHIFT).unwrap_or(u16::MAX);
         let bare = NodeId::from_number(node.number() & ((1 << PARTITION_SHIFT) - 1));
-        let start = self.partitions.byte_of(Address { partition, block: 0 })?;
+        let partition = tag & !COUNTED;
+        let is_counted = tag & COUNTED != 0;
+        if is_counted == self.partitions.is_plain(partition) {
+            return Err(stale);
+        }
+        let start = match is_counted {
+            true => 0,
+            false => self.partitions.byte_of(Address { partition, block: 0 })?,
+        };
         let Some(offset) = bare.position().checked_sub(start) else { return Err(stale) };
         let block = quotient(offset, self.partitions.block_bytes());
         let Ok(block) = u32::try_from(block) else { return Err(stale) };
         let address = Address { partition, block };
-        let at = self.partitions.byte_of(address)?;
-        if at != bare.position() || at >= self.disc.len() {
+        let is_whole = u64::from(block).saturating_mul(self.partitions.block_bytes()) == offset;
+        if !is_whole || self.partitions.byte_of(address)? >= self.disc.len() {
             return Err(stale);
         }
-        Ok((at, address))
+        Ok(address)
     }
 
     /// All bytes of a directory or link, which are held in memory while they are parsed.
-    fn small_file(&self, icb: &Icb, max: u64, what: &'static str) -> Result<Vec<u8>> {
-        let extents = allocation::extents(&self.disc, &self.partitions, icb)?;
+    fn small_file(&self, icb: &Icb, copy: Copy, max: u64, what: &'static str) -> Result<Vec<u8>> {
+        let extents = allocation::extents(&self.disc, &self.partitions, icb, copy)?;
         if extents.len() > max {
             return Err(site(icb.at).limit(what, max));
         }
@@ -125,14 +162,32 @@ impl UdfVolume {
         Ok(bytes)
     }
 
+    /// The bytes of a directory; where they are damaged and have a mirror, those.
+    fn dir_bytes(&self, icb: &Icb, place: Site) -> Result<Vec<u8>> {
+        let max = self.disc.limits().directory_bytes;
+        let read = |copy: Copy| self.small_file(icb, copy, max, "bytes in one directory");
+        let is_good = |bytes: &Vec<u8>| Identifiers::new(bytes, place).all(|entry| entry.is_ok());
+        let main = read(Copy::Main);
+        if main.as_ref().is_ok_and(is_good) || !self.partitions.has_mirror(icb.address) {
+            return main;
+        }
+        match read(Copy::Mirror) {
+            Ok(mirror) if is_good(&mirror) || main.is_err() => {
+                self.note_mirror("a directory");
+                Ok(mirror)
+            }
+            _ => main,
+        }
+    }
+
     fn parse_dir(&self, node: NodeId) -> Result<Dir> {
         let icb = self.icb(node)?;
         if icb.kind != FileKind::Directory {
             return Err(Error::NotDirectory);
         }
         let limits = self.disc.limits();
-        let bytes = self.small_file(&icb, limits.directory_bytes, "bytes in one directory")?;
         let place = Site::new("directory", "ECMA-167 4/8.6", icb.at);
+        let bytes = self.dir_bytes(&icb, place)?;
         let entries = Identifiers::new(&bytes, place);
         let parent = entries
             .clone()
@@ -228,7 +283,8 @@ impl Volume for UdfVolume {
             let icb = self.icb(node)?;
             match icb.kind {
                 FileKind::Regular => {
-                    allocation::extents(&self.disc, &self.partitions, &icb).map(Arc::new)
+                    allocation::extents(&self.disc, &self.partitions, &icb, Copy::Main)
+                        .map(Arc::new)
                 }
                 FileKind::Directory => Err(Error::IsDirectory),
                 FileKind::Symlink
@@ -249,7 +305,7 @@ impl Volume for UdfVolume {
         let max = to_u64(self.disc.limits().symlink_bytes);
         // A component of four bytes may stand for a single character of the target.
         let components =
-            self.small_file(&icb, max.saturating_mul(5), "bytes in one symbolic link")?;
+            self.small_file(&icb, Copy::Main, max.saturating_mul(5), "bytes in one symbolic link")?;
         let target = symlink::target(&components)
             .ok_or(place.corrupt("its path components break a rule"))?;
         if to_u64(target.len()) > max {
@@ -263,11 +319,21 @@ impl Volume for UdfVolume {
 /// allocation descriptors count in that partition. Map 0, the usual one, leaves the number bare.
 const PARTITION_SHIFT: u32 = 56;
 
+/// Set beside the map of a partition whose blocks lie in no order: there the number counts from
+/// the beginning of the partition, not of the image.
+const COUNTED: u16 = 0x80;
+
 /// The node whose ICB lies at an address.
 fn node_of(partitions: &Partitions, address: Address) -> Result<NodeId> {
-    let bare = NodeId::at(partitions.byte_of(address)?).number();
-    let tag = u64::from(address.partition) << PARTITION_SHIFT;
-    Ok(NodeId::from_number(bare | tag))
+    let at = partitions.byte_of(address)?;
+    let (tag, position) = match partitions.is_plain(address.partition) {
+        true => (address.partition, at),
+        false => {
+            let position = u64::from(address.block).saturating_mul(partitions.block_bytes());
+            (address.partition | COUNTED, position)
+        }
+    };
+    Ok(NodeId::from_number(NodeId::at(position).number() | u64::from(tag) << PARTITION_SHIFT))
 }
 
 fn address_of(icb: &LongAd) -> Address {
@@ -276,13 +342,20 @@ fn address_of(icb: &LongAd) -> Address {
 
 /// The ICB of the root directory, by the file set descriptor (ECMA-167 4/14.1).
 fn root_icb(disc: &Disc, partitions: &Partitions, logical: &LogicalDescriptor) -> Result<LongAd> {
-    let at = partitions.byte_of(address_of(&logical.file_set))?;
-    let place = Site::new("file set descriptor", "ECMA-167 4/14.1", at);
-    let bytes = disc.metadata(at, size_of::<FileSetDescriptor>(), place)?;
-    let is_one = tag::parse(&bytes).is_some_and(|tag| tag.identifier.get() == id::FILE_SET);
-    let file_set = FileSetDescriptor::ref_from_prefix(&bytes).ok().filter(|_| is_one);
-    let (file_set, _) = file_set.ok_or(place.corrupt("there is none where one is announced"))?;
-    Ok(file_set.root)
+    let read = |copy: Copy| {
+        let (at, _) = partitions.span(address_of(&logical.file_set), copy)?;
+        let place = Site::new("file set descriptor", "ECMA-167 4/14.1", at);
+        let bytes = disc.metadata(at, size_of::<FileSetDescriptor>(), place)?;
+        let is_one = tag::parse(&bytes).is_some_and(|tag| tag.identifier.get() == id::FILE_SET);
+        let file_set = FileSetDescriptor::ref_from_prefix(&bytes).ok().filter(|_| is_one);
+        let missing = place.corrupt("there is none where one is announced");
+        Ok(file_set.ok_or(missing)?.0.root)
+    };
+    read(Copy::Main).or_else(|error| {
+        let mirror = partitions.has_mirror(address_of(&logical.file_set));
+        let root = if mirror { read(Copy::Mirror).ok() } else { None };
+        root.inspect(|_| disc.findings().note_error("the mirror's is used", &error)).ok_or(error)
+    })
 }
 
 fn facts(sequence: &Sequence, logical: &LogicalDescriptor, partitions: &Partitions) -> Facts {

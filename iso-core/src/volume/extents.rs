@@ -55,7 +55,7 @@ impl Extents {
         if len == 0 {
             return Ok(Cow::Borrowed(&[]));
         }
-        if let Some((Extent { at: Some(at), len: left }, _)) = self.run_at(offset)
+        if let Some(Extent { at: Some(at), len: left }) = self.run_at(offset)
             && left >= to_u64(len)
             && let Some(bytes) = disc.mapped(at, len)?
         {
@@ -75,7 +75,7 @@ impl Extents {
         let mut rest = buf.get_mut(..len).unwrap_or_default();
         let mut offset = offset;
         while !rest.is_empty() {
-            let (run, index) = self
+            let run = self
                 .run_at(offset)
                 .ok_or(self.site.corrupt("its extents end before its length"))?;
             let take = to_usize(run.len).min(rest.len());
@@ -83,7 +83,6 @@ impl Extents {
             match run.at {
                 Some(at) if at.saturating_add(to_u64(take)) > disc.len() => {
                     let site = self.site.moved(at);
-                    tracing::debug!(index, %site, "extent past the end of the image");
                     return Err(site.corrupt("its extent lies past the end of the image"));
                 }
                 Some(at) => disc.read_data(head, at)?,
@@ -95,13 +94,13 @@ impl Extents {
         Ok(len)
     }
 
-    /// What is left of the run that holds byte `offset`, and its number.
-    fn run_at(&self, offset: u64) -> Option<(Extent, usize)> {
+    /// What is left of the run that holds byte `offset`.
+    pub(crate) fn run_at(&self, offset: u64) -> Option<Extent> {
         let index = self.runs.partition_point(|(start, _)| *start <= offset).checked_sub(1)?;
         let (start, run) = self.runs.get(index)?;
         let within = offset.checked_sub(*start)?;
         let left = run.len.checked_sub(within).filter(|left| *left > 0)?;
-        Some((Extent { at: run.at.map(|at| at.saturating_add(within)), len: left }, index))
+        Some(Extent { at: run.at.map(|at| at.saturating_add(within)), len: left })
     }
 }
 
