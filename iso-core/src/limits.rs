@@ -46,6 +46,8 @@ pub struct Limits {
     pub metadata_cache_bytes: u64,
     /// Bytes of blocks kept that hold file data (decoded and remote sources only).
     pub bulk_cache_bytes: u64,
+    /// Bytes of blocks kept that were decompressed.
+    pub decoded_cache_bytes: u64,
     /// Bytes of parsed directories and nodes kept.
     pub parsed_cache_bytes: u64,
     /// Findings kept; the rest is only counted.
@@ -75,6 +77,7 @@ impl Default for Limits {
             boot_entries: 256,
             metadata_cache_bytes: 8 << 20,
             bulk_cache_bytes: 64 << 20,
+            decoded_cache_bytes: 16 << 20,
             parsed_cache_bytes: 16 << 20,
             findings: 256,
         }

@@ -16,6 +16,10 @@ const BLOCK_BYTES: u64 = 32 << 10;
 
 type BlockCache = WeightedCache<u64, [u8]>;
 
+/// What a decoded block was made of: byte position and length of the packed one, and the length
+/// that it has when it is decoded.
+pub(crate) type PackedBlock = (u64, u64, usize);
+
 /// How much was read, and how often a cache had it.
 #[derive(Debug, Default)]
 pub struct Counters {
@@ -32,6 +36,7 @@ pub struct Disc {
     source: Box<dyn Source>,
     metadata: BlockCache,
     bulk: BlockCache,
+    decoded: WeightedCache<PackedBlock, [u8]>,
     limits: Limits,
     findings: Findings,
     counters: Counters,
@@ -44,6 +49,7 @@ impl Disc {
         Self {
             metadata: BlockCache::new(limits.metadata_cache_bytes),
             bulk: BlockCache::new(limits.bulk_cache_bytes),
+            decoded: WeightedCache::new(limits.decoded_cache_bytes),
             findings: Findings::new(limits.findings),
             counters: Counters::default(),
             source,
@@ -104,6 +110,18 @@ impl Disc {
             Cost::Cheap => self.read_source(buf, at),
             Cost::Dear => self.read_cached(&self.bulk, buf, at),
         }
+    }
+
+    /// A decoded block, from the cache or made by `decode` and kept.
+    ///
+    /// # Errors
+    /// What `decode` says.
+    pub(crate) fn decoded(
+        &self,
+        block: PackedBlock,
+        decode: impl FnOnce() -> Result<Arc<[u8]>>,
+    ) -> Result<Arc<[u8]>> {
+        self.decoded.get_or_make(block, decode)
     }
 
     /// A range of the image as a map, only to be handed on to the kernel.

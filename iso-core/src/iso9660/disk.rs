@@ -199,6 +199,32 @@ pub(crate) struct CompressedFile {
 }
 const _: () = assert!(size_of::<CompressedFile>() == 12);
 
+/// Head of a compressed file (zisofs format, version 1).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct ZisofsHead {
+    pub(crate) magic: [u8; 8],      // 0
+    pub(crate) size: le::U32,       // 8      uncompressed bytes
+    pub(crate) head_words: u8,      // 12     of four bytes
+    pub(crate) block_size_log2: u8, // 13
+    pub(crate) reserved: [u8; 2],   // 14
+}
+const _: () = assert!(size_of::<ZisofsHead>() == 16);
+
+/// Head of a compressed file (zisofs format, version 2).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct ZisofsHead2 {
+    pub(crate) magic: [u8; 8],      // 0
+    pub(crate) version: u8,         // 8
+    pub(crate) head_words: u8,      // 9      of four bytes
+    pub(crate) algorithm: u8,       // 10     1 is zlib
+    pub(crate) block_size_log2: u8, // 11
+    pub(crate) size: le::U64,       // 12     uncompressed bytes
+    pub(crate) reserved: [u8; 4],   // 20
+}
+const _: () = assert!(size_of::<ZisofsHead2>() == 24);
+
 /// Head of a boot record for El Torito (El Torito 1.0, figure 7).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]

@@ -10,6 +10,7 @@ mod record;
 mod rrip;
 mod susp;
 mod volume;
+mod zisofs;
 
 pub(crate) use boot::boot_entries;
 pub use boot::{BootEntry, Emulation};

@@ -29,8 +29,8 @@ pub(super) struct RockRidge {
     pub(super) relocated: bool,
     /// `TF`.
     pub(super) times: Times,
-    /// `ZF`: bytes of the file once it is decompressed.
-    pub(super) compressed: Option<u64>,
+    /// `ZF`: the file is compressed.
+    pub(super) compressed: Option<Compressed>,
     /// `SF`: the file has holes.
     pub(super) sparse: bool,
     name_continues: bool,
@@ -52,6 +52,15 @@ pub(super) struct Times {
     pub(super) modified: Option<Timestamp>,
     pub(super) accessed: Option<Timestamp>,
     pub(super) changed: Option<Timestamp>,
+}
+
+/// `ZF` (zisofs format).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Compressed {
+    pub(super) is_version_2: bool,
+    pub(super) block_size_log2: u8,
+    /// Bytes of the file once it is decompressed.
+    pub(super) size: u64,
 }
 
 /// `SL`: a link's target as far as it was read (RRIP 4.1.3).
@@ -132,14 +141,15 @@ fn parse_block(data: &[u8]) -> Option<u32> {
     Some(Both32::ref_from_prefix(data).ok()?.0.get())
 }
 
-/// The decompressed size in a `ZF`: 32 bits twice for "pz", 64 bits for "PZ".
-fn parse_compressed(data: &[u8]) -> Option<u64> {
+/// A `ZF`. The size is 32 bits twice for "pz", 64 bits for "PZ".
+fn parse_compressed(data: &[u8]) -> Option<Compressed> {
     let (zf, _) = CompressedFile::ref_from_prefix(data).ok()?;
-    let low = u64::from(zf.size.get());
-    Some(if zf.algorithm == *b"PZ" {
-        low | u64::from(zf.size_high.get().swap_bytes()) << 32
-    } else {
-        low
+    let is_version_2 = zf.algorithm == *b"PZ";
+    let high = if is_version_2 { zf.size_high.get().swap_bytes() } else { 0 };
+    Some(Compressed {
+        is_version_2,
+        block_size_log2: zf.block_size_log2,
+        size: u64::from(zf.size.get()) | u64::from(high) << 32,
     })
 }
 

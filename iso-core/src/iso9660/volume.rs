@@ -9,11 +9,12 @@ use super::disk::FileFlags;
 use super::record::{Record, Records, sector_start, site};
 use super::rrip::RockRidge;
 use super::susp::{Place, Sharing, for_each_entry};
+use super::zisofs::Zisofs;
 use crate::cache::{Disc, WeightedCache};
 use crate::error::{Error, Result, Site};
 use crate::num::{to_u64, to_usize};
 use crate::volume::{
-    Attr, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, Volume,
+    Attr, Data, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, Volume,
 };
 
 /// Which names of an ISO 9660 volume are shown.
@@ -37,7 +38,7 @@ pub(crate) struct IsoVolume {
     pub(super) block_bytes: u64,
     pub(super) root: NodeId,
     dirs: WeightedCache<NodeId, Dir>,
-    files: WeightedCache<NodeId, Extents>,
+    files: WeightedCache<NodeId, Data>,
 }
 
 /// What is recorded of one file or directory.
@@ -47,8 +48,7 @@ pub(super) struct File {
     pub(super) extents: Extents,
     rock_ridge: RockRidge,
     recorded: crate::Timestamp,
-    /// Set where its bytes cannot be given as they lie on the disc.
-    unreadable: Option<Error>,
+    site: Site,
 }
 
 impl IsoVolume {
@@ -128,13 +128,13 @@ impl IsoVolume {
     fn file_of(&self, record: &Record<'_>) -> Result<File> {
         let rock_ridge = self.rock_ridge(record);
         let mut extents = ExtentsBuilder::new(self.disc.limits(), record.site());
-        extents.push(self.extent(record))?;
+        self.push_extents(&mut extents, record)?;
         let len = extents.len();
         Ok(File {
             kind: kind(record, &rock_ridge),
             extents: extents.finish(len),
             recorded: record.recorded(),
-            unreadable: unreadable(record, &rock_ridge),
+            site: record.site(),
             rock_ridge,
         })
     }
@@ -154,7 +154,7 @@ impl IsoVolume {
                 if record.identifier != first.identifier {
                     return Err(first.site().corrupt("its last extent is missing"));
                 }
-                extents.push(self.extent(&record))?;
+                self.push_extents(&mut extents, &record)?;
                 if !record.flags().contains(FileFlags::MULTI_EXTENT) {
                     let len = extents.len();
                     return Ok(extents.finish(len));
@@ -169,8 +169,27 @@ impl IsoVolume {
         }
     }
 
-    fn extent(&self, record: &Record<'_>) -> Extent {
-        Extent { at: Some(record.data_at(self.block_bytes)), len: record.data_len() }
+    /// Adds the bytes of one record's file section. An interleaved one is in units with gaps
+    /// between them, the first of them for the extended attributes (ECMA-119 6.4.3).
+    fn push_extents(&self, extents: &mut ExtentsBuilder, record: &Record<'_>) -> Result<()> {
+        let unit_bytes = u64::from(record.head.unit_size).saturating_mul(self.block_bytes);
+        let mut left = record.data_len();
+        if unit_bytes == 0 {
+            return extents.push(Extent { at: Some(record.data_at(self.block_bytes)), len: left });
+        }
+        let gap_bytes = u64::from(record.head.gap_size).saturating_mul(self.block_bytes);
+        let step = unit_bytes.saturating_add(gap_bytes);
+        let mut at = u64::from(record.head.extent.get()).saturating_mul(self.block_bytes);
+        if record.head.len_ear > 0 {
+            at = at.saturating_add(step);
+        }
+        while left > 0 {
+            let len = left.min(unit_bytes);
+            extents.push(Extent { at: Some(at), len })?;
+            at = at.saturating_add(step);
+            left = left.saturating_sub(len);
+        }
+        Ok(())
     }
 
     /// The Rock Ridge entries of a record; nothing where Rock Ridge is not shown.
@@ -214,7 +233,9 @@ impl Volume for IsoVolume {
                 (FileKind::Symlink, target) => {
                     target.as_ref().map_or(0, |target| to_u64(target.path.len()))
                 }
-                (FileKind::Regular, _) => rock_ridge.compressed.unwrap_or(file.extents.len()),
+                (FileKind::Regular, _) => {
+                    rock_ridge.compressed.map_or(file.extents.len(), |told| told.size)
+                }
                 (FileKind::Directory, _) => file.extents.len(),
                 (
                     FileKind::BlockDevice
@@ -242,14 +263,26 @@ impl Volume for IsoVolume {
         self.dirs.get_or_make(node, || self.parse_dir(node).map(Arc::new))
     }
 
-    fn extents(&self, node: NodeId) -> Result<Arc<Extents>> {
+    fn data(&self, node: NodeId) -> Result<Arc<Data>> {
         self.files.get_or_make(node, || {
             let file = self.file(node)?;
-            match (file.kind, file.unreadable) {
-                (FileKind::Regular, None) => Ok(Arc::new(file.extents)),
-                (FileKind::Regular, Some(error)) => Err(error),
-                (FileKind::Directory, _) => Err(Error::IsDirectory),
-                _ => Err(Error::NotRegular),
+            match file.kind {
+                FileKind::Regular if file.rock_ridge.sparse => {
+                    Err(file.site.unsupported("sparse files of Rock Ridge"))
+                }
+                FileKind::Regular => match file.rock_ridge.compressed {
+                    None => Ok(Arc::new(Data::Plain(file.extents))),
+                    Some(told) => {
+                        let zisofs = Zisofs::open(&self.disc, file.extents, told, file.site)?;
+                        Ok(Arc::new(Data::Decoded(Box::new(zisofs))))
+                    }
+                },
+                FileKind::Directory => Err(Error::IsDirectory),
+                FileKind::Symlink
+                | FileKind::BlockDevice
+                | FileKind::CharDevice
+                | FileKind::Fifo
+                | FileKind::Socket => Err(Error::NotRegular),
             }
         })
     }
@@ -278,20 +311,6 @@ pub(super) fn kind(record: &Record<'_>, rock_ridge: &RockRidge) -> FileKind {
         None if rock_ridge.target.is_some() => FileKind::Symlink,
         None => FileKind::Regular,
     }
-}
-
-/// Why a file's bytes cannot be given as they lie on the disc.
-fn unreadable(record: &Record<'_>, rock_ridge: &RockRidge) -> Option<Error> {
-    let what = if rock_ridge.compressed.is_some() {
-        "files compressed by zisofs"
-    } else if rock_ridge.sparse {
-        "sparse files of Rock Ridge"
-    } else if record.head.unit_size != 0 {
-        "interleaved files"
-    } else {
-        return None;
-    };
-    Some(record.site().unsupported(what))
 }
 
 fn facts(tree: &TreeDescriptor, style: NameStyle) -> Facts {

@@ -16,7 +16,7 @@ use crate::cache::{Disc, WeightedCache, zeroed};
 use crate::error::{Error, Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
 use crate::text::{decode_cs0, decode_dstring, make_component, trim_padding};
-use crate::volume::{Attr, Dir, DirBuilder, Extents, Facts, FileKind, NodeId, Volume};
+use crate::volume::{Attr, Data, Dir, DirBuilder, Facts, FileKind, NodeId, Volume};
 
 /// The file set of a UDF logical volume.
 pub(crate) struct UdfVolume {
@@ -25,7 +25,7 @@ pub(crate) struct UdfVolume {
     partitions: Partitions,
     root: NodeId,
     dirs: WeightedCache<NodeId, Dir>,
-    files: WeightedCache<NodeId, Extents>,
+    files: WeightedCache<NodeId, Data>,
 }
 
 impl UdfVolume {
@@ -278,13 +278,13 @@ impl Volume for UdfVolume {
         self.dirs.get_or_make(node, || self.parse_dir(node).map(Arc::new))
     }
 
-    fn extents(&self, node: NodeId) -> Result<Arc<Extents>> {
+    fn data(&self, node: NodeId) -> Result<Arc<Data>> {
         self.files.get_or_make(node, || {
             let icb = self.icb(node)?;
             match icb.kind {
                 FileKind::Regular => {
                     allocation::extents(&self.disc, &self.partitions, &icb, Copy::Main)
-                        .map(Arc::new)
+                        .map(|extents| Arc::new(Data::Plain(extents)))
                 }
                 FileKind::Directory => Err(Error::IsDirectory),
                 FileKind::Symlink

@@ -1,6 +1,7 @@
 //! What every file system on a disc offers, whatever its format: one trait, nodes, directories.
 //! Adapters and tools work through this room alone; formats implement it.
 
+mod data;
 mod dir;
 mod extents;
 mod node;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use crate::cache::Disc;
 use crate::error::{Error, Result};
 
+pub use data::{Data, Decode};
 pub use dir::{Dir, DirBuilder, DirEntry};
 pub use extents::{Extent, Extents, ExtentsBuilder};
 pub use node::{Attr, Device, FileKind, NodeId, Posix};
@@ -65,11 +67,11 @@ pub trait Volume: Send + Sync {
     /// `NotDirectory`, or what is wrong with the directory as a whole.
     fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>>;
 
-    /// Where the bytes of a regular file lie.
+    /// The bytes of a regular file: where they lie, or how they are worked out.
     ///
     /// # Errors
     /// `IsDirectory`, `NotRegular`, or what is wrong with the file.
-    fn extents(&self, node: NodeId) -> Result<Arc<Extents>>;
+    fn data(&self, node: NodeId) -> Result<Arc<Data>>;
 
     /// The target of a symbolic link, as recorded.
     ///
@@ -101,9 +103,9 @@ pub trait Volume: Send + Sync {
     /// bytes belong to a map of the image: hand them to the kernel, do not look at them.
     ///
     /// # Errors
-    /// As `extents`, and `Io` or `Corrupt` where bytes cannot be had: never zeros in their place.
+    /// As `data`, and `Io` or `Corrupt` where bytes cannot be had: never zeros in their place.
     fn read(&self, node: NodeId, offset: u64, len: usize) -> Result<Cow<'_, [u8]>> {
-        self.extents(node)?.read(self.disc(), offset, len)
+        self.data(node)?.read(self.disc(), offset, len)
     }
 
     /// As `read`, into a buffer that the caller may look at. Returns how many bytes were read.
@@ -111,6 +113,6 @@ pub trait Volume: Send + Sync {
     /// # Errors
     /// As `read`.
     fn read_into(&self, node: NodeId, offset: u64, buf: &mut [u8]) -> Result<usize> {
-        self.extents(node)?.read_into(self.disc(), offset, buf)
+        self.data(node)?.read_into(self.disc(), offset, buf)
     }
 }

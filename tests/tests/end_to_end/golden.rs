@@ -61,34 +61,16 @@ const ROWS: &[Row] = &[
         why: "makefs lets continuation areas cross a block's edge; the kernel drops those entries",
     },
     Row {
-        images: &["zisofs", "AppImageExtract"],
-        view: Some(View::RockRidge),
-        line: &["not supported: files compressed by zisofs"],
-        why: "zisofs is not read yet: an error, never compressed bytes",
-    },
-    Row {
-        images: &["zisofs", "AppImageExtract"],
-        view: Some(View::RockRidge),
-        line: &["sha256 is None"],
-        why: "zisofs is not read yet",
-    },
-    Row {
-        images: &["zisofs", "AppImageExtract"],
-        view: Some(View::RockRidge),
-        line: &[": missing"],
-        why: "zisofs is not read yet, so `extract` leaves the file out",
-    },
-    Row {
-        images: &["zisofs", "AppImageExtract"],
-        view: Some(View::RockRidge),
-        line: &["error is Some(\"Operation not supported"],
-        why: "zisofs is not read yet, so reading through the mount gives ENOTSUP",
-    },
-    Row {
         images: &["x-zisofs2"],
         view: Some(View::RockRidge),
         line: &["size is"],
         why: "zisofs v2: the size of the file, where the kernel shows the compressed one",
+    },
+    Row {
+        images: &["x-zisofs2"],
+        view: Some(View::RockRidge),
+        line: &["sha256 is"],
+        why: "zisofs v2: the file, where the kernel gives compressed bytes",
     },
     Row {
         images: &["x-l4"],

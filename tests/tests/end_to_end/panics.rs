@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use iso_core::volume::{Attr, Dir, Extents, Facts, NodeId, Presentation, Volume};
+use iso_core::volume::{Attr, Data, Dir, Facts, NodeId, Presentation, Volume};
 use iso_core::{Disc, Image, Limits, source};
 use isodrive_tests::corpus;
 use isodrive_tests::program::can_mount;
@@ -33,13 +33,13 @@ impl Volume for Panics {
     fn read_dir(&self, node: NodeId) -> iso_core::Result<Arc<Dir>> {
         self.inner.read_dir(node)
     }
-    fn extents(&self, node: NodeId) -> iso_core::Result<Arc<Extents>> {
-        let extents = self.inner.extents(node)?;
-        if extents.len() == self.at_len {
+    fn data(&self, node: NodeId) -> iso_core::Result<Arc<Data>> {
+        let data = self.inner.data(node)?;
+        if data.len() == self.at_len {
             self.panics.fetch_add(1, Ordering::Relaxed);
             panic!("injected");
         }
-        Ok(extents)
+        Ok(data)
     }
     fn read_link(&self, node: NodeId) -> iso_core::Result<Vec<u8>> {
         self.inner.read_link(node)
