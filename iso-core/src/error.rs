@@ -133,6 +133,35 @@ pub enum Error {
     Bug(&'static str),
 }
 
+impl Error {
+    /// The same error once more: the cause of an `Io`, which cannot be copied, is told by its text.
+    #[must_use]
+    pub(crate) fn repeated(&self) -> Self {
+        match self {
+            Self::Corrupt { why, site } => site.corrupt(why),
+            Self::Limit { what, max, site } => site.limit(what, *max),
+            Self::Unsupported { what, site } => site.unsupported(what),
+            Self::Io { offset, len, source } => Self::Io {
+                offset: *offset,
+                len: *len,
+                source: io::Error::new(source.kind(), source.to_string()),
+            },
+            Self::NotFound => Self::NotFound,
+            Self::NotDirectory => Self::NotDirectory,
+            Self::IsDirectory => Self::IsDirectory,
+            Self::NotSymlink => Self::NotSymlink,
+            Self::NotRegular => Self::NotRegular,
+            Self::BadName(why) => Self::BadName(why),
+            Self::NoXattr => Self::NoXattr,
+            Self::Stale(number) => Self::Stale(*number),
+            Self::Unrecognised(found) => Self::Unrecognised(*found),
+            Self::NoSuchView(view) => Self::NoSuchView(*view),
+            Self::NoMemory => Self::NoMemory,
+            Self::Bug(operation) => Self::Bug(operation),
+        }
+    }
+}
+
 /// A result whose error knows its place on the disc.
 pub type Result<T> = std::result::Result<T, Error>;
 

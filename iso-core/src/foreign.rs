@@ -48,11 +48,6 @@ impl fmt::Display for Foreign {
 
 /// Position, magic and what it means; the first that fits counts.
 const MAGICS: &[(usize, &[u8], Foreign)] = &[
-    (
-        0x8009,
-        b"CDROM",
-        Foreign::OtherFileSystem("a High Sierra disc, which isodrive does not read"),
-    ),
     (0, b"\x1f\x8b", Foreign::Packed("compressed by gzip")),
     (0, b"\xfd7zXZ\0", Foreign::Packed("compressed by xz")),
     (0, b"\x28\xb5\x2f\xfd", Foreign::Packed("compressed by zstd")),

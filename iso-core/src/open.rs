@@ -53,7 +53,7 @@ impl Image {
     /// can be opened, what is wrong with the first.
     pub fn open(source: Box<dyn Source>, limits: Limits) -> Result<Self> {
         let disc = Arc::new(Disc::new(source, limits));
-        let mut set = DescriptorSet::read(&disc);
+        let mut set = DescriptorSet::read(&disc, 0);
         let mut image =
             Self { disc, systems: Vec::new(), refused: Vec::new(), candidates: Vec::new() };
         image.add_udf(set.recognised);
@@ -62,6 +62,12 @@ impl Image {
         }
         if let Some(tree) = &set.joliet {
             image.add_iso(View::Joliet, tree, NameStyle::Joliet);
+        }
+        if let Some(tree) = &set.enhanced {
+            image.add_iso(View::Enhanced, tree, NameStyle::Enhanced);
+        }
+        if let Some(tree) = &set.high_sierra {
+            image.add_iso(View::HighSierra, tree, NameStyle::HighSierra);
         }
         image.systems.sort_by_key(|system| preference(system.view));
         if image.systems.is_empty() {
@@ -137,7 +143,8 @@ impl Image {
         if let Some(error) = unread {
             return error;
         }
-        let claimed = set.primary.iter().chain(&set.joliet).map(|tree| tree.volume_bytes).max();
+        let trees = set.primary.iter().chain(&set.joliet).chain(&set.high_sierra);
+        let claimed = trees.map(|tree| tree.volume_bytes).max();
         if claimed.is_some_and(|claimed| claimed > self.disc.len()) {
             return Site::new("volume descriptor", "ECMA-119 8.4.8", 32_768)
                 .corrupt("the image is cut short, and its root directory lies past the cut");
@@ -195,19 +202,8 @@ impl Image {
     /// Why a view cannot be shown, in an error of its own.
     fn why_missing(&self, view: View) -> Error {
         match self.refused.iter().find(|(refused, _)| *refused == view) {
-            Some((_, Error::Corrupt { why, site })) => Error::Corrupt { why, site: *site },
-            Some((_, Error::Limit { what, max, site })) => {
-                Error::Limit { what, max: *max, site: *site }
-            }
-            Some((_, Error::Unsupported { what, site })) => {
-                Error::Unsupported { what, site: *site }
-            }
-            Some((_, Error::Io { offset, len, source })) => Error::Io {
-                offset: *offset,
-                len: *len,
-                source: std::io::Error::new(source.kind(), source.to_string()),
-            },
-            _ => Error::NoSuchView(view),
+            Some((_, error)) => error.repeated(),
+            None => Error::NoSuchView(view),
         }
     }
 

@@ -12,13 +12,18 @@ pub enum View {
     RockRidge,
     /// ISO 9660 with the Unicode names of Joliet.
     Joliet,
+    /// ISO 9660 with the long names of its edition of 1999.
+    Enhanced,
     /// ISO 9660 as it is.
     Iso9660,
+    /// High Sierra, the forerunner of ISO 9660.
+    HighSierra,
 }
 
 impl View {
     /// All views, the one that is preferred where nothing else decides first.
-    pub const ALL: [Self; 4] = [Self::Udf, Self::RockRidge, Self::Joliet, Self::Iso9660];
+    pub const ALL: [Self; 6] =
+        [Self::Udf, Self::RockRidge, Self::Joliet, Self::Enhanced, Self::Iso9660, Self::HighSierra];
 
     /// The name by which `--view` takes it.
     #[must_use]
@@ -27,7 +32,9 @@ impl View {
             Self::Udf => "udf",
             Self::RockRidge => "rockridge",
             Self::Joliet => "joliet",
+            Self::Enhanced => "iso9660-1999",
             Self::Iso9660 => "iso9660",
+            Self::HighSierra => "highsierra",
         }
     }
 }
@@ -38,7 +45,9 @@ impl fmt::Display for View {
             Self::Udf => "UDF",
             Self::RockRidge => "Rock Ridge",
             Self::Joliet => "Joliet",
+            Self::Enhanced => "ISO 9660:1999",
             Self::Iso9660 => "ISO 9660",
+            Self::HighSierra => "High Sierra",
         })
     }
 }
@@ -69,7 +78,7 @@ impl Candidate {
 /// The view to show and why. Nothing if there is none at all.
 ///
 /// Views that are empty or a stub yield to one that holds more. Of the ISO 9660 family the richest
-/// names win: Rock Ridge, Joliet, plain. UDF is shown before them unless its root holds less.
+/// names win: Rock Ridge, Joliet, ISO 9660:1999, plain. UDF is shown before them unless its root holds less.
 pub(crate) fn choose(candidates: &[Candidate]) -> Option<(View, String)> {
     let most = candidates.iter().map(|c| c.entries).max()?;
     let is_worth = |c: &&Candidate| c.entries == most || !(c.entries == 0 || c.is_stub());
@@ -78,8 +87,10 @@ pub(crate) fn choose(candidates: &[Candidate]) -> Option<(View, String)> {
     let family = find(View::RockRidge)
         .filter(|c| c.has_names)
         .or(find(View::Joliet))
+        .or(find(View::Enhanced))
         .or(find(View::RockRidge))
-        .or(find(View::Iso9660));
+        .or(find(View::Iso9660))
+        .or(find(View::HighSierra));
     let chosen = match (find(View::Udf), family) {
         (Some(udf), Some(iso)) if iso.entries > udf.entries => iso,
         (Some(udf), _) => udf,

@@ -65,8 +65,12 @@ pub(crate) enum ViewChoice {
     #[value(alias = "rr")]
     Rockridge,
     Joliet,
+    #[value(name = "iso9660-1999")]
+    Enhanced,
     #[value(alias = "iso")]
     Iso9660,
+    #[value(name = "highsierra", alias = "hs")]
+    HighSierra,
 }
 
 impl ViewChoice {
@@ -77,7 +81,9 @@ impl ViewChoice {
             Self::Udf => Some(View::Udf),
             Self::Rockridge => Some(View::RockRidge),
             Self::Joliet => Some(View::Joliet),
+            Self::Enhanced => Some(View::Enhanced),
             Self::Iso9660 => Some(View::Iso9660),
+            Self::HighSierra => Some(View::HighSierra),
         }
     }
 }

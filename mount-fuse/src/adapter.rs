@@ -74,8 +74,8 @@ impl Adapter {
     fn entry<'d>(&self, dir: &'d Dir, cookie: u64) -> Option<DirEntry<'d>> {
         let kind = Some(FileKind::Directory);
         match cookie {
-            0 => Some(DirEntry { name: b".", node: dir.node(), kind }),
-            1 => Some(DirEntry { name: b"..", node: dir.parent(), kind }),
+            0 => Some(DirEntry { name: b".", node: dir.node(), kind, is_hidden: false }),
+            1 => Some(DirEntry { name: b"..", node: dir.parent(), kind, is_hidden: false }),
             _ => dir.get(usize::try_from(cookie.checked_sub(2)?).ok()?),
         }
     }

@@ -47,7 +47,7 @@ const ENTRY_BYTES: u64 = 32;
 /// # Errors
 /// `Corrupt` where the catalogue is no catalogue, `Limit` where it goes on for ever, `Io`.
 pub(crate) fn boot_entries(disc: &Disc) -> Result<Vec<BootEntry>> {
-    let Some(sector) = DescriptorSet::read(disc).boot_catalog else { return Ok(Vec::new()) };
+    let Some(sector) = DescriptorSet::read(disc, 0).boot_catalog else { return Ok(Vec::new()) };
     let start = u64::from(sector).saturating_mul(SECTOR_BYTES);
     let validation = entry_at(disc, start)?;
     if validation.indicator != 1 {

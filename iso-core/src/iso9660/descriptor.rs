@@ -1,18 +1,18 @@
-//! The volume descriptor set: which trees an ISO 9660 volume has and where their roots are
-//! (ECMA-119 8, Joliet specification "SVD Escape Sequences Field").
+//! The volume descriptor set: which trees an ISO 9660 or High Sierra volume has and where their
+//! roots are (ECMA-119 8, Joliet specification "SVD Escape Sequences Field").
 
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, big_endian, little_endian};
 
 use super::SECTOR_BYTES;
-use super::disk::{BootRecord, DescriptorHeader, VolumeDescriptor};
+use super::disk::{BootRecord, DescriptorHeader, SierraDescriptor, VolumeDescriptor};
 use crate::Timestamp;
 use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
 use crate::num::to_usize;
 use crate::text::{decode_utf16_be, trim_padding};
 
-/// First sector of the set (ECMA-119 6.2.1): 16.
-const FIRST_AT: u64 = 16 * SECTOR_BYTES;
+/// Sectors of a session before its first descriptor (ECMA-119 6.2.1).
+const SYSTEM_AREA_SECTORS: u64 = 16;
 
 /// One tree of a volume, as its descriptor tells.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub(crate) struct TreeDescriptor {
     pub(crate) created: Option<Timestamp>,
     /// Byte position of the root directory.
     pub(crate) root_at: u64,
+    /// Byte positions of the path tables, each with whether its numbers are big-endian.
+    pub(crate) path_tables: Vec<(u64, bool)>,
 }
 
 /// What the descriptor set of a volume holds.
@@ -34,22 +36,28 @@ pub(crate) struct DescriptorSet {
     pub(crate) primary: Option<TreeDescriptor>,
     /// The first usable supplementary descriptor with a Joliet escape sequence.
     pub(crate) joliet: Option<TreeDescriptor>,
+    /// The first usable enhanced descriptor (ISO 9660:1999 8.5).
+    pub(crate) enhanced: Option<TreeDescriptor>,
+    /// The first usable descriptor of a High Sierra volume.
+    pub(crate) high_sierra: Option<TreeDescriptor>,
     /// Sector of the El Torito boot catalogue.
     pub(crate) boot_catalog: Option<u32>,
-    /// Whether any sector said `CD001`.
+    /// Whether any sector said `CD001` or `CDROM`.
     pub(crate) recognised: bool,
     /// Why the set could not be read to its end.
     pub(crate) unread: Option<Error>,
 }
 
 impl DescriptorSet {
-    /// Reads descriptors from sector 16 to the terminator, or to where none is any more.
+    /// Reads the descriptors of the session that begins at byte `session_at`, to the terminator
+    /// or to where none is any more. Blank sectors between them are passed over.
     ///
     /// A sector that cannot be read ends the set and is kept; damaged descriptors are findings.
-    pub(crate) fn read(disc: &Disc) -> Self {
+    pub(crate) fn read(disc: &Disc, session_at: u64) -> Self {
         let mut set = Self::default();
+        let first = session_at.saturating_add(SYSTEM_AREA_SECTORS.saturating_mul(SECTOR_BYTES));
         for index in 0..disc.limits().volume_descriptors {
-            let at = FIRST_AT.saturating_add(index.saturating_mul(SECTOR_BYTES));
+            let at = first.saturating_add(index.saturating_mul(SECTOR_BYTES));
             if at.saturating_add(SECTOR_BYTES) > disc.len() {
                 break;
             }
@@ -60,55 +68,125 @@ impl DescriptorSet {
                     break;
                 }
             };
-            let Ok((header, _)) = DescriptorHeader::ref_from_prefix(&sector) else { break };
-            if header.identifier != *b"CD001" {
+            let is_blank = || sector.iter().all(|byte| *byte == 0);
+            let goes_on = set.take(disc, &sector, at) || (set.recognised && is_blank());
+            if !goes_on {
                 break;
-            }
-            set.recognised = true;
-            match header.kind {
-                0 => set.boot_catalog = set.boot_catalog.or(boot_catalog(&sector)),
-                1 if set.primary.is_none() => set.primary = set.tree(disc, &sector, at, false),
-                2 if set.joliet.is_none() && is_joliet(&sector) => {
-                    set.joliet = set.tree(disc, &sector, at, true);
-                }
-                255 => break,
-                _ => {}
             }
         }
         set
     }
 
-    /// A tree, or a finding if its descriptor is no good.
-    fn tree(&self, disc: &Disc, sector: &[u8], at: u64, ucs2: bool) -> Option<TreeDescriptor> {
-        let parsed = TreeDescriptor::parse(sector, at, ucs2);
-        parsed.map_err(|error| disc.findings().note_error("its tree is left out", &error)).ok()
+    /// Takes in one descriptor. Whether others may follow it.
+    fn take(&mut self, disc: &Disc, sector: &[u8], at: u64) -> bool {
+        if let Ok((sierra, _)) = SierraDescriptor::ref_from_prefix(sector)
+            && sierra.identifier == *b"CDROM"
+        {
+            self.recognised = true;
+            if sierra.kind == 1 && self.high_sierra.is_none() {
+                self.high_sierra = kept(disc, TreeDescriptor::of_high_sierra(sierra, at));
+            }
+            return sierra.kind != 255;
+        }
+        let Ok((header, _)) = DescriptorHeader::ref_from_prefix(sector) else { return false };
+        if header.identifier != *b"CD001" {
+            return false;
+        }
+        self.recognised = true;
+        let tree = |ucs2: bool| kept(disc, TreeDescriptor::parse(disc, sector, at, ucs2));
+        match header.kind {
+            0 => self.boot_catalog = self.boot_catalog.or(boot_catalog(sector)),
+            1 if self.primary.is_none() => self.primary = tree(false),
+            2 if is_joliet(sector) && self.joliet.is_some() => {}
+            2 if is_joliet(sector) => self.joliet = tree(true),
+            2 if header.version == 2 && self.enhanced.is_none() => self.enhanced = tree(false),
+            _ => {}
+        }
+        header.kind != 255
     }
 }
 
+/// A tree, or a finding if its descriptor is no good.
+fn kept(disc: &Disc, parsed: Result<TreeDescriptor>) -> Option<TreeDescriptor> {
+    parsed.map_err(|error| disc.findings().note_error("its tree is left out", &error)).ok()
+}
+
 impl TreeDescriptor {
-    /// Parses a primary or supplementary descriptor.
-    fn parse(sector: &[u8], at: u64, ucs2: bool) -> Result<Self> {
+    /// Parses a primary, supplementary or enhanced descriptor.
+    fn parse(disc: &Disc, sector: &[u8], at: u64, ucs2: bool) -> Result<Self> {
         let (d, _) = VolumeDescriptor::ref_from_prefix(sector)
             .map_err(|_| site(at).corrupt("it is cut short"))?;
-        let block_bytes = u32::from(d.block_bytes.get());
-        if !block_bytes.is_power_of_two() || !(512..=2048).contains(&block_bytes) {
-            return Err(site(at).corrupt("its block size is not 512, 1024 or 2048"));
+        if !d.space.agrees() || !d.root.extent.agrees() || !d.root.data_len.agrees() {
+            let error = site(at).corrupt("the two spellings of a number differ");
+            disc.findings().note_error("the first one is used", &error);
         }
+        let block_bytes = block_bytes(d.block_bytes.get(), at)?;
         let text = |field: &[u8]| {
             let decoded = if ucs2 { decode_utf16_be(field) } else { field.to_vec() };
             trim_padding(&decoded).to_vec()
         };
+        let byte = |block: u64| block.saturating_mul(u64::from(block_bytes));
         let first = u64::from(d.root.extent.get()).saturating_add(u64::from(d.root.len_ear));
         Ok(Self {
             label: text(&d.volume),
             publisher: text(&d.publisher),
             application: text(&d.application),
             block_bytes,
-            volume_bytes: u64::from(d.space.get()).saturating_mul(u64::from(block_bytes)),
+            volume_bytes: byte(d.space.get().into()),
             created: d.created.timestamp(),
-            root_at: first.saturating_mul(u64::from(block_bytes)),
+            root_at: byte(first),
+            path_tables: vec![
+                (byte(d.path_table_le.get().into()), false),
+                (byte(d.path_table_be.get().into()), true),
+            ],
         })
     }
+
+    fn of_high_sierra(d: &SierraDescriptor, at: u64) -> Result<Self> {
+        let block_bytes = block_bytes(d.block_bytes.get(), at)?;
+        let byte = |block: u64| block.saturating_mul(u64::from(block_bytes));
+        let first = u64::from(d.root.extent.get()).saturating_add(u64::from(d.root.len_ear));
+        Ok(Self {
+            label: trim_padding(&d.volume).to_vec(),
+            publisher: trim_padding(&d.publisher).to_vec(),
+            application: trim_padding(&d.application).to_vec(),
+            block_bytes,
+            volume_bytes: byte(d.space.get().into()),
+            created: None,
+            root_at: byte(first),
+            path_tables: Vec::new(),
+        })
+    }
+
+    /// Where the path tables say that the root directory is; none that repeats the descriptor
+    /// (ECMA-119 9.4: the first record is the root's).
+    pub(crate) fn other_roots(&self, disc: &Disc) -> Vec<u64> {
+        let mut roots = Vec::new();
+        for (at, is_big_endian) in &self.path_tables {
+            let site = Site::new("path table", "ECMA-119 9.4", *at);
+            let Ok(record) = disc.metadata(*at, 10, site) else { continue };
+            let [1, len_ear, extent @ ..] = record.as_slice() else { continue };
+            let Some(Ok(extent)) = extent.get(..4).map(<[u8; 4]>::try_from) else { continue };
+            let extent = match is_big_endian {
+                true => big_endian::U32::from_bytes(extent).get(),
+                false => little_endian::U32::from_bytes(extent).get(),
+            };
+            let block = u64::from(extent).saturating_add(u64::from(*len_ear));
+            let root = block.saturating_mul(u64::from(self.block_bytes));
+            if root != self.root_at && !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        roots
+    }
+}
+
+fn block_bytes(recorded: u16, at: u64) -> Result<u32> {
+    let block_bytes = u32::from(recorded);
+    if block_bytes.is_power_of_two() && (512..=2048).contains(&block_bytes) {
+        return Ok(block_bytes);
+    }
+    Err(site(at).corrupt("its block size is not 512, 1024 or 2048"))
 }
 
 /// A volume descriptor's place, for errors.
@@ -116,11 +194,10 @@ const fn site(at: u64) -> Site {
     Site::new("volume descriptor", "ECMA-119 8", at)
 }
 
-/// Whether a supplementary descriptor's escape sequences name UCS-2 level 1, 2 or 3 and its
-/// version is not that of an enhanced one.
+/// Whether a supplementary descriptor's escape sequences name UCS-2 level 1, 2 or 3.
 fn is_joliet(sector: &[u8]) -> bool {
     let Ok((d, _)) = VolumeDescriptor::ref_from_prefix(sector) else { return false };
-    d.header.version != 2 && matches!(d.escapes.get(..3), Some(b"%/@" | b"%/C" | b"%/E"))
+    matches!(d.escapes.get(..3), Some(b"%/@" | b"%/C" | b"%/E"))
 }
 
 fn boot_catalog(sector: &[u8]) -> Option<u32> {

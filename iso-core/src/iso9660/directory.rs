@@ -4,13 +4,13 @@
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
 use super::name::{joliet_name, plain_name};
-use super::record::{Record, Records};
+use super::record::{Form, Record, Records};
 use super::rrip::RockRidge;
 use super::volume::{IsoVolume, NameStyle, kind};
 use crate::error::{Error, Result, Site};
 use crate::num::{round_up, to_usize};
 use crate::text::make_component;
-use crate::volume::{Dir, DirBuilder, FileKind, NodeId};
+use crate::volume::{Dir, DirBuilder, DirEntry, FileKind, NodeId, finished};
 
 /// The bytes of a directory and where they lie.
 pub(super) struct DirBytes {
@@ -18,11 +18,12 @@ pub(super) struct DirBytes {
     at: u64,
     /// The directory's recorded length; `bytes` may hold the rest of the last sector too.
     len: u64,
+    form: Form,
 }
 
 impl DirBytes {
     fn records(&self) -> Records<'_> {
-        Records::new(&self.bytes, self.at, self.len)
+        Records::new(&self.bytes, self.at, self.len, self.form)
     }
 
     /// The record of the directory's parent, by rule the second one (ECMA-119 6.8.2.2).
@@ -64,7 +65,8 @@ impl IsoVolume {
                 &place.corrupt("it reaches past the end of the image"),
             );
         }
-        Ok(DirBytes { bytes: self.disc.metadata(at, to_usize(readable), place)?, at, len })
+        let bytes = self.disc.metadata(at, to_usize(readable), place)?;
+        Ok(DirBytes { bytes, at, len, form: self.form() })
     }
 
     pub(super) fn parse_dir(&self, node: NodeId) -> Result<Dir> {
@@ -99,7 +101,7 @@ impl IsoVolume {
             }
             self.add_entry(&mut builder, &record, node)?;
         }
-        Ok(builder.finish())
+        Ok(finished(builder, &self.disc, place))
     }
 
     fn add_entry(&self, dir: &mut DirBuilder, record: &Record<'_>, holder: NodeId) -> Result<()> {
@@ -120,7 +122,8 @@ impl IsoVolume {
         {
             return Ok(());
         }
-        dir.push(&name, node, Some(kind))
+        let is_hidden = record.flags().contains(FileFlags::HIDDEN);
+        dir.push(DirEntry { name: &name, node, kind: Some(kind), is_hidden })
     }
 
     fn name(&self, record: &Record<'_>, rock_ridge: RockRidge) -> Vec<u8> {
@@ -135,7 +138,13 @@ impl IsoVolume {
                 name
             }
             (NameStyle::Joliet, _) => joliet_name(record.identifier),
-            (NameStyle::Plain | NameStyle::RockRidge, _) => plain_name(record.identifier),
+            (
+                NameStyle::Plain
+                | NameStyle::RockRidge
+                | NameStyle::Enhanced
+                | NameStyle::HighSierra,
+                _,
+            ) => plain_name(record.identifier),
         }
     }
 

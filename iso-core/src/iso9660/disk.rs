@@ -65,7 +65,10 @@ pub(crate) struct VolumeDescriptor {
     pub(crate) sequence: Both16,         // BP 125-128
     pub(crate) block_bytes: Both16,      // BP 129-132
     pub(crate) path_table_bytes: Both32, // BP 133-140
-    pub(crate) path_tables: [u8; 16],    // BP 141-156
+    pub(crate) path_table_le: le::U32,   // BP 141-144   block
+    pub(crate) path_table_le2: le::U32,  // BP 145-148
+    pub(crate) path_table_be: be::U32,   // BP 149-152
+    pub(crate) path_table_be2: be::U32,  // BP 153-156
     pub(crate) root: DirectoryRecord,    // BP 157-189
     pub(crate) root_identifier: u8,      // BP 190
     pub(crate) set: [u8; 128],           // BP 191-318
@@ -77,6 +80,36 @@ pub(crate) struct VolumeDescriptor {
 }
 const _: () = assert!(size_of::<VolumeDescriptor>() == 830);
 const _: () = assert!(std::mem::offset_of!(VolumeDescriptor, root) == 156);
+
+/// A descriptor of a High Sierra volume as far as it is read (High Sierra 1986, as the Linux driver
+/// has it; ECMA-119 8.4 is its successor).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct SierraDescriptor {
+    pub(crate) at: Both32,               // BP 1-8       its own block
+    pub(crate) kind: u8,                 // BP 9         1 standard, 255 end
+    pub(crate) identifier: [u8; 5],      // BP 10-14     CDROM
+    pub(crate) version: u8,              // BP 15
+    pub(crate) unused: u8,               // BP 16
+    pub(crate) system: [u8; 32],         // BP 17-48
+    pub(crate) volume: [u8; 32],         // BP 49-80
+    pub(crate) unused2: [u8; 8],         // BP 81-88
+    pub(crate) space: Both32,            // BP 89-96     logical blocks
+    pub(crate) unused3: [u8; 32],        // BP 97-128
+    pub(crate) set_size: Both16,         // BP 129-132
+    pub(crate) sequence: Both16,         // BP 133-136
+    pub(crate) block_bytes: Both16,      // BP 137-140
+    pub(crate) path_table_bytes: Both32, // BP 141-148
+    pub(crate) path_tables: [u8; 32],    // BP 149-180
+    pub(crate) root: DirectoryRecord,    // BP 181-213
+    pub(crate) root_identifier: u8,      // BP 214
+    pub(crate) set: [u8; 128],           // BP 215-342
+    pub(crate) publisher: [u8; 128],     // BP 343-470
+    pub(crate) preparer: [u8; 128],      // BP 471-598
+    pub(crate) application: [u8; 128],   // BP 599-726
+}
+const _: () = assert!(size_of::<SierraDescriptor>() == 726);
+const _: () = assert!(std::mem::offset_of!(SierraDescriptor, root) == 180);
 
 /// A date in decimal digits (ECMA-119 8.4.26.1).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]

@@ -19,11 +19,21 @@ pub(super) struct Record<'a> {
     pub(super) identifier: &'a [u8],
     /// What follows the identifier and its padding.
     pub(super) system_use: &'a [u8],
+    form: Form,
+}
+
+/// Which standard a record is laid out by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// ECMA-119.
+    Iso9660,
+    /// Its forerunner: dates have no zone, and the flags stand in that byte.
+    HighSierra,
 }
 
 impl<'a> Record<'a> {
     /// Parses the record that `bytes` begin with.
-    pub(super) fn parse(bytes: &'a [u8], at: u64) -> Result<Self> {
+    pub(super) fn parse(bytes: &'a [u8], at: u64, form: Form) -> Result<Self> {
         let len = bytes.first().copied().map_or(0, usize::from);
         let record = bytes.get(..len).ok_or(site(at).corrupt("it runs past its sector"))?;
         let (head, tail) = DirectoryRecord::ref_from_prefix(record)
@@ -35,11 +45,15 @@ impl<'a> Record<'a> {
             .ok_or(site(at).corrupt("its name does not fit into it"))?;
         // A padding byte makes the record's fixed part even (ECMA-119 9.1.12).
         let padding = usize::from(name_len.is_multiple_of(2));
-        Ok(Self { at, head, identifier, system_use: rest.get(padding..).unwrap_or_default() })
+        let system_use = rest.get(padding..).unwrap_or_default();
+        Ok(Self { at, head, identifier, system_use, form })
     }
 
     pub(super) fn flags(&self) -> FileFlags {
-        FileFlags::from_bits_retain(self.head.flags)
+        FileFlags::from_bits_retain(match self.form {
+            Form::Iso9660 => self.head.flags,
+            Form::HighSierra => self.head.recorded.zone.cast_unsigned(),
+        })
     }
 
     /// The record of the directory it lies in (ECMA-119 6.8.2.2).
@@ -69,7 +83,11 @@ impl<'a> Record<'a> {
 
     /// When the data was recorded; 1970 where that is no date.
     pub(super) fn recorded(&self) -> Timestamp {
-        self.head.recorded.timestamp().unwrap_or_default()
+        let zone = match self.form {
+            Form::Iso9660 => self.head.recorded.zone,
+            Form::HighSierra => 0,
+        };
+        BinaryTime { zone, ..self.head.recorded }.timestamp().unwrap_or_default()
     }
 }
 
@@ -111,12 +129,13 @@ pub(super) struct Records<'a> {
     pos: usize,
     /// Records begin before this position.
     end: usize,
+    form: Form,
 }
 
 impl<'a> Records<'a> {
     /// The records that begin in the first `len` of `bytes`, which lie at byte `base`.
-    pub(super) fn new(bytes: &'a [u8], base: u64, len: u64) -> Self {
-        Self { bytes, base, pos: 0, end: to_usize(len).min(bytes.len()) }
+    pub(super) fn new(bytes: &'a [u8], base: u64, len: u64, form: Form) -> Self {
+        Self { bytes, base, pos: 0, end: to_usize(len).min(bytes.len()), form }
     }
 
     /// Where the sector that holds position `pos` ends, in `bytes`.
@@ -139,7 +158,7 @@ impl<'a> Iterator for Records<'a> {
                 continue;
             }
             let at = self.base.saturating_add(to_u64(self.pos));
-            let record = Record::parse(rest, at);
+            let record = Record::parse(rest, at, self.form);
             self.pos = match &record {
                 Ok(record) => self.pos.saturating_add(usize::from(record.head.len_dr)),
                 Err(_) => sector_end,
@@ -182,7 +201,7 @@ mod tests {
             (&[10, 0, 0, 0, 0, 0, 0, 0, 0, 0], "it is shorter than 33 bytes"),
             (&overlong, "its name does not fit into it"),
         ] {
-            let error = Records::new(bytes, 0, 2048).next().unwrap().unwrap_err();
+            let error = Records::new(bytes, 0, 2048, Form::Iso9660).next().unwrap().unwrap_err();
             assert!(error.to_string().contains(want), "{bytes:?}: {error}");
         }
     }
@@ -193,7 +212,7 @@ mod tests {
             let mut bytes = first.to_vec();
             bytes.resize(2048, 0);
             bytes.extend(record(b"NEXT", b"xy"));
-            let good: Vec<_> = Records::new(&bytes, 4096, 4096).flatten().collect();
+            let good: Vec<_> = Records::new(&bytes, 4096, 4096, Form::Iso9660).flatten().collect();
             assert_eq!(good.len(), 1);
             assert_eq!((good[0].identifier, good[0].system_use), (&b"NEXT"[..], &b"xy"[..]));
             assert_eq!(good[0].at, 4096 + 2048);
@@ -207,9 +226,21 @@ mod tests {
         bytes.extend(record(b"B", b""));
         bytes.extend(record(b"C", b""));
         bytes.resize(2048, 0);
-        let names: Vec<_> =
-            Records::new(&bytes, 0, len).flatten().map(|r| r.identifier.to_vec()).collect();
+        let names: Vec<_> = Records::new(&bytes, 0, len, Form::Iso9660)
+            .flatten()
+            .map(|r| r.identifier.to_vec())
+            .collect();
         assert_eq!(names, [b"A", b"B"]);
+    }
+
+    #[test]
+    fn high_sierra_keeps_its_flags_where_the_zone_is_now() {
+        let mut bytes = record(b"DIR", b"");
+        bytes[18..24].copy_from_slice(&[87, 1, 2, 3, 4, 5]);
+        bytes[24] = 2;
+        let record = Record::parse(&bytes, 0, Form::HighSierra).unwrap();
+        assert_eq!(record.flags(), FileFlags::DIRECTORY);
+        assert_eq!(record.recorded().seconds, 536_555_045);
     }
 
     #[test]

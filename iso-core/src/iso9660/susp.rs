@@ -152,6 +152,7 @@ fn read_continuation(
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::Form;
     use super::*;
 
     fn signatures(area: &[u8]) -> Vec<[u8; 2]> {
@@ -189,7 +190,7 @@ mod tests {
         record.extend(system_use);
         record[0] = u8::try_from(record.len()).unwrap();
         record[32] = 1;
-        let record = Record::parse(&record, 0).unwrap();
+        let record = Record::parse(&record, 0, Form::Iso9660).unwrap();
         let place = Place { is_root: false, block_bytes: 2048 };
         let mut seen = Vec::new();
         for_each_entry(&disc, Sharing { skip: 0 }, &record, place, &mut |entry| {

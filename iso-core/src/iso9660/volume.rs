@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::SECTOR_BYTES;
 use super::descriptor::TreeDescriptor;
 use super::disk::FileFlags;
-use super::record::{Record, Records, sector_start, site};
+use super::record::{Form, Record, Records, sector_start, site};
 use super::rrip::RockRidge;
 use super::susp::{Place, Sharing, for_each_entry};
 use super::zisofs::Zisofs;
@@ -26,6 +26,10 @@ pub(crate) enum NameStyle {
     RockRidge,
     /// The Unicode identifiers of a Joliet tree.
     Joliet,
+    /// The long identifiers of an enhanced tree (ISO 9660:1999).
+    Enhanced,
+    /// The identifiers of a High Sierra tree.
+    HighSierra,
 }
 
 /// One tree of an ISO 9660 volume.
@@ -55,30 +59,58 @@ impl IsoVolume {
     /// Opens a tree. Reads its root directory's own record and nothing else.
     ///
     /// # Errors
-    /// `Corrupt` if there is no directory where the descriptor says the root is; `Unsupported`
-    /// for `NameStyle::RockRidge` on a tree without Rock Ridge.
+    /// `Corrupt` if there is no directory where the descriptor or a path table says the root is;
+    /// `Unsupported` for `NameStyle::RockRidge` on a tree without Rock Ridge.
     pub(crate) fn open(disc: Arc<Disc>, tree: &TreeDescriptor, style: NameStyle) -> Result<Self> {
+        let error = match Self::open_at(disc.clone(), tree, style, tree.root_at) {
+            Err(error @ Error::Corrupt { .. }) => error,
+            outcome => return outcome,
+        };
+        let others = tree.other_roots(&disc).into_iter();
+        let mut opened = others.filter_map(|at| Self::open_at(disc.clone(), tree, style, at).ok());
+        let volume = opened.next().ok_or_else(|| error.repeated())?;
+        disc.findings().note_error("the root that the path table names is used", &error);
+        Ok(volume)
+    }
+
+    fn open_at(
+        disc: Arc<Disc>,
+        tree: &TreeDescriptor,
+        style: NameStyle,
+        root_at: u64,
+    ) -> Result<Self> {
         let block_bytes = u64::from(tree.block_bytes);
         let mut volume = Self {
             facts: facts(tree, style),
             style,
             sharing: None,
             block_bytes,
-            root: NodeId::at(tree.root_at),
+            root: NodeId::at(root_at),
             dirs: WeightedCache::new(disc.limits().parsed_cache_bytes),
             files: WeightedCache::new(disc.limits().parsed_cache_bytes / 4),
             disc,
         };
-        let sector = volume.sector(sector_start(tree.root_at))?;
-        let own =
-            volume.find_record(&sector, volume.root).ok().filter(Record::is_self).ok_or(
-                site(tree.root_at).corrupt("the root directory does not begin with itself"),
-            )?;
+        let sector = volume.sector(sector_start(root_at))?;
+        let own = volume
+            .find_record(&sector, volume.root)
+            .ok()
+            .filter(Record::is_self)
+            .ok_or(site(root_at).corrupt("the root directory does not begin with itself"))?;
         if style == NameStyle::RockRidge {
             let missing = own.site().unsupported("Rock Ridge on a volume without it");
             volume.sharing = Some(Sharing::detect(&own).ok_or(missing)?);
         }
         Ok(volume)
+    }
+
+    /// How the records of this tree are laid out.
+    pub(super) fn form(&self) -> Form {
+        match self.style {
+            NameStyle::HighSierra => Form::HighSierra,
+            NameStyle::Plain | NameStyle::RockRidge | NameStyle::Joliet | NameStyle::Enhanced => {
+                Form::Iso9660
+            }
+        }
     }
 
     fn sector(&self, at: u64) -> Result<Vec<u8>> {
@@ -95,7 +127,8 @@ impl IsoVolume {
         let mut start = 0u64;
         while base.saturating_add(start) <= position {
             let bytes = sector.get(to_usize(start)..).unwrap_or_default();
-            let records = Records::new(bytes, base.saturating_add(start), SECTOR_BYTES);
+            let records =
+                Records::new(bytes, base.saturating_add(start), SECTOR_BYTES, self.form());
             for record in records.map_while(Result::ok) {
                 if NodeId::at(record.at) == node {
                     return Ok(record);
@@ -149,7 +182,7 @@ impl IsoVolume {
         loop {
             let rest = sector.get(skip..).unwrap_or_default();
             let at = base.saturating_add(to_u64(skip));
-            for record in Records::new(rest, at, SECTOR_BYTES) {
+            for record in Records::new(rest, at, SECTOR_BYTES, self.form()) {
                 let record = record?;
                 if record.identifier != first.identifier {
                     return Err(first.site().corrupt("its last extent is missing"));
@@ -318,6 +351,8 @@ fn facts(tree: &TreeDescriptor, style: NameStyle) -> Facts {
         NameStyle::Plain => "ISO 9660",
         NameStyle::RockRidge => "ISO 9660 + Rock Ridge",
         NameStyle::Joliet => "ISO 9660 + Joliet",
+        NameStyle::Enhanced => "ISO 9660:1999",
+        NameStyle::HighSierra => "High Sierra",
     };
     Facts {
         system: system.to_owned(),

@@ -16,7 +16,9 @@ use crate::cache::{Disc, WeightedCache, zeroed};
 use crate::error::{Error, Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
 use crate::text::{decode_cs0, decode_dstring, make_component, trim_padding};
-use crate::volume::{Attr, Data, Dir, DirBuilder, Facts, FileKind, NodeId, Volume};
+use crate::volume::{
+    Attr, Data, Dir, DirBuilder, DirEntry, Facts, FileKind, NodeId, Volume, finished,
+};
 
 /// The file set of a UDF logical volume.
 pub(crate) struct UdfVolume {
@@ -207,15 +209,27 @@ impl UdfVolume {
             if entry.characteristics.intersects(skipped) {
                 continue;
             }
+            let is_hidden = entry.characteristics.contains(Characteristics::HIDDEN);
+            if is_hidden && self.is_bad_block_file(node, entry.name) {
+                continue;
+            }
             let is_dir = entry.characteristics.contains(Characteristics::DIRECTORY);
             let kind = is_dir.then_some(FileKind::Directory);
             let name = self.name(entry.name, icb.at, entry.offset);
             match node_of(&self.partitions, address_of(&entry.icb)) {
-                Ok(child) => builder.push(&name, child, kind)?,
+                Ok(node) => {
+                    builder.push(DirEntry { name: &name, node, kind, is_hidden })?;
+                }
                 Err(error) => self.disc.findings().note_error("an entry is left out", &error),
             }
         }
-        Ok(builder.finish())
+        Ok(finished(builder, &self.disc, place))
+    }
+
+    /// Whether an entry is the file of the root that holds the blocks nobody may use: it stands
+    /// for defects of the medium and holds nothing (UDF 1.50 2.3.13, UDF 2.60 2.2.5).
+    fn is_bad_block_file(&self, dir: NodeId, cs0: &[u8]) -> bool {
+        dir == self.root && decode_cs0(cs0).as_deref() == Some(b"Non-Allocatable Space")
     }
 
     /// The name of an entry; one that cannot be decoded is made from its bytes.

@@ -1,6 +1,7 @@
 //! A parsed directory: names in one run of bytes, an index for lookup, entries by position.
 //! A pure function of the disc, so positions in it serve as cookies that never go stale.
 
+use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use crate::cache::Weigh;
@@ -21,6 +22,8 @@ pub struct DirEntry<'a> {
     /// The kind of that node; nothing where the directory does not tell (UDF) and it is not a
     /// directory: then the node itself must be asked.
     pub kind: Option<FileKind>,
+    /// Whether the disc says that it is not meant to be seen.
+    pub is_hidden: bool,
 }
 
 /// The entries of a directory, in the order of the disc.
@@ -40,6 +43,7 @@ struct Slot {
     name_start: u32,
     name_len: u16,
     kind: Option<FileKind>,
+    is_hidden: bool,
     node: NodeId,
 }
 
@@ -108,7 +112,12 @@ impl Dir {
     }
 
     fn entry(&self, slot: &Slot) -> DirEntry<'_> {
-        DirEntry { name: name_of(&self.names, slot), node: slot.node, kind: slot.kind }
+        DirEntry {
+            name: name_of(&self.names, slot),
+            node: slot.node,
+            kind: slot.kind,
+            is_hidden: slot.is_hidden,
+        }
     }
 }
 
@@ -155,39 +164,96 @@ impl DirBuilder {
     ///
     /// # Errors
     /// `Limit` past the bound on entries; `BadName` for a name of more than 65 535 bytes.
-    pub fn push(&mut self, name: &[u8], node: NodeId, kind: Option<FileKind>) -> Result<()> {
+    pub fn push(&mut self, entry: DirEntry<'_>) -> Result<()> {
         if to_u64(self.slots.len()) >= self.max_entries {
             return Err(self.site.limit("entries in one directory", self.max_entries));
         }
-        let slot = Slot {
-            name_start: u32::try_from(self.names.len()).map_err(|_| Error::NoMemory)?,
-            name_len: u16::try_from(name.len()).map_err(|_| Error::BadName("it is too long"))?,
-            kind,
-            node,
-        };
-        self.names.extend_from_slice(name);
+        let slot = self.slot(entry)?;
         self.slots.push(slot);
         Ok(())
     }
 
-    /// The finished directory.
+    /// Keeps the name of an entry.
+    fn slot(&mut self, entry: DirEntry<'_>) -> Result<Slot> {
+        let name_start = u32::try_from(self.names.len()).map_err(|_| Error::NoMemory)?;
+        let too_long = |_| Error::BadName("it is too long");
+        let name_len = u16::try_from(entry.name.len()).map_err(too_long)?;
+        self.names.extend_from_slice(entry.name);
+        let DirEntry { kind, node, is_hidden, .. } = entry;
+        Ok(Slot { name_start, name_len, kind, is_hidden, node })
+    }
+
+    /// The places in `slots` in the order of their names, equal ones in that of the disc.
+    fn order(&self) -> Box<[u32]> {
+        let mut order: Box<[u32]> = (0u32..).take(self.slots.len()).collect();
+        order.sort_by(|a, b| self.name(*a).cmp(self.name(*b)).then(a.cmp(b)));
+        order
+    }
+
+    fn name(&self, slot: u32) -> &[u8] {
+        let slot = self.slots.get(usize::try_from(slot).unwrap_or(usize::MAX));
+        slot.map(|slot| name_of(&self.names, slot)).unwrap_or_default()
+    }
+
+    /// Gives every entry but the first of those that share a name one of its own: `a.txt`,
+    /// `a~2.txt`, `a~3.txt` in the order of the disc, which is the same each time.
+    fn make_unique(&mut self, order: &[u32]) -> bool {
+        let runs = order.chunk_by(|a, b| self.name(*a) == self.name(*b));
+        let runs: Vec<Vec<u32>> = runs.filter(|r| r.len() > 1).map(<[u32]>::to_vec).collect();
+        let mut taken: HashSet<Vec<u8>> = HashSet::new();
+        for run in &runs {
+            let name = run.first().map(|slot| self.name(*slot).to_vec()).unwrap_or_default();
+            let mut number = 1u32;
+            for slot in run.iter().skip(1) {
+                let new = loop {
+                    number = number.saturating_add(1);
+                    let new = numbered(&name, number);
+                    let is_free =
+                        order.binary_search_by(|other| self.name(*other).cmp(&new)).is_err();
+                    if is_free && taken.insert(new.clone()) {
+                        break new;
+                    }
+                };
+                self.rename(*slot, &new);
+            }
+        }
+        !runs.is_empty()
+    }
+
+    fn rename(&mut self, slot: u32, name: &[u8]) {
+        let index = usize::try_from(slot).unwrap_or(usize::MAX);
+        let Some(old) = self.slots.get(index).copied() else { return };
+        let Slot { kind, node, is_hidden, .. } = old;
+        if let Ok(new) = self.slot(DirEntry { name, node, kind, is_hidden })
+            && let Some(slot) = self.slots.get_mut(index)
+        {
+            *slot = new;
+        }
+    }
+
+    /// The finished directory, and whether entries that shared a name were given others.
     #[must_use]
-    pub fn finish(self) -> Dir {
-        let mut by_name: Box<[u32]> = (0u32..).take(self.slots.len()).collect();
-        let name = |slot: &u32| {
-            let slot = self.slots.get(usize::try_from(*slot).unwrap_or(usize::MAX));
-            slot.map(|slot| name_of(&self.names, slot)).unwrap_or_default()
-        };
-        by_name.sort_by(|a, b| name(a).cmp(name(b)).then(a.cmp(b)));
-        Dir {
+    pub fn finish(mut self) -> (Dir, bool) {
+        let order = self.order();
+        let changed = self.make_unique(&order);
+        let by_name = if changed { self.order() } else { order };
+        let dir = Dir {
             node: self.node,
             parent: self.parent,
             names: self.names.into(),
             slots: self.slots.into(),
             by_name,
             by_folded_name: OnceLock::new(),
-        }
+        };
+        (dir, changed)
     }
+}
+
+/// A name with a number before its extension.
+fn numbered(name: &[u8], number: u32) -> Vec<u8> {
+    let dot = name.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0);
+    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    [stem, format!("~{number}").as_bytes(), extension].concat()
 }
 
 #[cfg(test)]
@@ -196,14 +262,21 @@ mod tests {
 
     const SITE: Site = Site::new("directory", "test", 0);
 
+    fn entry(name: &str, number: u64) -> DirEntry<'_> {
+        DirEntry {
+            name: name.as_bytes(),
+            node: NodeId::from_number(number),
+            kind: Some(FileKind::Regular),
+            is_hidden: false,
+        }
+    }
+
     fn dir(names: &[&str]) -> Dir {
         let mut builder = DirBuilder::new(NodeId::at(64), NodeId::at(64), &Limits::default(), SITE);
         for (name, at) in names.iter().zip(100..) {
-            builder
-                .push(name.as_bytes(), NodeId::from_number(at), Some(FileKind::Regular))
-                .unwrap();
+            builder.push(entry(name, at)).unwrap();
         }
-        builder.finish()
+        builder.finish().0
     }
 
     #[test]
@@ -224,21 +297,23 @@ mod tests {
     }
 
     #[test]
-    fn entries_keep_the_order_of_the_disc() {
-        let dir = dir(&["z", "a", "z"]);
+    fn entries_keep_the_order_of_the_disc_and_equal_names_are_numbered() {
+        let dir = dir(&["z.txt", "a", "z.txt", "z~2.txt", "z.txt", "a"]);
         let names: Vec<&[u8]> = dir.iter().map(|e| e.name).collect();
-        assert_eq!(names, [b"z", b"a", b"z"]);
-        assert_eq!(dir.get(3), None);
-        assert_eq!(dir.find(b"z", false).map(|e| e.node.number()), Some(100), "the first one");
+        let want: [&[u8]; 6] = [b"z.txt", b"a", b"z~3.txt", b"z~2.txt", b"z~4.txt", b"a~2"];
+        assert_eq!(names, want);
+        for (entry, number) in dir.iter().zip(100..) {
+            assert_eq!(dir.find(entry.name, false).map(|e| e.node.number()), Some(number));
+        }
+        assert_eq!(dir.get(6), None);
     }
 
     #[test]
     fn more_entries_than_the_limit_are_an_error() {
         let limits = Limits { directory_entries: 1, ..Limits::default() };
         let mut builder = DirBuilder::new(NodeId::at(64), NodeId::at(64), &limits, SITE);
-        builder.push(b"a", NodeId::at(64), Some(FileKind::Regular)).unwrap();
-        let said =
-            builder.push(b"b", NodeId::at(64), Some(FileKind::Regular)).unwrap_err().to_string();
+        builder.push(entry("a", 7)).unwrap();
+        let said = builder.push(entry("b", 8)).unwrap_err().to_string();
         assert!(said.contains("more than 1 entries in one directory"), "{said}");
     }
 }

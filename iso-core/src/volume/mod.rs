@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::cache::Disc;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Site};
 
 pub use data::{Data, Decode};
 pub use dir::{Dir, DirBuilder, DirEntry};
@@ -22,6 +22,16 @@ pub use node::{Attr, Device, FileKind, NodeId, Posix};
 pub use path::resolve;
 pub use present::{Case, Owner, Permissions, Presentation, Stat};
 pub use walk::{Step, Walk};
+
+/// A finished directory; that names in it were not unique is a finding.
+pub(crate) fn finished(builder: DirBuilder, disc: &Disc, site: Site) -> Dir {
+    let (dir, changed) = builder.finish();
+    if changed {
+        let error = site.corrupt("names in it are not unique");
+        disc.findings().note_error("all but the first are shown with a number", &error);
+    }
+    dir
+}
 
 /// What a volume says of itself as a whole.
 #[derive(Debug, Clone, Default)]
