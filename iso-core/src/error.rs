@@ -80,6 +80,9 @@ pub enum Error {
     /// No such extended attribute.
     #[error("no such attribute")]
     NoXattr,
+    /// The value of an extended attribute is longer than any operating system takes.
+    #[error("the attribute is too long")]
+    XattrTooLong,
     /// A node number that never came from this disc.
     #[error("node {0:#x} is not on this disc")]
     Stale(u64),
@@ -153,6 +156,7 @@ impl Error {
             Self::NotRegular => Self::NotRegular,
             Self::BadName(why) => Self::BadName(why),
             Self::NoXattr => Self::NoXattr,
+            Self::XattrTooLong => Self::XattrTooLong,
             Self::Stale(number) => Self::Stale(*number),
             Self::Unrecognised(found) => Self::Unrecognised(*found),
             Self::NoSuchView(view) => Self::NoSuchView(*view),

@@ -35,6 +35,8 @@ pub struct Limits {
     /// Blocks looked at, from the end of the image back, for a virtual allocation table: writers
     /// pad the end of a track.
     pub padding_blocks: u64,
+    /// Bytes of the value of one extended attribute, as in the kernel.
+    pub xattr_bytes: u64,
     /// Depth to which walkers descend: directories may contain themselves.
     pub walk_depth: usize,
     /// Directories that a walker enters again under another path: a disc may tie its directories
@@ -72,6 +74,7 @@ impl Default for Limits {
             partition_maps: 64,
             partition_table_bytes: 16 << 20,
             padding_blocks: 1024,
+            xattr_bytes: 64 << 10,
             walk_depth: 256,
             revisits: 1024,
             boot_entries: 256,

@@ -58,6 +58,7 @@ impl Exit {
             | Error::NotRegular
             | Error::BadName(_)
             | Error::NoXattr
+            | Error::XattrTooLong
             | Error::Stale(_)
             | Error::NoSuchView(_)
             | Error::NoMemory

@@ -18,6 +18,7 @@ use iso_core::{Error, Result};
 
 use crate::attr::{file_attr, file_type};
 use crate::errno::errno;
+use crate::xattr;
 
 /// A volume as a FUSE file system.
 pub struct Adapter {
@@ -117,6 +118,7 @@ fn log(operation: &'static str, ino: INodeNo, error: &Error) {
         | Error::IsDirectory
         | Error::NotSymlink
         | Error::NotRegular
+        | Error::XattrTooLong
         | Error::BadName(_)
         | Error::NoSuchView(_) => tracing::debug!(operation, %ino, %error),
         Error::Stale(_)
@@ -244,13 +246,14 @@ impl Filesystem for Adapter {
         reply.statfs(blocks, 0, 0, 0, 0, facts.block_bytes, 255, facts.block_bytes);
     }
 
-    /// No extended attributes: said once, the kernel does not ask again.
-    fn getxattr(&self, _: &Request, _: INodeNo, _: &OsStr, _: u32, reply: ReplyXattr) {
-        reply.error(Errno::ENOSYS);
+    fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let value =
+            self.serve("getxattr", ino, |volume, node| xattr::value(volume, node, name.as_bytes()));
+        send_xattr(value, size, reply);
     }
 
-    fn listxattr(&self, _: &Request, _: INodeNo, _: u32, reply: ReplyXattr) {
-        reply.error(Errno::ENOSYS);
+    fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        send_xattr(self.serve("listxattr", ino, xattr::names), size, reply);
     }
 
     /// Nothing is written, so there is nothing to flush.
@@ -261,6 +264,16 @@ impl Filesystem for Adapter {
     /// The kernel treats a whole file as data by itself.
     fn lseek(&self, _: &Request, _: INodeNo, _: FileHandle, _: i64, _: i32, reply: ReplyLseek) {
         reply.error(Errno::ENOSYS);
+    }
+}
+
+/// Sends what was asked for: a length where `size` is 0, else the bytes if there is room.
+fn send_xattr(bytes: std::result::Result<Vec<u8>, Errno>, size: u32, reply: ReplyXattr) {
+    match bytes.map(|bytes| (u32::try_from(bytes.len()).unwrap_or(u32::MAX), bytes)) {
+        Ok((len, _)) if size == 0 => reply.size(len),
+        Ok((len, _)) if len > size => reply.error(Errno::ERANGE),
+        Ok((_, bytes)) => reply.data(&bytes),
+        Err(errno) => reply.error(errno),
     }
 }
 

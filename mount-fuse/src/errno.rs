@@ -14,6 +14,7 @@ pub fn errno(error: &Error) -> Errno {
         Error::NotSymlink | Error::NotRegular => Errno::EINVAL,
         Error::BadName(_) => Errno::ENAMETOOLONG,
         Error::NoXattr => Errno::NO_XATTR,
+        Error::XattrTooLong => Errno::E2BIG,
         Error::Stale(_) => Errno::ESTALE,
         Error::Unsupported { .. } => Errno::ENOTSUP,
         Error::Unrecognised(_) | Error::Corrupt { .. } | Error::Limit { .. } | Error::Bug(_) => {
@@ -42,6 +43,7 @@ mod tests {
             (Error::NotRegular, Errno::EINVAL),
             (Error::BadName("it is too long"), Errno::ENAMETOOLONG),
             (Error::NoXattr, Errno::ENODATA),
+            (Error::XattrTooLong, Errno::E2BIG),
             (Error::Stale(7), Errno::ESTALE),
             (site.unsupported("x"), Errno::ENOTSUP),
             (site.corrupt("x"), Errno::EIO),

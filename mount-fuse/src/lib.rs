@@ -6,6 +6,7 @@ mod attr;
 mod errno;
 mod mount;
 mod name;
+mod xattr;
 
 pub use adapter::Adapter;
 pub use errno::errno;

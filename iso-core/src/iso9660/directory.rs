@@ -22,7 +22,7 @@ pub(super) struct DirBytes {
 }
 
 impl DirBytes {
-    fn records(&self) -> Records<'_> {
+    pub(super) fn records(&self) -> Records<'_> {
         Records::new(&self.bytes, self.at, self.len, self.form)
     }
 
@@ -42,7 +42,7 @@ impl IsoVolume {
     }
 
     /// All bytes of a directory, as its own record tells where they are.
-    fn dir_bytes(&self, node: NodeId) -> Result<DirBytes> {
+    pub(super) fn dir_bytes(&self, node: NodeId) -> Result<DirBytes> {
         let own = self.file(node)?;
         let (at, len) = match own.extents.runs() {
             _ if own.kind != FileKind::Directory => return Err(Error::NotDirectory),
@@ -174,7 +174,7 @@ impl IsoVolume {
     }
 
     /// The directory that holds a directory, by its second record.
-    fn parent(&self, dir: &DirBytes) -> NodeId {
+    pub(super) fn parent(&self, dir: &DirBytes) -> NodeId {
         let Some(parent) = dir.parent_record() else { return self.root };
         match self.rock_ridge(&parent).parent_link {
             Some(block) => self.node_at_block(block),

@@ -1,6 +1,8 @@
 //! ISO 9660 with its Joliet and Rock Ridge names: descriptors, directory records, system use.
 //! Reads through `Disc`, knows nothing of UDF or of who asks.
 
+mod aaip;
+mod attributes;
 mod boot;
 mod descriptor;
 mod directory;

@@ -3,6 +3,7 @@
 
 use zerocopy::FromBytes;
 
+use super::aaip::AttributeList;
 use super::disk::{BinaryTime, Both32, CompressedFile, DecimalTime, DeviceNumber, PosixAttributes};
 use super::record::zone_minutes;
 use super::susp::Entry;
@@ -33,6 +34,10 @@ pub(super) struct RockRidge {
     pub(super) compressed: Option<Compressed>,
     /// `SF`: the file has holes.
     pub(super) sparse: bool,
+    /// `AL`.
+    pub(super) attribute_list: AttributeList,
+    /// `AA` or `BA`: type, creator and flags of the Finder.
+    pub(super) finder_info: Option<Vec<u8>>,
     name_continues: bool,
 }
 
@@ -74,7 +79,7 @@ pub(super) struct Target {
 }
 
 impl RockRidge {
-    /// Takes in one entry; unknown ones (Apple's `AA` and `BA` among them) are passed over.
+    /// Takes in one entry; unknown ones are passed over.
     pub(super) fn take(&mut self, entry: Entry<'_>, limits: &Limits) {
         match &entry.signature {
             b"NM" => self.take_name(entry.data, limits),
@@ -90,6 +95,8 @@ impl RockRidge {
             b"TF" => self.times.take(entry.data),
             b"ZF" => self.compressed = self.compressed.or(parse_compressed(entry.data)),
             b"SF" => self.sparse = true,
+            b"AL" => self.attribute_list.take(entry.data),
+            b"AA" | b"BA" => self.take_apple(entry),
             _ => {}
         }
     }
@@ -108,6 +115,20 @@ impl RockRidge {
         let room = limits.name_bytes.saturating_sub(name.len());
         name.extend_from_slice(piece.get(..room).unwrap_or(piece));
         self.name_continues = flags & CONTINUES != 0;
+    }
+}
+
+impl RockRidge {
+    /// Apple's entries: a system id, then type, creator and flags (Apple ISO 9660 extensions).
+    /// `AA` says 2 for files of HFS; the older `BA` says 6.
+    fn take_apple(&mut self, entry: Entry<'_>) {
+        const FINDER_BYTES: usize = 10;
+        let id = if entry.signature == *b"AA" { 2 } else { 6 };
+        // Apple's entries have no version: the id stands in its place.
+        if entry.version == id {
+            let info = entry.data.get(..FINDER_BYTES).unwrap_or(entry.data);
+            self.finder_info = self.finder_info.take().or(Some(info.to_vec()));
+        }
     }
 }
 
@@ -251,7 +272,8 @@ mod tests {
     fn parse(entries: &[(&[u8; 2], &[u8])]) -> RockRidge {
         let mut rock_ridge = RockRidge::default();
         for (signature, data) in entries {
-            rock_ridge.take(Entry { signature: **signature, data }, &Limits::default());
+            let entry = Entry { signature: **signature, version: 1, data };
+            rock_ridge.take(entry, &Limits::default());
         }
         rock_ridge
     }

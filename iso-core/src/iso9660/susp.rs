@@ -13,6 +13,7 @@ use crate::num::to_u64;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry<'a> {
     pub(super) signature: [u8; 2],
+    pub(super) version: u8,
     /// What follows the four bytes of head.
     pub(super) data: &'a [u8],
 }
@@ -33,7 +34,7 @@ impl<'a> Iterator for Entries<'a> {
             return None;
         }
         self.0 = rest;
-        Some(Entry { signature: head.signature, data })
+        Some(Entry { signature: head.signature, version: head.version, data })
     }
 }
 
@@ -75,6 +76,12 @@ fn without_xa(area: &[u8]) -> &[u8] {
         Some(b"XA") => area.get(XA_BYTES..).unwrap_or_default(),
         _ => area,
     }
+}
+
+/// The CD-ROM XA attribute record of a record, if its system use area begins with one.
+pub(super) fn xa_record<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
+    let area = record.system_use.get(..XA_BYTES)?;
+    (area.get(6..8) == Some(b"XA")).then_some(area)
 }
 
 /// Hands every entry of a record to `take`, those of its continuation areas included. Damage in

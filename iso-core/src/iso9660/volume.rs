@@ -14,7 +14,7 @@ use crate::cache::{Disc, WeightedCache};
 use crate::error::{Error, Result, Site};
 use crate::num::{to_u64, to_usize};
 use crate::volume::{
-    Attr, Data, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, Volume,
+    Attr, Data, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, Volume, Xattr,
 };
 
 /// Which names of an ISO 9660 volume are shown.
@@ -113,7 +113,7 @@ impl IsoVolume {
         }
     }
 
-    fn sector(&self, at: u64) -> Result<Vec<u8>> {
+    pub(super) fn sector(&self, at: u64) -> Result<Vec<u8>> {
         // The last sector may be cut; what is there is parsed.
         let len = self.disc.len().saturating_sub(at).min(SECTOR_BYTES);
         self.disc.metadata(at, to_usize(len.max(1)), site(at))
@@ -121,7 +121,7 @@ impl IsoVolume {
 
     /// The record of a node in its sector. Directories begin at a block, and no record crosses
     /// the edge of a sector, so walking from a block's beginning leads to it.
-    fn find_record<'a>(&self, sector: &'a [u8], node: NodeId) -> Result<Record<'a>> {
+    pub(super) fn find_record<'a>(&self, sector: &'a [u8], node: NodeId) -> Result<Record<'a>> {
         let position = node.position();
         let base = sector_start(position);
         let mut start = 0u64;
@@ -204,7 +204,11 @@ impl IsoVolume {
 
     /// Adds the bytes of one record's file section. An interleaved one is in units with gaps
     /// between them, the first of them for the extended attributes (ECMA-119 6.4.3).
-    fn push_extents(&self, extents: &mut ExtentsBuilder, record: &Record<'_>) -> Result<()> {
+    pub(super) fn push_extents(
+        &self,
+        extents: &mut ExtentsBuilder,
+        record: &Record<'_>,
+    ) -> Result<()> {
         let unit_bytes = u64::from(record.head.unit_size).saturating_mul(self.block_bytes);
         let mut left = record.data_len();
         if unit_bytes == 0 {
@@ -318,6 +322,10 @@ impl Volume for IsoVolume {
                 | FileKind::Socket => Err(Error::NotRegular),
             }
         })
+    }
+
+    fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {
+        self.attributes(node)
     }
 
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {

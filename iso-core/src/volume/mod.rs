@@ -8,12 +8,14 @@ mod node;
 mod path;
 mod present;
 mod walk;
+mod xattr;
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::cache::Disc;
+use crate::cache::{Disc, zeroed};
 use crate::error::{Error, Result, Site};
+use crate::num::to_usize;
 
 pub use data::{Data, Decode};
 pub use dir::{Dir, DirBuilder, DirEntry};
@@ -22,6 +24,7 @@ pub use node::{Attr, Device, FileKind, NodeId, Posix};
 pub use path::resolve;
 pub use present::{Case, Owner, Permissions, Presentation, Stat};
 pub use walk::{Step, Walk};
+pub use xattr::{FINDER_INFO, RESOURCE_FORK, Xattr};
 
 /// A finished directory; that names in it were not unique is a finding.
 pub(crate) fn finished(builder: DirBuilder, disc: &Disc, site: Site) -> Dir {
@@ -88,6 +91,31 @@ pub trait Volume: Send + Sync {
     /// # Errors
     /// `NotSymlink`, or what is wrong with the link.
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>>;
+
+    /// What is recorded of a node beside its bytes and its attributes.
+    ///
+    /// # Errors
+    /// What is wrong with the node.
+    fn xattrs(&self, _node: NodeId) -> Result<Vec<Xattr>> {
+        Ok(Vec::new())
+    }
+
+    /// The value of one extended attribute.
+    ///
+    /// # Errors
+    /// `NoXattr` where it has none of this name, `XattrTooLong` where the value is longer than
+    /// operating systems take, or what is wrong with the node or the value.
+    fn xattr(&self, node: NodeId, name: &[u8]) -> Result<Vec<u8>> {
+        let found = self.xattrs(node)?.into_iter().find(|xattr| xattr.name == name);
+        let value = found.ok_or(Error::NoXattr)?.value;
+        let max = self.disc().limits().xattr_bytes;
+        if value.len() > max {
+            return Err(Error::XattrTooLong);
+        }
+        let mut bytes = zeroed(to_usize(value.len()))?;
+        value.read_into(self.disc(), 0, &mut bytes)?;
+        Ok(bytes)
+    }
 
     /// The node of an entry by name; `.` and `..` work too. Where no entry has exactly this name
     /// and `fold` is set, the first one that differs in case alone is meant.

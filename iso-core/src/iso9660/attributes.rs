@@ -1,0 +1,79 @@
+//! Extended attributes of files on ISO 9660: AAIP, Apple's type and creator, CD-ROM XA, and the
+//! associated file that is a resource fork. Gathers what other rooms parse.
+
+use super::disk::FileFlags;
+use super::record::{Record, Records};
+use super::rrip::RockRidge;
+use super::susp::xa_record;
+use super::volume::IsoVolume;
+use super::{SECTOR_BYTES, record::sector_start};
+use crate::error::Result;
+use crate::volume::{Data, ExtentsBuilder, NodeId, RESOURCE_FORK, Xattr};
+
+/// The name of a CD-ROM XA attribute record, given as it stands.
+const XA: &[u8] = b"cdrom.xa";
+
+impl IsoVolume {
+    /// Everything recorded of a node beside its `stat`.
+    pub(super) fn attributes(&self, node: NodeId) -> Result<Vec<Xattr>> {
+        let base = sector_start(node.position());
+        let sector = self.sector(base)?;
+        let record = self.find_record(&sector, node)?;
+        let mut found = recorded(&self.rock_ridge(&record));
+        if record.is_self() && node != self.root {
+            found.extend(self.named_attributes(&record)?);
+        }
+        if let Some(xa) = xa_record(&record) {
+            found.push(Xattr::told(XA, xa));
+        }
+        if let Some(fork) = self.associated(&record, base, &sector)? {
+            found.push(Xattr { name: RESOURCE_FORK.to_vec(), value: fork });
+        }
+        Ok(found)
+    }
+
+    /// What the record that names a directory says of it: writers put its attributes there, and
+    /// not into the directory's own record.
+    fn named_attributes(&self, own: &Record<'_>) -> Result<Vec<Xattr>> {
+        let dir = self.dir_bytes(NodeId::at(own.at))?;
+        let holder = self.dir_bytes(self.parent(&dir))?;
+        let names = |record: &Record<'_>| {
+            !record.is_self()
+                && !record.is_parent()
+                && record.data_at(self.block_bytes) == own.data_at(self.block_bytes)
+        };
+        let record = holder.records().flatten().find(names);
+        Ok(record.map(|record| recorded(&self.rock_ridge(&record))).unwrap_or_default())
+    }
+
+    /// The bytes of the associated file of a record, which stands before it under the same
+    /// identifier (ECMA-119 6.5.4, 9.3).
+    fn associated(&self, record: &Record<'_>, base: u64, sector: &[u8]) -> Result<Option<Data>> {
+        if record.is_self() {
+            return Ok(None);
+        }
+        let before = base.saturating_sub(SECTOR_BYTES);
+        let previous = if record.at == base { self.sector(before)? } else { Vec::new() };
+        let is_fork = |other: &Record<'_>| {
+            other.flags().contains(FileFlags::ASSOCIATED) && other.identifier == record.identifier
+        };
+        let here = Records::new(sector, base, SECTOR_BYTES, self.form());
+        let there = Records::new(&previous, before, SECTOR_BYTES, self.form());
+        let Some(fork) = there.chain(here).flatten().find(is_fork) else { return Ok(None) };
+        if fork.at == record.at {
+            return Ok(None);
+        }
+        let mut extents = ExtentsBuilder::new(self.disc.limits(), fork.site());
+        self.push_extents(&mut extents, &fork)?;
+        let len = extents.len();
+        Ok(Some(Data::Plain(extents.finish(len))))
+    }
+}
+
+/// What system use entries record.
+fn recorded(rock_ridge: &RockRidge) -> Vec<Xattr> {
+    let listed = rock_ridge.attribute_list.attributes().into_iter();
+    let mut found: Vec<Xattr> = listed.map(|(name, value)| Xattr::told(&name, value)).collect();
+    found.extend(rock_ridge.finder_info.as_deref().map(Xattr::finder_info));
+    found
+}
