@@ -28,6 +28,8 @@ pub struct Limits {
     pub indirections: u64,
     /// Bytes of allocation descriptors or extended attributes read for one ICB.
     pub icb_bytes: u64,
+    /// Named streams of one file.
+    pub streams: u64,
     /// Partition maps of one logical volume.
     pub partition_maps: u64,
     /// Bytes of one table that finds the blocks of a partition: it is held in memory.
@@ -71,6 +73,7 @@ impl Default for Limits {
             allocation_extents: 10_000,
             indirections: 16,
             icb_bytes: 1 << 20,
+            streams: 1024,
             partition_maps: 64,
             partition_table_bytes: 16 << 20,
             padding_blocks: 1024,

@@ -178,6 +178,8 @@ mod tests {
             accessed: Timestamp::default(),
             changed: Timestamp::default(),
             created: None,
+            finder_info: None,
+            streams: None,
             allocation_kind: kind,
             allocation,
             allocation_at: 176,

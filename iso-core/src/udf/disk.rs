@@ -433,6 +433,36 @@ pub(crate) struct DeviceSpecification {
 }
 const _: () = assert!(size_of::<DeviceSpecification>() == 12);
 
+/// File times, behind an attribute's head, as far as they are read (ECMA-167 4/14.10.5).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct FileTimes {
+    pub(crate) len: U32,       // BP 12
+    pub(crate) existence: U32, // BP 16     a bit for each time, 1 for that of creation
+    pub(crate) first: UdfTime, // BP 20
+}
+const _: () = assert!(size_of::<FileTimes>() == 20);
+
+/// Implementation use, behind an attribute's head (ECMA-167 4/14.10.8).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct ImplementationUse {
+    pub(crate) len: U32,       // BP 12
+    pub(crate) kind: EntityId, // BP 16
+}
+const _: () = assert!(size_of::<ImplementationUse>() == 36);
+
+/// Mac Finder information as far as it is read (UDF 2.60 3.3.4.5.4.2).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct MacFinderInfo {
+    pub(crate) checksum: U16,         // BP 0
+    pub(crate) reserved: U16,         // BP 2
+    pub(crate) parent: U32,           // BP 4
+    pub(crate) finder_info: [u8; 32], // BP 8
+}
+const _: () = assert!(size_of::<MacFinderInfo>() == 40);
+
 /// Head of a path component; the identifier follows (ECMA-167 4/14.16.1).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]

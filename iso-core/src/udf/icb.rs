@@ -3,10 +3,8 @@
 
 use zerocopy::FromBytes;
 
-use super::disk::{
-    AttributeHead, AttributeSpace, DeviceSpecification, EntryHead, ExtendedFileEntry, FileEntry,
-    IndirectEntry, UdfTime,
-};
+use super::attributes::Known;
+use super::disk::{EntryHead, ExtendedFileEntry, FileEntry, IndirectEntry, LongAd, UdfTime};
 use super::partition::Address;
 use super::tag::{self, id};
 use crate::error::{Result, Site};
@@ -39,6 +37,10 @@ pub(super) struct Icb {
     pub(super) accessed: Timestamp,
     pub(super) changed: Timestamp,
     pub(super) created: Option<Timestamp>,
+    /// Type, creator and flags of the Finder.
+    pub(super) finder_info: Option<Vec<u8>>,
+    /// Where the ICB of the directory of its named streams lies.
+    pub(super) streams: Option<Address>,
     pub(super) allocation_kind: AllocationKind,
     /// The allocation descriptors, or the file itself.
     pub(super) allocation: Vec<u8>,
@@ -57,6 +59,7 @@ struct Variant {
     modified: UdfTime,
     changed: UdfTime,
     created: Option<UdfTime>,
+    streams: Option<Address>,
     attributes_len: u32,
     allocation_len: u32,
 }
@@ -110,6 +113,7 @@ impl Icb {
         let allocation = block
             .get(attributes_end..allocation_end)
             .ok_or(site(at).corrupt("its allocation descriptors run past its block"))?;
+        let known = Known::parse(attributes);
         let time = |time: UdfTime| time.timestamp().unwrap_or_default();
         Ok(Self {
             at,
@@ -119,11 +123,13 @@ impl Icb {
             information_len: head.information_len.get(),
             links: u32::from(head.links.get()).max(1),
             posix: posix(head),
-            device: device(attributes),
+            device: known.device,
+            finder_info: known.finder_info,
+            streams: variant.streams,
             modified: time(variant.modified),
             accessed: time(variant.accessed),
             changed: time(variant.changed),
-            created: variant.created.and_then(|created| created.timestamp()),
+            created: variant.created.and_then(|time| time.timestamp()).or(known.created),
             allocation_kind: allocation_kind(head.icb.flags.get())
                 .ok_or(site(at).corrupt("its kind of allocation descriptor has no meaning"))?,
             allocation: allocation.to_vec(),
@@ -140,10 +146,13 @@ pub(super) fn replacement(block: &[u8]) -> Option<Address> {
     let tag = tag::parse(block).filter(|tag| tag.identifier.get() == id::INDIRECT)?;
     let (entry, _) =
         IndirectEntry::ref_from_prefix(block).ok().filter(|_| tag.crc_len.get() > 0)?;
-    (entry.next.len.get() > 0).then(|| Address {
-        partition: entry.next.address.partition.get(),
-        block: entry.next.address.block.get(),
-    })
+    used(&entry.next)
+}
+
+/// The address of an ICB, unless the descriptor says that there is none.
+fn used(icb: &LongAd) -> Option<Address> {
+    (icb.len.get() > 0)
+        .then(|| Address { partition: icb.address.partition.get(), block: icb.address.block.get() })
 }
 
 impl Variant {
@@ -157,6 +166,7 @@ impl Variant {
                     modified: entry.modified,
                     changed: entry.changed,
                     created: None,
+                    streams: None,
                     attributes_len: entry.attributes_len.get(),
                     allocation_len: entry.allocation_len.get(),
                 })
@@ -169,6 +179,7 @@ impl Variant {
                     modified: entry.modified,
                     changed: entry.changed,
                     created: Some(entry.created),
+                    streams: used(&entry.streams_icb),
                     attributes_len: entry.attributes_len.get(),
                     allocation_len: entry.allocation_len.get(),
                 })
@@ -217,21 +228,6 @@ fn posix(head: &EntryHead) -> Posix {
         | special(1 << 8, 0o1000);
     let id = |id: u32| (id != u32::MAX).then_some(id);
     Posix { permissions, uid: id(head.uid.get()), gid: id(head.gid.get()) }
-}
-
-/// The device number among extended attributes (ECMA-167 4/14.10.7).
-fn device(attributes: &[u8]) -> Option<Device> {
-    const DEVICE_SPECIFICATION: u32 = 12;
-    let mut rest = attributes.get(size_of::<AttributeSpace>()..)?;
-    loop {
-        let (head, data) = AttributeHead::ref_from_prefix(rest).ok()?;
-        if head.kind.get() == DEVICE_SPECIFICATION {
-            let (device, _) = DeviceSpecification::ref_from_prefix(data).ok()?;
-            return Some(Device { major: device.major.get(), minor: device.minor.get() });
-        }
-        let len = to_usize(head.len.get().into());
-        rest = rest.get(len..).filter(|_| len >= size_of::<AttributeHead>())?;
-    }
 }
 
 #[cfg(test)]
@@ -283,21 +279,5 @@ mod tests {
     fn a_block_without_a_file_entry_is_an_error() {
         let said = Icb::parse(&[0; 2048], 0, HERE).unwrap_err().to_string();
         assert!(said.contains("there is none where one is referred to"), "{said}");
-    }
-
-    #[test]
-    fn a_device_number_stands_among_the_attributes() {
-        let mut tail = vec![0; 24];
-        tail.extend(5u32.to_le_bytes());
-        tail.extend([0; 4]);
-        tail.extend(12u32.to_le_bytes());
-        tail.extend(12u32.to_le_bytes());
-        tail.extend([1, 0, 0, 0]);
-        for number in [24u32, 0, 8, 3] {
-            tail.extend(number.to_le_bytes());
-        }
-        assert_eq!(device(&tail), Some(Device { major: 8, minor: 3 }));
-        tail[32] = 0;
-        assert_eq!(device(&tail), None, "an attribute of no length ends the search");
     }
 }

@@ -3,9 +3,11 @@
 
 mod allocation;
 mod anchor;
+mod attributes;
 mod directory;
 mod disk;
 mod icb;
+mod listing;
 mod partition;
 mod sequence;
 mod sparing;

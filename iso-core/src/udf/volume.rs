@@ -6,26 +6,24 @@ use std::sync::Arc;
 use zerocopy::FromBytes;
 
 use super::anchor::Anchor;
-use super::disk::{Characteristics, FileSetDescriptor, LogicalDescriptor, LongAd};
+use super::disk::{FileSetDescriptor, LogicalDescriptor, LongAd};
 use super::icb::{self, Icb, site};
 use super::partition::{Address, Copy, Partitions};
 use super::sequence::Sequence;
 use super::tag::{self, id};
-use super::{allocation, directory::Identifiers, symlink};
+use super::{allocation, symlink};
 use crate::cache::{Disc, WeightedCache, zeroed};
 use crate::error::{Error, Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
-use crate::text::{decode_cs0, decode_dstring, make_component, trim_padding};
-use crate::volume::{
-    Attr, Data, Dir, DirBuilder, DirEntry, Facts, FileKind, NodeId, Volume, finished,
-};
+use crate::text::{decode_dstring, trim_padding};
+use crate::volume::{Attr, Data, Dir, Facts, FileKind, NodeId, Volume, Xattr};
 
 /// The file set of a UDF logical volume.
 pub(crate) struct UdfVolume {
-    disc: Arc<Disc>,
+    pub(super) disc: Arc<Disc>,
     facts: Facts,
-    partitions: Partitions,
-    root: NodeId,
+    pub(super) partitions: Partitions,
+    pub(super) root: NodeId,
     dirs: WeightedCache<NodeId, Dir>,
     files: WeightedCache<NodeId, Data>,
 }
@@ -62,8 +60,13 @@ impl UdfVolume {
     }
 
     /// The file entry of a node: the last of those that replace each other (strategy 4096).
-    fn icb(&self, node: NodeId) -> Result<Icb> {
-        let mut address = self.address_of_node(node)?;
+    pub(super) fn icb(&self, node: NodeId) -> Result<Icb> {
+        self.icb_at(self.address_of_node(node)?)
+    }
+
+    /// As `icb`, by address.
+    pub(super) fn icb_at(&self, first: Address) -> Result<Icb> {
+        let mut address = first;
         let max = self.disc.limits().indirections;
         for _ in 0..max {
             let icb = self.entry_at(address)?;
@@ -104,7 +107,14 @@ impl UdfVolume {
         }
     }
 
-    fn note_mirror(&self, what: &str) {
+    /// The entry of a stream directory, which is of a type of its own (ECMA-167 4/14.6.6).
+    pub(super) fn stream_directory(&self, address: Address) -> Result<Icb> {
+        const STREAM_DIRECTORY: u8 = 13;
+        let (at, block) = self.block(address, Copy::Main)?;
+        Icb::parse_system(&block, at, address, &[STREAM_DIRECTORY])
+    }
+
+    pub(super) fn note_mirror(&self, what: &str) {
         self.disc.findings().note(format!(
             "{what} in the metadata file is damaged; the mirror file's is used (UDF 2.60 2.2.13)"
         ));
@@ -142,7 +152,13 @@ impl UdfVolume {
     }
 
     /// All bytes of a directory or link, which are held in memory while they are parsed.
-    fn small_file(&self, icb: &Icb, copy: Copy, max: u64, what: &'static str) -> Result<Vec<u8>> {
+    pub(super) fn small_file(
+        &self,
+        icb: &Icb,
+        copy: Copy,
+        max: u64,
+        what: &'static str,
+    ) -> Result<Vec<u8>> {
         let extents = allocation::extents(&self.disc, &self.partitions, icb, copy)?;
         if extents.len() > max {
             return Err(site(icb.at).limit(what, max));
@@ -162,93 +178,6 @@ impl UdfVolume {
             return Err(site(icb.at).corrupt("its extents end before its length"));
         }
         Ok(bytes)
-    }
-
-    /// The bytes of a directory; where they are damaged and have a mirror, those.
-    fn dir_bytes(&self, icb: &Icb, place: Site) -> Result<Vec<u8>> {
-        let max = self.disc.limits().directory_bytes;
-        let read = |copy: Copy| self.small_file(icb, copy, max, "bytes in one directory");
-        let is_good = |bytes: &Vec<u8>| Identifiers::new(bytes, place).all(|entry| entry.is_ok());
-        let main = read(Copy::Main);
-        if main.as_ref().is_ok_and(is_good) || !self.partitions.has_mirror(icb.address) {
-            return main;
-        }
-        match read(Copy::Mirror) {
-            Ok(mirror) if is_good(&mirror) || main.is_err() => {
-                self.note_mirror("a directory");
-                Ok(mirror)
-            }
-            _ => main,
-        }
-    }
-
-    fn parse_dir(&self, node: NodeId) -> Result<Dir> {
-        let icb = self.icb(node)?;
-        if icb.kind != FileKind::Directory {
-            return Err(Error::NotDirectory);
-        }
-        let limits = self.disc.limits();
-        let place = Site::new("directory", "ECMA-167 4/8.6", icb.at);
-        let bytes = self.dir_bytes(&icb, place)?;
-        let entries = Identifiers::new(&bytes, place);
-        let parent = entries
-            .clone()
-            .flatten()
-            .find(|entry| entry.characteristics.contains(Characteristics::PARENT))
-            .and_then(|entry| node_of(&self.partitions, address_of(&entry.icb)).ok());
-        let mut builder = DirBuilder::new(node, parent.unwrap_or(self.root), limits, place);
-        for entry in entries {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(error) => {
-                    self.disc.findings().note_error("it is left out", &error);
-                    continue;
-                }
-            };
-            let skipped = Characteristics::PARENT | Characteristics::DELETED;
-            if entry.characteristics.intersects(skipped) {
-                continue;
-            }
-            let is_hidden = entry.characteristics.contains(Characteristics::HIDDEN);
-            if is_hidden && self.is_bad_block_file(node, entry.name) {
-                continue;
-            }
-            let is_dir = entry.characteristics.contains(Characteristics::DIRECTORY);
-            let kind = is_dir.then_some(FileKind::Directory);
-            let name = self.name(entry.name, icb.at, entry.offset);
-            match node_of(&self.partitions, address_of(&entry.icb)) {
-                Ok(node) => {
-                    builder.push(DirEntry { name: &name, node, kind, is_hidden })?;
-                }
-                Err(error) => self.disc.findings().note_error("an entry is left out", &error),
-            }
-        }
-        Ok(finished(builder, &self.disc, place))
-    }
-
-    /// Whether an entry is the file of the root that holds the blocks nobody may use: it stands
-    /// for defects of the medium and holds nothing (UDF 1.50 2.3.13, UDF 2.60 2.2.5).
-    fn is_bad_block_file(&self, dir: NodeId, cs0: &[u8]) -> bool {
-        dir == self.root && decode_cs0(cs0).as_deref() == Some(b"Non-Allocatable Space")
-    }
-
-    /// The name of an entry; one that cannot be decoded is made from its bytes.
-    fn name(&self, cs0: &[u8], dir_at: u64, offset: usize) -> Vec<u8> {
-        let decoded = decode_cs0(cs0);
-        let is_readable = decoded.is_some();
-        let mut name = decoded.unwrap_or_else(|| cs0.escape_ascii().to_string().into_bytes());
-        if make_component(&mut name) || !is_readable {
-            let place = Site::new(
-                "file identifier descriptor",
-                "UDF 2.60 2.3.4",
-                dir_at.saturating_add(to_u64(offset)),
-            );
-            self.disc.findings().note_error(
-                "it is shown with _ in place of what a name cannot hold",
-                &place.corrupt("its name is no file name"),
-            );
-        }
-        name
     }
 }
 
@@ -310,6 +239,10 @@ impl Volume for UdfVolume {
         })
     }
 
+    fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {
+        self.attributes(node)
+    }
+
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
         let icb = self.icb(node)?;
         if icb.kind != FileKind::Symlink {
@@ -338,7 +271,7 @@ const PARTITION_SHIFT: u32 = 56;
 const COUNTED: u16 = 0x80;
 
 /// The node whose ICB lies at an address.
-fn node_of(partitions: &Partitions, address: Address) -> Result<NodeId> {
+pub(super) fn node_of(partitions: &Partitions, address: Address) -> Result<NodeId> {
     let at = partitions.byte_of(address)?;
     let (tag, position) = match partitions.is_plain(address.partition) {
         true => (address.partition, at),
@@ -350,7 +283,7 @@ fn node_of(partitions: &Partitions, address: Address) -> Result<NodeId> {
     Ok(NodeId::from_number(NodeId::at(position).number() | u64::from(tag) << PARTITION_SHIFT))
 }
 
-fn address_of(icb: &LongAd) -> Address {
+pub(super) fn address_of(icb: &LongAd) -> Address {
     Address { partition: icb.address.partition.get(), block: icb.address.block.get() }
 }
 
