@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     fn attribute(kind: u32, data: &[u8]) -> Vec<u8> {
-        let len = u32::try_from(data.len() + 12).unwrap();
+        let len = u32::try_from(data.len()).unwrap().saturating_add(12);
         [&kind.to_le_bytes()[..], &[1, 0, 0, 0], &len.to_le_bytes(), data].concat()
     }
 
