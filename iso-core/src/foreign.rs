@@ -73,8 +73,6 @@ const MAGICS: &[(usize, &[u8], Foreign)] = &[
     (82, b"FAT32   ", Foreign::Disk("a FAT disk, not a disc")),
     (54, b"FAT1", Foreign::Disk("a FAT disk, not a disc")),
     (0x438, b"\x53\xef", Foreign::Disk("an ext2, ext3 or ext4 disk, not a disc")),
-    (0x400, b"H+\0", Foreign::OtherFileSystem("an HFS+ volume, which isodrive does not read")),
-    (0x400, b"BD", Foreign::OtherFileSystem("an HFS volume, which isodrive does not read")),
     (0, b"hsqs", Foreign::Disk("a squashfs image")),
     (0, b"QFI\xfb", Foreign::Disk("a QEMU disk image")),
     (0, b"MSWIM\0\0\0", Foreign::Other("a Windows imaging file (WIM)")),

@@ -19,6 +19,7 @@
 mod cache;
 mod error;
 mod foreign;
+mod hfs;
 mod iso9660;
 mod limits;
 mod num;

@@ -28,6 +28,8 @@ pub struct Limits {
     pub indirections: u64,
     /// Bytes of allocation descriptors or extended attributes read for one ICB.
     pub icb_bytes: u64,
+    /// Partitions of one partition map.
+    pub partitions: u64,
     /// Named streams of one file.
     pub streams: u64,
     /// Partition maps of one logical volume.
@@ -73,6 +75,7 @@ impl Default for Limits {
             allocation_extents: 10_000,
             indirections: 16,
             icb_bytes: 1 << 20,
+            partitions: 64,
             streams: 1024,
             partition_maps: 64,
             partition_table_bytes: 16 << 20,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
 use crate::foreign;
+use crate::hfs::{HfsVolume, find_volume};
 use crate::iso9660::{
     BootEntry, DescriptorSet, IsoVolume, NameStyle, TreeDescriptor, boot_entries,
 };
@@ -69,6 +70,7 @@ impl Image {
         if let Some(tree) = &set.high_sierra {
             image.add_iso(View::HighSierra, tree, NameStyle::HighSierra);
         }
+        image.add_hfs();
         image.systems.sort_by_key(|system| preference(system.view));
         if image.systems.is_empty() {
             let unread = set.unread.take();
@@ -111,6 +113,15 @@ impl Image {
             Err(error) => tracing::debug!(%error, "no Rock Ridge"),
         }
         self.add_iso(View::Iso9660, tree, NameStyle::Plain);
+    }
+
+    /// The Macintosh side of a hybrid disc.
+    fn add_hfs(&mut self) {
+        let Some(found) = find_volume(&self.disc) else { return };
+        match HfsVolume::open(self.disc.clone(), &found) {
+            Ok(volume) => self.add(View::Hfs, Arc::new(volume), true),
+            Err(error) => self.refuse(View::Hfs, error),
+        }
     }
 
     fn add_iso(&mut self, view: View, tree: &TreeDescriptor, style: NameStyle) {
@@ -164,7 +175,7 @@ impl Image {
     fn note_differences(&self) {
         let Some((view, _)) = view::choose(&self.candidates) else { return };
         let shown = self.candidates.iter().find(|c| c.view == view).map_or(0, |c| c.entries);
-        let is_tree = |c: &&Candidate| !c.is_stub() && c.view != View::Iso9660;
+        let is_tree = |c: &&Candidate| !c.is_stub() && !matches!(c.view, View::Iso9660 | View::Hfs);
         for other in self.candidates.iter().filter(is_tree).filter(|c| c.entries != shown) {
             self.disc.findings().note(format!(
                 "two trees: the root of {} holds {} entries, that of {view} holds {shown}",

@@ -18,12 +18,21 @@ pub enum View {
     Iso9660,
     /// High Sierra, the forerunner of ISO 9660.
     HighSierra,
+    /// HFS or HFS+, the file systems of the Macintosh.
+    Hfs,
 }
 
 impl View {
     /// All views, the one that is preferred where nothing else decides first.
-    pub const ALL: [Self; 6] =
-        [Self::Udf, Self::RockRidge, Self::Joliet, Self::Enhanced, Self::Iso9660, Self::HighSierra];
+    pub const ALL: [Self; 7] = [
+        Self::Udf,
+        Self::RockRidge,
+        Self::Joliet,
+        Self::Enhanced,
+        Self::Iso9660,
+        Self::HighSierra,
+        Self::Hfs,
+    ];
 
     /// The name by which `--view` takes it.
     #[must_use]
@@ -35,6 +44,7 @@ impl View {
             Self::Enhanced => "iso9660-1999",
             Self::Iso9660 => "iso9660",
             Self::HighSierra => "highsierra",
+            Self::Hfs => "hfs",
         }
     }
 }
@@ -48,6 +58,7 @@ impl fmt::Display for View {
             Self::Enhanced => "ISO 9660:1999",
             Self::Iso9660 => "ISO 9660",
             Self::HighSierra => "High Sierra",
+            Self::Hfs => "HFS",
         })
     }
 }
@@ -90,7 +101,10 @@ pub(crate) fn choose(candidates: &[Candidate]) -> Option<(View, String)> {
         .or(find(View::Enhanced))
         .or(find(View::RockRidge))
         .or(find(View::Iso9660))
-        .or(find(View::HighSierra));
+        .or(find(View::HighSierra))
+        // The Macintosh side of a hybrid disc has what the other side has, in the ways of
+        // another system: shown by itself only where there is nothing else.
+        .or(find(View::Hfs));
     let chosen = match (find(View::Udf), family) {
         (Some(udf), Some(iso)) if iso.entries > udf.entries => iso,
         (Some(udf), _) => udf,

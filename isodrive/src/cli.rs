@@ -71,6 +71,8 @@ pub(crate) enum ViewChoice {
     Iso9660,
     #[value(name = "highsierra", alias = "hs")]
     HighSierra,
+    #[value(name = "hfs", alias = "hfs+", alias = "hfsplus")]
+    Hfs,
 }
 
 impl ViewChoice {
@@ -84,6 +86,7 @@ impl ViewChoice {
             Self::Enhanced => Some(View::Enhanced),
             Self::Iso9660 => Some(View::Iso9660),
             Self::HighSierra => Some(View::HighSierra),
+            Self::Hfs => Some(View::Hfs),
         }
     }
 }

@@ -93,6 +93,18 @@ const ROWS: &[Row] = &[
         why: "the kernel drops entries: an empty name ends its listing, long links fail",
     },
     Row {
+        images: &["x-hfsplus"],
+        view: Some(View::Hfs),
+        line: &["u/", "golden tree"],
+        why: "the kernel drops names with surrogate pairs, and composes by an old Unicode table",
+    },
+    Row {
+        images: &["x-hfsplus"],
+        view: Some(View::Hfs),
+        line: &["u/", "missing"],
+        why: "the same names by composition of today's Unicode",
+    },
+    Row {
         images: &["x-relaxed-lc"],
         view: Some(View::Iso9660),
         line: &["semi~2: not in the golden tree"],

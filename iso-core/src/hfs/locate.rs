@@ -1,0 +1,74 @@
+//! Finding an HFS or HFS+ volume: at the beginning of the image, in an Apple partition map, and
+//! HFS+ wrapped in HFS (Inside Macintosh: Files, 2-60; TN1150, "HFS Wrapper").
+
+use zerocopy::FromBytes;
+
+use super::disk::{MapEntry, MasterBlock, VolumeHeader};
+use crate::cache::Disc;
+use crate::error::Site;
+
+/// A volume that was found.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Found {
+    /// HFS, with its master directory block and where allocation blocks begin.
+    Hfs { header: MasterBlock, start_at: u64 },
+    /// HFS+, with its volume header and where the volume begins.
+    Plus { header: VolumeHeader, start_at: u64 },
+}
+
+/// Bytes of the sectors in which HFS counts.
+const SECTOR_BYTES: u64 = 512;
+
+/// Where the header of a volume stands in it.
+const HEADER_AT: u64 = 1024;
+
+/// The Macintosh volume of an image: HFS+ where there is one, else HFS.
+pub(crate) fn find_volume(disc: &Disc) -> Option<Found> {
+    let starts = std::iter::once(0).chain(partitions(disc));
+    let found: Vec<Found> = starts.filter_map(|start| volume_at(disc, start)).collect();
+    let plus = found.iter().find(|found| matches!(found, Found::Plus { .. }));
+    plus.or(found.first()).copied()
+}
+
+/// Where the partitions of type `Apple_HFS` begin. Maps of discs count in blocks of 512 bytes or
+/// in those of the disc, and a few carry both.
+fn partitions(disc: &Disc) -> Vec<u64> {
+    let mut starts = Vec::new();
+    for block_bytes in [SECTOR_BYTES, 2048] {
+        let entry = |index: u64| {
+            let at = index.saturating_mul(block_bytes);
+            let site = Site::new("partition map", "Inside Macintosh: Devices 3-25", at);
+            let bytes = disc.metadata(at, size_of::<MapEntry>(), site).ok()?;
+            MapEntry::read_from_bytes(&bytes).ok().filter(|entry| entry.signature == *b"PM")
+        };
+        let entries = (1..=disc.limits().partitions).map_while(entry);
+        let volumes = entries.filter(|entry| entry.kind.starts_with(b"Apple_HFS"));
+        starts.extend(volumes.map(|e| u64::from(e.start.get()).saturating_mul(block_bytes)));
+    }
+    starts
+}
+
+fn volume_at(disc: &Disc, start: u64) -> Option<Found> {
+    let at = start.checked_add(HEADER_AT)?;
+    let site = Site::new("volume header", "TN1150", at);
+    let bytes = disc.metadata(at, 512, site).ok()?;
+    match bytes.get(..2)? {
+        b"H+" | b"HX" => {
+            let (header, _) = VolumeHeader::read_from_prefix(&bytes).ok()?;
+            Some(Found::Plus { header, start_at: start })
+        }
+        b"BD" => {
+            let (header, _) = MasterBlock::read_from_prefix(&bytes).ok()?;
+            let blocks_at = u64::from(header.first_block.get()).saturating_mul(SECTOR_BYTES);
+            let blocks_at = start.saturating_add(blocks_at);
+            if matches!(&header.embedded_signature, b"H+" | b"HX") {
+                let offset = u64::from(header.embedded.start.get())
+                    .saturating_mul(u64::from(header.block_bytes.get()));
+                let inner = blocks_at.saturating_add(offset);
+                return volume_at(disc, inner).filter(|found| matches!(found, Found::Plus { .. }));
+            }
+            Some(Found::Hfs { header, start_at: blocks_at })
+        }
+        _ => None,
+    }
+}
