@@ -16,6 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod boot;
 mod cache;
 mod error;
 mod foreign;
@@ -31,10 +32,10 @@ mod udf;
 mod view;
 pub mod volume;
 
+pub use boot::{BootEntry, BootFile, Emulation, Partition, Scheme};
 pub use cache::{Counters, Disc, Finding, Findings};
 pub use error::{Error, Result, Site};
 pub use foreign::Foreign;
-pub use iso9660::{BootEntry, Emulation};
 pub use limits::Limits;
 pub use open::{Image, Shown, System};
 pub use time::{Calendar, Timestamp};

@@ -3,13 +3,12 @@
 
 use std::sync::Arc;
 
+use crate::boot::{BootFile, BootVolume, Partition, boot_files, partitions};
 use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
 use crate::foreign;
 use crate::hfs::{HfsVolume, find_volume};
-use crate::iso9660::{
-    BootEntry, DescriptorSet, IsoVolume, NameStyle, TreeDescriptor, boot_entries,
-};
+use crate::iso9660::{DescriptorSet, IsoVolume, NameStyle, TreeDescriptor};
 use crate::limits::Limits;
 use crate::source::Source;
 use crate::udf::{UdfVolume, find_anchor, recognition_step};
@@ -22,6 +21,8 @@ pub struct Image {
     systems: Vec<System>,
     refused: Vec<(View, Error)>,
     candidates: Vec<Candidate>,
+    /// Sector of the boot catalogue.
+    boot_catalog: Option<u32>,
 }
 
 /// One file system of an image.
@@ -55,8 +56,13 @@ impl Image {
     pub fn open(source: Box<dyn Source>, limits: Limits) -> Result<Self> {
         let disc = Arc::new(Disc::new(source, limits));
         let mut set = DescriptorSet::read(&disc, 0);
-        let mut image =
-            Self { disc, systems: Vec::new(), refused: Vec::new(), candidates: Vec::new() };
+        let mut image = Self {
+            disc,
+            systems: Vec::new(),
+            refused: Vec::new(),
+            candidates: Vec::new(),
+            boot_catalog: set.boot_catalog,
+        };
         image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
             image.add_primary(tree);
@@ -194,6 +200,9 @@ impl Image {
             Some(view) => (view, "asked for".to_owned()),
             None => self.computed_view()?,
         };
+        if view == View::Boot {
+            return self.boot_images().map(|volume| Shown { view, reason, volume });
+        }
         let system = self.systems.iter().find(|system| system.view == view);
         let Some(system) = system else { return Err(self.why_missing(view)) };
         tracing::debug!(%view, reason, "view chosen");
@@ -240,8 +249,23 @@ impl Image {
     ///
     /// # Errors
     /// What is wrong with the boot catalogue.
-    pub fn boot_entries(&self) -> Result<Vec<BootEntry>> {
-        boot_entries(&self.disc)
+    pub fn boot_files(&self) -> Result<Vec<BootFile>> {
+        boot_files(&self.disc, self.boot_catalog)
+    }
+
+    /// The images a computer could start from, as files.
+    ///
+    /// # Errors
+    /// `NoSuchView` where there is no catalogue, or what is wrong with it.
+    pub fn boot_images(&self) -> Result<Arc<dyn Volume>> {
+        let catalog = self.boot_catalog.ok_or(Error::NoSuchView(View::Boot))?;
+        Ok(Arc::new(BootVolume::open(self.disc.clone(), Some(catalog))?))
+    }
+
+    /// The partitions of a disc that can also be used as a disk.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<Partition> {
+        partitions(&self.disc)
     }
 
     /// Bytes that the file systems claim to span and the image lacks, with the claim; nothing for

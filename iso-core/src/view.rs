@@ -20,11 +20,13 @@ pub enum View {
     HighSierra,
     /// HFS or HFS+, the file systems of the Macintosh.
     Hfs,
+    /// The boot images of El Torito, which no one but a computer's firmware looks for.
+    Boot,
 }
 
 impl View {
     /// All views, the one that is preferred where nothing else decides first.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Udf,
         Self::RockRidge,
         Self::Joliet,
@@ -32,6 +34,7 @@ impl View {
         Self::Iso9660,
         Self::HighSierra,
         Self::Hfs,
+        Self::Boot,
     ];
 
     /// The name by which `--view` takes it.
@@ -45,6 +48,7 @@ impl View {
             Self::Iso9660 => "iso9660",
             Self::HighSierra => "highsierra",
             Self::Hfs => "hfs",
+            Self::Boot => "boot",
         }
     }
 }
@@ -59,6 +63,7 @@ impl fmt::Display for View {
             Self::Iso9660 => "ISO 9660",
             Self::HighSierra => "High Sierra",
             Self::Hfs => "HFS",
+            Self::Boot => "boot catalogue",
         })
     }
 }

@@ -73,6 +73,7 @@ pub(crate) enum ViewChoice {
     HighSierra,
     #[value(name = "hfs", alias = "hfs+", alias = "hfsplus")]
     Hfs,
+    Boot,
 }
 
 impl ViewChoice {
@@ -87,6 +88,7 @@ impl ViewChoice {
             Self::Iso9660 => Some(View::Iso9660),
             Self::HighSierra => Some(View::HighSierra),
             Self::Hfs => Some(View::Hfs),
+            Self::Boot => Some(View::Boot),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::io::Write;
 
 use iso_core::volume::Facts;
-use iso_core::{BootEntry, Emulation, Image, Shown};
+use iso_core::{BootFile, Emulation, Image, Partition, Scheme, Shown};
 use serde::Serialize;
 
 use crate::cli::Info;
@@ -26,6 +26,7 @@ struct Report {
     unreadable: Vec<UnreadableReport>,
     boot: Vec<BootReport>,
     boot_error: Option<String>,
+    partitions: Vec<PartitionReport>,
     findings: Vec<String>,
     more_findings: u64,
 }
@@ -57,6 +58,20 @@ struct BootReport {
     load_segment: u16,
     load_sectors: u16,
     at: u64,
+    /// Its name and true length under `--view boot`.
+    file: String,
+    bytes: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct PartitionReport {
+    scheme: &'static str,
+    number: u64,
+    #[serde(rename = "type")]
+    kind: String,
+    name: Name,
+    at: u64,
+    bytes: u64,
 }
 
 pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
@@ -72,7 +87,7 @@ pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
 }
 
 fn report(arguments: &Info, image: &Image, chosen: &Shown) -> Report {
-    let (boot, boot_error) = match image.boot_entries() {
+    let (boot, boot_error) = match image.boot_files() {
         Ok(entries) => (entries.iter().map(boot_report).collect(), None),
         Err(error) => (Vec::new(), Some(error.to_string())),
     };
@@ -107,12 +122,28 @@ fn report(arguments: &Info, image: &Image, chosen: &Shown) -> Report {
         unreadable: unreadable.collect(),
         boot,
         boot_error,
+        partitions: image.partitions().iter().map(partition_report).collect(),
         findings: findings.list().into_iter().map(|finding| finding.text).collect(),
         more_findings: findings.dropped(),
     }
 }
 
-fn boot_report(entry: &BootEntry) -> BootReport {
+fn partition_report(partition: &Partition) -> PartitionReport {
+    PartitionReport {
+        scheme: match partition.scheme {
+            Scheme::Mbr => "MBR",
+            Scheme::Gpt => "GPT",
+        },
+        number: partition.number,
+        kind: partition.kind.clone(),
+        name: Name::new(&partition.name),
+        at: partition.at,
+        bytes: partition.len,
+    }
+}
+
+fn boot_report(file: &BootFile) -> BootReport {
+    let entry = &file.entry;
     BootReport {
         platform: match entry.platform {
             0 => "BIOS".to_owned(),
@@ -124,18 +155,22 @@ fn boot_report(entry: &BootEntry) -> BootReport {
         bootable: entry.bootable,
         emulation: match entry.emulation {
             Emulation::None => "no emulation".to_owned(),
-            Emulation::Floppy => "floppy emulation".to_owned(),
+            Emulation::Floppy(kind) => {
+                let size = ["1.2", "1.44", "2.88"].get(usize::from(kind)).unwrap_or(&"?");
+                format!("floppy emulation ({size} MB)")
+            }
             Emulation::HardDisk => "hard disk emulation".to_owned(),
             Emulation::Unknown(kind) => format!("unknown emulation {kind}"),
         },
         load_segment: entry.load_segment,
         load_sectors: entry.load_sectors,
         at: entry.at,
+        file: file.name.clone(),
+        bytes: file.bytes,
     }
 }
 
 fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Result<()> {
-    let row = |out: &mut dyn Write, label: &str, text: String| writeln!(out, "{label:<10} {text}");
     let whole = if report.missing_bytes == 0 {
         "complete".to_owned()
     } else {
@@ -170,21 +205,7 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
             row(out, label, shown(text))?;
         }
     }
-    for (index, boot) in report.boot.iter().enumerate() {
-        let label = if index == 0 { "Boot" } else { "" };
-        let bootable = if boot.bootable { "" } else { ", not bootable" };
-        row(
-            out,
-            label,
-            format!(
-                "{}  El Torito, {}, {} sectors at byte {:#x}{bootable}",
-                boot.platform, boot.emulation, boot.load_sectors, boot.at
-            ),
-        )?;
-    }
-    if let Some(error) = &report.boot_error {
-        row(out, "Boot", error.clone())?;
-    }
+    print_boot(report, out)?;
     if report.findings.is_empty() {
         return row(out, "Findings", "none".to_owned());
     }
@@ -193,6 +214,44 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
     }
     if report.more_findings > 0 {
         row(out, "", format!("and {} more", report.more_findings))?;
+    }
+    Ok(())
+}
+
+/// One line: a label and what it says.
+fn row(out: &mut dyn Write, label: &str, text: String) -> std::io::Result<()> {
+    writeln!(out, "{label:<10} {text}")
+}
+
+/// What could be started, and the partitions that a disk would have.
+fn print_boot(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
+    for (index, boot) in report.boot.iter().enumerate() {
+        let label = if index == 0 { "Boot" } else { "" };
+        let bootable = if boot.bootable { "" } else { ", not bootable" };
+        let segment = match boot.load_segment {
+            0 => String::new(),
+            segment => format!(", load segment {segment:#x}"),
+        };
+        let text = format!(
+            "{}  El Torito, {}, {} sectors at byte {:#x}{segment}{bootable}; {} of {}",
+            boot.platform,
+            boot.emulation,
+            boot.load_sectors,
+            boot.at,
+            boot.file,
+            size(boot.bytes)
+        );
+        row(out, label, text)?;
+    }
+    if let Some(error) = &report.boot_error {
+        row(out, "Boot", error.clone())?;
+    }
+    for (index, partition) in report.partitions.iter().enumerate() {
+        let label = if index == 0 { "Partitions" } else { "" };
+        let PartitionReport { scheme, number, kind, at, bytes, .. } = partition;
+        let name = partition.name.text();
+        let text = format!("{scheme} {number}  type {kind}, {} at byte {at:#x}", size(*bytes));
+        row(out, label, if name.is_empty() { text } else { format!("{text}, \"{name}\"") })?;
     }
     Ok(())
 }

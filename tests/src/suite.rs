@@ -109,7 +109,9 @@ pub fn check(image: &Path, golden: &Path, doors: &[Door], times: bool) -> Result
 /// disc its driver mounts all the same, and shows the plain tree.
 fn kernel_found(view: View, case: &Case) -> bool {
     match view {
-        View::Udf | View::Iso9660 | View::Enhanced | View::HighSierra | View::Hfs => true,
+        View::Udf | View::Iso9660 | View::Enhanced | View::HighSierra | View::Hfs | View::Boot => {
+            true
+        }
         View::RockRidge => case.messages.contains("RRIP") || case.messages.contains("IEEE_"),
         View::Joliet => case.messages.contains("Joliet"),
     }

@@ -268,18 +268,3 @@ pub(crate) struct BootRecord {
     pub(crate) catalog: le::U32,         // BP 72-75  sector of the catalogue
 }
 const _: () = assert!(size_of::<BootRecord>() == 75);
-
-/// An entry of a boot catalogue; the first one is the validation entry (El Torito 1.0, 2.1-2.4).
-#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(crate) struct BootCatalogEntry {
-    pub(crate) indicator: u8, // 0      0x88 bootable, 0x90/0x91 section head, 1 validation
-    pub(crate) media: u8,     // 1      of a head: the platform
-    pub(crate) segment: le::U16, // 2-3    of a section head: entries in the section
-    pub(crate) system: u8,    // 4
-    pub(crate) unused: u8,    // 5
-    pub(crate) sectors: le::U16, // 6-7    virtual sectors of 512 bytes
-    pub(crate) first: le::U32, // 8-11   sector of the image
-    pub(crate) selection: [u8; 20], // 12-31
-}
-const _: () = assert!(size_of::<BootCatalogEntry>() == 32);

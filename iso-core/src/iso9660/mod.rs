@@ -3,7 +3,6 @@
 
 mod aaip;
 mod attributes;
-mod boot;
 mod descriptor;
 mod directory;
 mod disk;
@@ -14,8 +13,6 @@ mod susp;
 mod volume;
 mod zisofs;
 
-pub(crate) use boot::boot_entries;
-pub use boot::{BootEntry, Emulation};
 pub(crate) use descriptor::{DescriptorSet, TreeDescriptor};
 pub(crate) use volume::{IsoVolume, NameStyle};
 

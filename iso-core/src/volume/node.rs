@@ -134,3 +134,21 @@ pub struct Attr {
     /// When it was made, if recorded.
     pub created: Option<Timestamp>,
 }
+
+impl Attr {
+    /// The attributes of a node of which nothing but kind, length and one time is known.
+    pub(crate) const fn plain(node: NodeId, kind: FileKind, size: u64, time: Timestamp) -> Self {
+        Self {
+            node,
+            kind,
+            size,
+            links: 1,
+            posix: None,
+            device: None,
+            modified: time,
+            accessed: time,
+            changed: time,
+            created: None,
+        }
+    }
+}

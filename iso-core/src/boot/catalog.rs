@@ -3,8 +3,6 @@
 
 use zerocopy::FromBytes;
 
-use super::SECTOR_BYTES;
-use super::descriptor::DescriptorSet;
 use super::disk::BootCatalogEntry;
 use crate::cache::Disc;
 use crate::error::{Result, Site};
@@ -15,8 +13,8 @@ use crate::num::to_usize;
 pub enum Emulation {
     /// Loaded as it is.
     None,
-    /// A floppy disk.
-    Floppy,
+    /// A floppy disk: 0 of 1.2, 1 of 1.44, 2 of 2.88 megabytes.
+    Floppy(u8),
     /// A hard disk.
     HardDisk,
     /// A value without meaning.
@@ -26,6 +24,8 @@ pub enum Emulation {
 /// One entry of the boot catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BootEntry {
+    /// Byte position of the entry itself.
+    pub entry_at: u64,
     /// 0 BIOS, 1 PowerPC, 2 Macintosh, 0xEF UEFI.
     pub platform: u8,
     /// Whether it is marked bootable.
@@ -42,12 +42,26 @@ pub struct BootEntry {
 
 const ENTRY_BYTES: u64 = 32;
 
-/// The entries of a disc's boot catalogue; none on a disc without one.
+/// Bytes of a sector, in which the catalogue counts (El Torito 1.0, 1.3).
+const SECTOR_BYTES: u64 = 2048;
+
+/// A short word for a platform (El Torito 1.0, 2.1; UEFI 2.10, 13.3.2.1).
+pub(super) fn platform_word(platform: u8) -> String {
+    match platform {
+        0 => "bios".to_owned(),
+        1 => "powerpc".to_owned(),
+        2 => "macintosh".to_owned(),
+        0xEF => "uefi".to_owned(),
+        other => format!("platform{other:02x}"),
+    }
+}
+
+/// The entries of the boot catalogue in a sector; none on a disc without one.
 ///
 /// # Errors
 /// `Corrupt` where the catalogue is no catalogue, `Limit` where it goes on for ever, `Io`.
-pub(crate) fn boot_entries(disc: &Disc) -> Result<Vec<BootEntry>> {
-    let Some(sector) = DescriptorSet::read(disc, 0).boot_catalog else { return Ok(Vec::new()) };
+pub(crate) fn boot_entries(disc: &Disc, catalog: Option<u32>) -> Result<Vec<BootEntry>> {
+    let Some(sector) = catalog else { return Ok(Vec::new()) };
     let start = u64::from(sector).saturating_mul(SECTOR_BYTES);
     let validation = entry_at(disc, start)?;
     if validation.indicator != 1 {
@@ -71,7 +85,7 @@ pub(crate) fn boot_entries(disc: &Disc) -> Result<Vec<BootEntry>> {
             0x44 => {}
             0 | 0x88 if announced > 0 => {
                 announced = announced.saturating_sub(1);
-                entries.push(parse(&entry, platform));
+                entries.push(parse(&entry, at, platform));
             }
             _ => return Ok(entries),
         }
@@ -88,13 +102,14 @@ fn entry_at(disc: &Disc, at: u64) -> Result<BootCatalogEntry> {
     BootCatalogEntry::read_from_bytes(&bytes).map_err(|_| site(at).corrupt("it is cut short"))
 }
 
-fn parse(entry: &BootCatalogEntry, platform: u8) -> BootEntry {
+fn parse(entry: &BootCatalogEntry, entry_at: u64, platform: u8) -> BootEntry {
     BootEntry {
+        entry_at,
         platform,
         bootable: entry.indicator == 0x88,
         emulation: match entry.media & 0x0F {
             0 => Emulation::None,
-            1..=3 => Emulation::Floppy,
+            kind @ 1..=3 => Emulation::Floppy(kind.saturating_sub(1)),
             4 => Emulation::HardDisk,
             other => Emulation::Unknown(other),
         },
@@ -116,11 +131,6 @@ mod tests {
     /// A disc whose boot catalogue at sector 20 holds the given entries.
     fn disc(entries: &[[u8; 12]]) -> Disc {
         let mut bytes = vec![0; 40 * 2048];
-        let at = 16 * 2048;
-        bytes[at..at + 7].copy_from_slice(b"\0CD001\x01");
-        bytes[at + 7..at + 30].copy_from_slice(b"EL TORITO SPECIFICATION");
-        bytes[at + 71] = 20;
-        bytes[at + 2048..at + 2054].copy_from_slice(b"\xFFCD001");
         for (slot, entry) in bytes[20 * 2048..].chunks_mut(32).zip(entries) {
             slot[..12].copy_from_slice(entry);
         }
@@ -137,26 +147,26 @@ mod tests {
             [0x91, 0xEF, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0],
             [0x88, 2, 0, 0, 0, 0, 1, 0, 23, 0, 0, 0],
         ]);
-        let entries = boot_entries(&disc).unwrap();
+        let entries = boot_entries(&disc, Some(20)).unwrap();
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[0].platform, entries[0].emulation), (0, Emulation::None));
         assert_eq!((entries[0].load_sectors, entries[0].at), (4, 22 * 2048));
-        assert_eq!((entries[1].platform, entries[1].emulation), (0xEF, Emulation::Floppy));
+        assert_eq!((entries[1].platform, entries[1].emulation), (0xEF, Emulation::Floppy(1)));
     }
 
     #[test]
     fn a_catalogue_that_is_none_or_never_ends_is_an_error() {
-        let said = boot_entries(&disc(&[[0x88; 12]])).unwrap_err().to_string();
+        let said = boot_entries(&disc(&[[0x88; 12]]), Some(20)).unwrap_err().to_string();
         assert!(said.contains("validation entry"), "{said}");
         let mut endless = vec![VALIDATION, [0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]];
         endless.push([0x90, 0, 0xFF, 0xFF, 0, 0, 0, 0, 0, 0, 0, 0]);
-        let said = boot_entries(&disc(&endless)).unwrap_err().to_string();
+        let said = boot_entries(&disc(&endless), Some(20)).unwrap_err().to_string();
         assert!(said.contains("more than 256 boot catalogue entries"), "{said}");
     }
 
     #[test]
     fn a_disc_without_a_catalogue_boots_nothing() {
         let disc = Disc::new(Box::new(vec![0; 65536]), Limits::default());
-        assert_eq!(boot_entries(&disc).unwrap(), []);
+        assert_eq!(boot_entries(&disc, None).unwrap(), []);
     }
 }

@@ -1,0 +1,14 @@
+//! What a computer could start from a disc: the El Torito catalogue with its images, and the
+//! partitions of an isohybrid disc. Listed and shown for people; isodrive starts nothing.
+
+mod catalog;
+mod disk;
+mod partition;
+mod size;
+mod volume;
+
+pub use catalog::{BootEntry, Emulation};
+pub(crate) use partition::partitions;
+pub use partition::{Partition, Scheme};
+pub use volume::BootFile;
+pub(crate) use volume::{BootVolume, boot_files};
