@@ -92,6 +92,9 @@ pub enum Error {
     /// The image has no file system of the kind that was asked for.
     #[error("there is no {0} on this disc")]
     NoSuchView(View),
+    /// The image has fewer sessions than were asked for.
+    #[error("there are {0} sessions on this disc")]
+    NoSuchSession(usize),
     /// A feature that isodrive does not read.
     #[error("not supported: {what}, in {site}")]
     Unsupported {
@@ -160,6 +163,7 @@ impl Error {
             Self::Stale(number) => Self::Stale(*number),
             Self::Unrecognised(found) => Self::Unrecognised(*found),
             Self::NoSuchView(view) => Self::NoSuchView(*view),
+            Self::NoSuchSession(count) => Self::NoSuchSession(*count),
             Self::NoMemory => Self::NoMemory,
             Self::Bug(operation) => Self::Bug(operation),
         }

@@ -28,6 +28,10 @@ pub struct Limits {
     pub indirections: u64,
     /// Bytes of allocation descriptors or extended attributes read for one ICB.
     pub icb_bytes: u64,
+    /// Sessions of one disc.
+    pub sessions: usize,
+    /// Sectors searched for the next session behind the end of one.
+    pub session_gap_sectors: u64,
     /// Partitions of one partition map.
     pub partitions: u64,
     /// Named streams of one file.
@@ -75,6 +79,8 @@ impl Default for Limits {
             allocation_extents: 10_000,
             indirections: 16,
             icb_bytes: 1 << 20,
+            sessions: 99,
+            session_gap_sectors: 256,
             partitions: 64,
             streams: 1024,
             partition_maps: 64,

@@ -10,6 +10,7 @@ use crate::foreign;
 use crate::hfs::{HfsVolume, find_volume};
 use crate::iso9660::{DescriptorSet, IsoVolume, NameStyle, TreeDescriptor};
 use crate::limits::Limits;
+use crate::session::{Session, SessionChoice, find_sessions};
 use crate::source::Source;
 use crate::udf::{UdfVolume, find_anchor, recognition_step};
 use crate::view::{self, Candidate, View};
@@ -23,6 +24,16 @@ pub struct Image {
     candidates: Vec<Candidate>,
     /// Sector of the boot catalogue.
     boot_catalog: Option<u32>,
+    sessions: Vec<Session>,
+    /// The session that is open.
+    session: Session,
+}
+
+/// Choices of the person who opens an image.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Which session, where there are several.
+    pub session: SessionChoice,
 }
 
 /// One file system of an image.
@@ -54,14 +65,26 @@ impl Image {
     /// `Unrecognised` if there is none, with what the file is instead; if there are some but none
     /// can be opened, what is wrong with the first.
     pub fn open(source: Box<dyn Source>, limits: Limits) -> Result<Self> {
+        Self::open_with(source, limits, &Options::default())
+    }
+
+    /// As `open`, with choices.
+    ///
+    /// # Errors
+    /// As `open`, and `NoSuchSession`.
+    pub fn open_with(source: Box<dyn Source>, limits: Limits, options: &Options) -> Result<Self> {
         let disc = Arc::new(Disc::new(source, limits));
-        let mut set = DescriptorSet::read(&disc, 0);
+        let sessions = find_sessions(&disc);
+        let session = chosen(&sessions, options.session)?;
+        let mut set = DescriptorSet::read(&disc, session.at);
         let mut image = Self {
             disc,
             systems: Vec::new(),
             refused: Vec::new(),
             candidates: Vec::new(),
             boot_catalog: set.boot_catalog,
+            sessions,
+            session,
         };
         image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
@@ -87,8 +110,9 @@ impl Image {
     }
 
     fn add_udf(&mut self, is_iso: bool) {
-        let step = recognition_step(&self.disc);
-        let anchor = match find_anchor(&self.disc, step, is_iso) {
+        let at = self.session.at;
+        let step = recognition_step(&self.disc, at);
+        let anchor = match find_anchor(&self.disc, at, step, is_iso) {
             Ok(Some(anchor)) => anchor,
             Ok(None) if step.is_none() => return,
             Ok(None) => {
@@ -227,6 +251,18 @@ impl Image {
         }
     }
 
+    /// The sessions of the disc; the trees are those of one of them.
+    #[must_use]
+    pub fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
+    /// The session that is open.
+    #[must_use]
+    pub const fn session(&self) -> Session {
+        self.session
+    }
+
     /// The file systems that could be opened, the preferred one first.
     #[must_use]
     pub fn systems(&self) -> &[System] {
@@ -277,6 +313,16 @@ impl Image {
         let missing = claimed.checked_sub(self.disc.len()).filter(|missing| *missing > 0)?;
         Some((missing, claimed))
     }
+}
+
+/// The session that was asked for.
+fn chosen(sessions: &[Session], choice: SessionChoice) -> Result<Session> {
+    let found = match choice {
+        SessionChoice::First => sessions.first(),
+        SessionChoice::Last => sessions.last(),
+        SessionChoice::Number(wanted) => sessions.iter().find(|s| s.number == wanted),
+    };
+    found.copied().ok_or(Error::NoSuchSession(sessions.len()))
 }
 
 /// The place of a view in `View::ALL`.

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use iso_core::View;
+use iso_core::{SessionChoice, View};
 
 /// Opens disc images as a drive, without root and without trusting them.
 #[derive(Debug, Parser)]
@@ -53,6 +53,9 @@ pub(crate) struct ImageArguments {
         default_value = "auto"
     )]
     pub(crate) view: ViewChoice,
+    /// The session to show: first, last, or its number
+    #[arg(long, value_name = "N", default_value = "last", value_parser = session)]
+    pub(crate) session: SessionChoice,
     /// Where the image begins in the file, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub(crate) image_offset: u64,
@@ -247,6 +250,16 @@ fn octal(text: &str) -> Result<u16, String> {
     match u16::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
         _ => Err("a mode is three octal digits, as in 0444".to_owned()),
+    }
+}
+
+/// A session by its place or number.
+pub(crate) fn session(text: &str) -> Result<SessionChoice, String> {
+    match (text, text.parse()) {
+        ("first", _) => Ok(SessionChoice::First),
+        ("last", _) => Ok(SessionChoice::Last),
+        (_, Ok(number @ 1..)) => Ok(SessionChoice::Number(number)),
+        _ => Err("a session is first, last or a number from 1".to_owned()),
     }
 }
 

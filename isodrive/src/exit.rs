@@ -61,6 +61,7 @@ impl Exit {
             | Error::XattrTooLong
             | Error::Stale(_)
             | Error::NoSuchView(_)
+            | Error::NoSuchSession(_)
             | Error::NoMemory
             | Error::Bug(_) => Self::Other,
         }

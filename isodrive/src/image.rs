@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use iso_core::source::{Source, Window, open_path};
-use iso_core::{Error, Foreign, Image, Limits, Shown};
+use iso_core::{Error, Foreign, Image, Limits, Options, Shown};
 
 use crate::cli::ImageArguments;
 use crate::exit::{Exit, Failure, bare};
@@ -19,7 +19,8 @@ pub(crate) fn open(arguments: &ImageArguments) -> Result<Image, Failure> {
         0 => source,
         start => Box::new(Window::from(source, start)),
     };
-    Image::open(source, Limits::default()).map_err(|error| not_opened(path, &error))
+    let options = Options { session: arguments.session };
+    Image::open_with(source, Limits::default(), &options).map_err(|error| not_opened(path, &error))
 }
 
 /// Opens the image and the file system to show.
@@ -82,6 +83,10 @@ fn not_opened(path: &Path, error: &Error) -> Failure {
         return failure(format!("{name} is damaged"))
             .line("cause", error.to_string())
             .line("try", "compare its size and checksum with those of its source");
+    }
+    if let Error::NoSuchSession(count) = error {
+        return failure(format!("{name} has {count} sessions"))
+            .line("try", "isodrive info, which lists them");
     }
     failure(format!("cannot read {name}: {error}"))
 }

@@ -19,6 +19,7 @@ struct Report {
     image: Name,
     bytes: u64,
     missing_bytes: u64,
+    sessions: Vec<SessionReport>,
     shown: &'static str,
     reason: String,
     label: Name,
@@ -29,6 +30,13 @@ struct Report {
     partitions: Vec<PartitionReport>,
     findings: Vec<String>,
     more_findings: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct SessionReport {
+    number: u32,
+    at: u64,
+    shown: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -110,11 +118,17 @@ fn report(arguments: &Info, image: &Image, chosen: &Shown) -> Report {
         .iter()
         .map(|(view, error)| UnreadableReport { view: view.name(), error: error.to_string() });
     let findings = image.disc().findings();
+    let sessions = image.sessions().iter().map(|session| SessionReport {
+        number: session.number,
+        at: session.at,
+        shown: *session == image.session(),
+    });
     Report {
         schema: json::SCHEMA,
         image: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(arguments.image.image.as_os_str())),
         bytes: image.disc().len(),
         missing_bytes: image.truncation().map_or(0, |(missing, _)| missing),
+        sessions: sessions.collect(),
         shown: chosen.view.name(),
         reason: chosen.reason.clone(),
         label: Name::new(&chosen.volume.facts().label),
@@ -178,6 +192,13 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
     };
     let name = report.image.text();
     row(out, "Image", format!("{name}, {} bytes ({}), {whole}", report.bytes, size(report.bytes)))?;
+    if report.sessions.len() > 1 {
+        for session in &report.sessions {
+            let label = if session.number == 1 { "Sessions" } else { "" };
+            let used = if session.shown { ", used" } else { "" };
+            row(out, label, format!("{} at byte {:#x}{used}", session.number, session.at))?;
+        }
+    }
     for (index, system) in report.systems.iter().enumerate() {
         let used = if system.view == report.shown { ", used" } else { "" };
         let label = if index == 0 { "Systems" } else { "" };

@@ -3,7 +3,9 @@
 
 use clap::ValueEnum;
 
-use crate::cli::{CaseChoice, Mount, PermissionsChoice, ViewChoice};
+use iso_core::SessionChoice;
+
+use crate::cli::{self, CaseChoice, Mount, PermissionsChoice, ViewChoice};
 use crate::exit::{Exit, Failure};
 
 /// Options that are taken and change nothing: a disc is read-only, without set-id and device
@@ -54,6 +56,7 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             }
             "case" => mount.show.case = Some(choice::<CaseChoice>(&option, value)?),
             "view" | "type" => mount.image.view = choice::<ViewChoice>(&option, value)?,
+            "session" => mount.image.session = session(&option, value)?,
             "offset" => mount.image.image_offset = number(&option, value, 10)?,
             _ => {
                 let message = format!("-o {option}: there is no such option");
@@ -67,6 +70,10 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
 fn number<N: TryFrom<u64>>(option: &str, value: &str, radix: u32) -> Result<N, Failure> {
     let parsed = u64::from_str_radix(value, radix).ok().and_then(|n| N::try_from(n).ok());
     parsed.ok_or_else(|| Failure::new(Exit::Usage, format!("-o {option}: a number is needed")))
+}
+
+fn session(option: &str, value: &str) -> Result<SessionChoice, Failure> {
+    cli::session(value).map_err(|why| Failure::new(Exit::Usage, format!("-o {option}: {why}")))
 }
 
 fn mode(option: &str, value: &str) -> Result<u16, Failure> {

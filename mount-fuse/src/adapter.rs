@@ -120,7 +120,8 @@ fn log(operation: &'static str, ino: INodeNo, error: &Error) {
         | Error::NotRegular
         | Error::XattrTooLong
         | Error::BadName(_)
-        | Error::NoSuchView(_) => tracing::debug!(operation, %ino, %error),
+        | Error::NoSuchView(_)
+        | Error::NoSuchSession(_) => tracing::debug!(operation, %ino, %error),
         Error::Stale(_)
         | Error::Unrecognised(_)
         | Error::Unsupported { .. }

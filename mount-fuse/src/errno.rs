@@ -8,7 +8,7 @@ use iso_core::Error;
 #[must_use]
 pub fn errno(error: &Error) -> Errno {
     match error {
-        Error::NotFound | Error::NoSuchView(_) => Errno::ENOENT,
+        Error::NotFound | Error::NoSuchView(_) | Error::NoSuchSession(_) => Errno::ENOENT,
         Error::NotDirectory => Errno::ENOTDIR,
         Error::IsDirectory => Errno::EISDIR,
         Error::NotSymlink | Error::NotRegular => Errno::EINVAL,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use iso_core::volume::{Permissions, Presentation};
-use iso_core::{Image, Limits, System, View, source};
+use iso_core::{Error, Image, Limits, Options, SessionChoice, System, View, source};
 
 use crate::compare::{Fields, differences};
 use crate::manifest::{self, Case};
@@ -64,7 +64,8 @@ pub fn check(image: &Path, golden: &Path, doors: &[Door], times: bool) -> Result
     let cases = manifest::by_name(manifest::read(golden)?);
     let kernel_mounts = |name: &str| cases.get(name).filter(|case| case.mounted);
     let mut report = Report::default();
-    let opened = match Image::open(source::open_path(image)?, Limits::default()) {
+    // The kernel takes the descriptors at the beginning of a file.
+    let opened = match open_first(image) {
         Ok(opened) => opened,
         Err(error) => {
             if cases.values().any(|case| case.mounted) {
@@ -73,6 +74,7 @@ pub fn check(image: &Path, golden: &Path, doors: &[Door], times: bool) -> Result
             return Ok(report);
         }
     };
+    let session = opened.session().number;
     for (view, name) in CASES {
         let Some(case) = kernel_mounts(name) else { continue };
         // The kernel's driver for ISO 9660 reads High Sierra too, and does not tell them apart.
@@ -95,7 +97,7 @@ pub fn check(image: &Path, golden: &Path, doors: &[Door], times: bool) -> Result
             continue;
         }
         for door in doors.iter().filter(|door| **door != Door::Extract || !is_large) {
-            let found = compare(image, system, case, *door, times)
+            let found = compare((image, session), system, case, *door, times)
                 .with_context(|| format!("{} {view} {door:?}", image.display()))?;
             report.compared += 1;
             let found = found.into_iter().map(|line| Difference { view, door: *door, line });
@@ -103,6 +105,17 @@ pub fn check(image: &Path, golden: &Path, doors: &[Door], times: bool) -> Result
         }
     }
     Ok(report)
+}
+
+/// Opens an image by the descriptors at its beginning, whatever session those are of.
+fn open_first(image: &Path) -> iso_core::Result<Image> {
+    let open = |session: SessionChoice| {
+        let source =
+            source::open_path(image).map_err(|source| Error::Io { offset: 0, len: 0, source })?;
+        Image::open_with(source, Limits::default(), &Options { session })
+    };
+    let first = open(SessionChoice::First)?;
+    if first.session().at == 0 { Ok(first) } else { open(SessionChoice::Last) }
 }
 
 /// Whether a mount of the kernel's really showed this view: without Rock Ridge or Joliet on the
@@ -119,7 +132,7 @@ fn kernel_found(view: View, case: &Case) -> bool {
 
 /// The differences through one door.
 fn compare(
-    image: &Path,
+    (image, session): (&Path, u32),
     system: &System,
     case: &Case,
     door: Door,
@@ -149,17 +162,19 @@ fn compare(
             mounted.wait()?;
             Ok(differences(&shown?, &golden, fields))
         }
-        Door::Extract => extract(image, system.view, &golden),
+        Door::Extract => extract(image, (system.view, session), &golden),
     }
 }
 
 /// What `extract` writes is compared by name, kind, contents and target: it has the modes of new
 /// files, and leaves devices out.
-fn extract(image: &Path, view: View, golden: &Tree) -> Result<Vec<String>> {
+fn extract(image: &Path, (view, number): (View, u32), golden: &Tree) -> Result<Vec<String>> {
     let session = Session::new()?;
     let out = session.path("out");
-    let arguments = ["extract", "--unsafe-links", "--view", view.name(), "-C"].map(Into::into);
-    let mut arguments: Vec<std::ffi::OsString> = arguments.to_vec();
+    let number = number.to_string();
+    let arguments =
+        ["extract", "--unsafe-links", "--session", &number, "--view", view.name(), "-C"];
+    let mut arguments: Vec<std::ffi::OsString> = arguments.map(Into::into).to_vec();
     arguments.extend([out.clone().into(), image.into()]);
     session.run(&arguments)?;
     let written = Tree::of_folder(&out)?;

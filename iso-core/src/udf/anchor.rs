@@ -27,7 +27,7 @@ const DISC_SECTOR_BYTES: u64 = 2048;
 /// before with larger blocks may still carry the anchors of that time.
 const SECTOR_BYTES: [u64; 7] = [512, 1024, DISC_SECTOR_BYTES, 4096, 8192, 16384, 32768];
 
-/// Looks for an anchor at block 256, N - 256, N - 1 and 512. The tag's own location tells a real
+/// Looks for an anchor of the session that begins at a byte, at its block 256, N - 256, N - 1 and 512. The tag's own location tells a real
 /// anchor from one seen with the wrong size of block.
 ///
 /// All sizes are tried where `step`, the distance of recognition descriptors, is known, those that
@@ -36,7 +36,12 @@ const SECTOR_BYTES: [u64; 7] = [512, 1024, DISC_SECTOR_BYTES, 4096, 8192, 16384,
 ///
 /// # Errors
 /// `Io` if none is found, and a block in which one may lie cannot be read.
-pub(crate) fn find_anchor(disc: &Disc, step: Option<u64>, is_iso: bool) -> Result<Option<Anchor>> {
+pub(crate) fn find_anchor(
+    disc: &Disc,
+    session_at: u64,
+    step: Option<u64>,
+    is_iso: bool,
+) -> Result<Option<Anchor>> {
     let mut sizes = SECTOR_BYTES.to_vec();
     match step {
         Some(step) => sizes.sort_by_key(|size| (*size).max(DISC_SECTOR_BYTES) != step),
@@ -47,8 +52,11 @@ pub(crate) fn find_anchor(disc: &Disc, step: Option<u64>, is_iso: bool) -> Resul
     for sector_bytes in sizes {
         let blocks = quotient(disc.len(), sector_bytes);
         let back = |by: u64| blocks.saturating_sub(by);
-        let candidates = [256, back(257), back(1), back(256), 512];
-        for block in candidates.into_iter().filter(|block| (1..blocks).contains(block)) {
+        let first = quotient(session_at, sector_bytes);
+        let here = |block: u64| first.saturating_add(block);
+        // An anchor before the session belongs to one that was written earlier.
+        let candidates = [here(256), back(257), back(1), back(256), here(512)];
+        for block in candidates.into_iter().filter(|block| *block > first && *block < blocks) {
             match anchor_at(disc, block, sector_bytes) {
                 Ok(Some(anchor)) => return Ok(Some(anchor)),
                 Ok(None) => {}
@@ -77,12 +85,13 @@ fn anchor_at(disc: &Disc, block: u64, sector_bytes: u64) -> Result<Option<Anchor
 /// The distance in bytes between the descriptors of a volume recognition sequence that says
 /// `NSR02` or `NSR03` (ECMA-167 2/8.3.1, 3/9.1): a block, and 2048 at least. Nothing where there
 /// is no such sequence; volumes without one are read all the same.
-pub(crate) fn recognition_step(disc: &Disc) -> Option<u64> {
-    const FIRST_AT: u64 = 32_768;
-    let site = Site::new("volume recognition sequence", "ECMA-167 2/8.3", FIRST_AT);
+pub(crate) fn recognition_step(disc: &Disc, session_at: u64) -> Option<u64> {
+    const SYSTEM_AREA_BYTES: u64 = 32_768;
+    let first_at = session_at.saturating_add(SYSTEM_AREA_BYTES);
+    let site = Site::new("volume recognition sequence", "ECMA-167 2/8.3", first_at);
     let says_nsr = |step: &u64| {
         (0..disc.limits().volume_descriptors)
-            .map(|index| FIRST_AT.saturating_add(index.saturating_mul(*step)))
+            .map(|index| first_at.saturating_add(index.saturating_mul(*step)))
             .map_while(|at| disc.metadata(at, 6, site).ok())
             .map_while(|bytes| bytes.get(1..6).map(<[u8]>::to_vec))
             .take_while(|id| RECOGNISED.contains(&id.as_slice()))

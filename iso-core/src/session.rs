@@ -1,0 +1,122 @@
+//! The sessions of a disc in a flat file: each begins with a system area and descriptors of its
+//! own, and the last one shows the disc as it was left (ECMA-119 6.2, ECMA-168 5.2.1).
+//! Finds where they begin; which one is opened is for `open` to say.
+
+use crate::cache::Disc;
+use crate::error::Site;
+use crate::iso9660::DescriptorSet;
+use crate::num::{quotient, round_up};
+
+/// One session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Session {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Byte at which it begins.
+    pub at: u64,
+}
+
+/// Which session of a disc is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum SessionChoice {
+    /// The one that was written first.
+    First,
+    /// The one that was written last, which refers to what is left of the others.
+    #[default]
+    Last,
+    /// The one of a number, from 1.
+    Number(u32),
+}
+
+const SECTOR_BYTES: u64 = 2048;
+
+/// Sectors of a session before its descriptors (ECMA-119 6.2.1).
+const SYSTEM_AREA_SECTORS: u64 = 16;
+
+/// Sectors between the end of a session and the beginning of the next on a compact disc: lead-out
+/// and lead-in of the first session, and of the others (Orange Book, as in MMC-6 4.2.3.5).
+const CD_GAPS: [u64; 2] = [11_400, 6_900];
+
+/// Where xorriso begins the first session of an image that it keeps multi-session: before it lies
+/// a copy of the descriptors of the last one.
+const FIRST_BEHIND_COPY: u64 = 32;
+
+/// The sessions of a disc, in the order in which they were written; one at least. Reads a few
+/// sectors behind the end of each, and nothing at all where the image ends there.
+pub(crate) fn find_sessions(disc: &Disc) -> Vec<Session> {
+    let mut starts = vec![0];
+    if begins_at(disc, FIRST_BEHIND_COPY) && is_copy(disc) {
+        starts = vec![FIRST_BEHIND_COPY];
+    }
+    while let Some(last) = starts.last().copied()
+        && starts.len() < disc.limits().sessions
+        && let Some(next) = next_session(disc, last)
+    {
+        starts.push(next);
+    }
+    let numbered = (1u32..).zip(starts);
+    numbered
+        .map(|(number, start)| Session { number, at: start.saturating_mul(SECTOR_BYTES) })
+        .collect()
+}
+
+/// Whether the descriptors at the beginning of the image are a copy of later ones: their root
+/// then lies behind the session that begins after them.
+fn is_copy(disc: &Disc) -> bool {
+    let at = |sector: u64| {
+        let set = DescriptorSet::read(disc, sector.saturating_mul(SECTOR_BYTES));
+        set.primary.map(|tree| (tree.root_at, tree.volume_bytes))
+    };
+    match (at(0), at(FIRST_BEHIND_COPY)) {
+        (Some((root, bytes)), Some((first_root, first_bytes))) => {
+            root >= first_root && bytes > first_bytes
+        }
+        _ => false,
+    }
+}
+
+/// Where the session behind the one at sector `start` begins.
+fn next_session(disc: &Disc, start: u64) -> Option<u64> {
+    let sectors = quotient(disc.len(), SECTOR_BYTES);
+    let window = disc.limits().session_gap_sectors;
+    for end in ends(disc, start) {
+        let near = end..end.saturating_add(window);
+        let far = CD_GAPS.into_iter().flat_map(|gap| {
+            let from = end.saturating_add(gap);
+            from..from.saturating_add(SYSTEM_AREA_SECTORS)
+        });
+        let mut candidates = near.chain(far).filter(|at| *at > start && *at < sectors);
+        if let Some(found) = candidates.find(|at| begins_at(disc, *at)) {
+            return Some(found);
+        }
+    }
+    None
+}
+
+/// Sectors at which a session may end. Writers count a later session's length from its own
+/// beginning, and some from that of the disc.
+fn ends(disc: &Disc, start: u64) -> Vec<u64> {
+    let set = DescriptorSet::read(disc, start.saturating_mul(SECTOR_BYTES));
+    let sectors = |bytes: u64| quotient(round_up(bytes, SECTOR_BYTES), SECTOR_BYTES);
+    let Some(tree) = set.primary.or(set.high_sierra) else {
+        // UDF alone: behind its anchor at sector 256 (UDF 2.60 2.2.3).
+        return vec![start.saturating_add(257)];
+    };
+    let len = sectors(tree.volume_bytes);
+    let mut ends = vec![start.saturating_add(len)];
+    if len > start.saturating_add(SYSTEM_AREA_SECTORS) && start > 0 {
+        ends.push(len);
+    }
+    ends
+}
+
+/// Whether a descriptor stands where the first one of a session would.
+fn begins_at(disc: &Disc, sector: u64) -> bool {
+    let at = sector.saturating_add(SYSTEM_AREA_SECTORS).saturating_mul(SECTOR_BYTES);
+    let site = Site::new("volume descriptor", "ECMA-119 8", at);
+    let Ok(head) = disc.metadata(at, 7, site) else { return false };
+    matches!(
+        head.as_slice(),
+        [1, b'C', b'D', b'0', b'0', b'1', 1 | 2] | [0, b'B', b'E', b'A', b'0', b'1', 1]
+    )
+}
