@@ -40,6 +40,7 @@ pub use foreign::Foreign;
 pub use limits::Limits;
 pub use open::{Image, Options, Shown, System};
 pub use session::{Session, SessionChoice};
+pub use text::{Charset, Coding};
 pub use time::{Calendar, Timestamp};
 pub use view::View;
 pub use volume::Volume;

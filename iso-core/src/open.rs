@@ -12,6 +12,7 @@ use crate::iso9660::{DescriptorSet, IsoVolume, NameStyle, TreeDescriptor};
 use crate::limits::Limits;
 use crate::session::{Session, SessionChoice, find_sessions};
 use crate::source::Source;
+use crate::text::Charset;
 use crate::udf::{UdfVolume, find_anchor, recognition_step};
 use crate::view::{self, Candidate, View};
 use crate::volume::{Facts, FileKind, Volume};
@@ -27,6 +28,7 @@ pub struct Image {
     sessions: Vec<Session>,
     /// The session that is open.
     session: Session,
+    charset: Charset,
 }
 
 /// Choices of the person who opens an image.
@@ -34,6 +36,8 @@ pub struct Image {
 pub struct Options {
     /// Which session, where there are several.
     pub session: SessionChoice,
+    /// How names are read that do not say so themselves.
+    pub charset: Charset,
 }
 
 /// One file system of an image.
@@ -85,6 +89,7 @@ impl Image {
             boot_catalog: set.boot_catalog,
             sessions,
             session,
+            charset: options.charset,
         };
         image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
@@ -133,7 +138,7 @@ impl Image {
 
     /// The primary tree as it is, and with Rock Ridge where it has that.
     fn add_primary(&mut self, tree: &TreeDescriptor) {
-        match IsoVolume::open(self.disc.clone(), tree, NameStyle::RockRidge) {
+        match IsoVolume::open(self.disc.clone(), tree, NameStyle::RockRidge, self.charset) {
             Ok(volume) => {
                 let has_names = volume.has_rock_ridge_names().unwrap_or(false);
                 self.add(View::RockRidge, Arc::new(volume), has_names);
@@ -155,7 +160,7 @@ impl Image {
     }
 
     fn add_iso(&mut self, view: View, tree: &TreeDescriptor, style: NameStyle) {
-        match IsoVolume::open(self.disc.clone(), tree, style) {
+        match IsoVolume::open(self.disc.clone(), tree, style, self.charset) {
             Ok(volume) => self.add(view, Arc::new(volume), true),
             Err(error) => self.refuse(view, error),
         }

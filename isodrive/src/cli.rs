@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use iso_core::{SessionChoice, View};
+use iso_core::{Charset, SessionChoice, View};
 
 /// Opens disc images as a drive, without root and without trusting them.
 #[derive(Debug, Parser)]
@@ -56,6 +56,10 @@ pub(crate) struct ImageArguments {
     /// The session to show: first, last, or its number
     #[arg(long, value_name = "N", default_value = "last", value_parser = session)]
     pub(crate) session: SessionChoice,
+    /// The character set of names that do not say so themselves, as in cp932, gbk or cp437; `raw`
+    /// shows bytes as recorded
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = charset)]
+    pub(crate) charset: Charset,
     /// Where the image begins in the file, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 0)]
     pub(crate) image_offset: u64,
@@ -261,6 +265,15 @@ pub(crate) fn session(text: &str) -> Result<SessionChoice, String> {
         (_, Ok(number @ 1..)) => Ok(SessionChoice::Number(number)),
         _ => Err("a session is first, last or a number from 1".to_owned()),
     }
+}
+
+/// A character set by its name.
+pub(crate) fn charset(name: &str) -> Result<Charset, String> {
+    Charset::by_name(name).ok_or_else(|| {
+        "a character set is auto, raw, utf-8, cp932, gbk, euc-kr, big5, cp437, cp866, cp1251, \
+         latin1 or another name of the Encoding Standard"
+            .to_owned()
+    })
 }
 
 /// A time in seconds, with or without `s`.

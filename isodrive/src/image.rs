@@ -19,7 +19,7 @@ pub(crate) fn open(arguments: &ImageArguments) -> Result<Image, Failure> {
         0 => source,
         start => Box::new(Window::from(source, start)),
     };
-    let options = Options { session: arguments.session };
+    let options = Options { session: arguments.session, charset: arguments.charset };
     Image::open_with(source, Limits::default(), &options).map_err(|error| not_opened(path, &error))
 }
 

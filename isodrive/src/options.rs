@@ -3,8 +3,6 @@
 
 use clap::ValueEnum;
 
-use iso_core::SessionChoice;
-
 use crate::cli::{self, CaseChoice, Mount, PermissionsChoice, ViewChoice};
 use crate::exit::{Exit, Failure};
 
@@ -56,7 +54,10 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             }
             "case" => mount.show.case = Some(choice::<CaseChoice>(&option, value)?),
             "view" | "type" => mount.image.view = choice::<ViewChoice>(&option, value)?,
-            "session" => mount.image.session = session(&option, value)?,
+            "session" => mount.image.session = told(&option, cli::session(value))?,
+            "charset" | "iocharset" => {
+                mount.image.charset = told(&option, cli::charset(value))?;
+            }
             "offset" => mount.image.image_offset = number(&option, value, 10)?,
             _ => {
                 let message = format!("-o {option}: there is no such option");
@@ -72,8 +73,8 @@ fn number<N: TryFrom<u64>>(option: &str, value: &str, radix: u32) -> Result<N, F
     parsed.ok_or_else(|| Failure::new(Exit::Usage, format!("-o {option}: a number is needed")))
 }
 
-fn session(option: &str, value: &str) -> Result<SessionChoice, Failure> {
-    cli::session(value).map_err(|why| Failure::new(Exit::Usage, format!("-o {option}: {why}")))
+fn told<T>(option: &str, parsed: Result<T, String>) -> Result<T, Failure> {
+    parsed.map_err(|why| Failure::new(Exit::Usage, format!("-o {option}: {why}")))
 }
 
 fn mode(option: &str, value: &str) -> Result<u16, Failure> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use iso_core::volume::{Permissions, Presentation};
-use iso_core::{Error, Image, Limits, Options, SessionChoice, System, View, source};
+use iso_core::{Charset, Error, Image, Limits, Options, SessionChoice, System, View, source};
 
 use crate::compare::{Fields, differences};
 use crate::manifest::{self, Case};
@@ -112,7 +112,7 @@ fn open_first(image: &Path) -> iso_core::Result<Image> {
     let open = |session: SessionChoice| {
         let source =
             source::open_path(image).map_err(|source| Error::Io { offset: 0, len: 0, source })?;
-        Image::open_with(source, Limits::default(), &Options { session })
+        Image::open_with(source, Limits::default(), &Options { session, charset: Charset::Raw })
     };
     let first = open(SessionChoice::First)?;
     if first.session().at == 0 { Ok(first) } else { open(SessionChoice::Last) }
@@ -172,8 +172,17 @@ fn extract(image: &Path, (view, number): (View, u32), golden: &Tree) -> Result<V
     let session = Session::new()?;
     let out = session.path("out");
     let number = number.to_string();
-    let arguments =
-        ["extract", "--unsafe-links", "--session", &number, "--view", view.name(), "-C"];
+    let arguments = [
+        "extract",
+        "--unsafe-links",
+        "--charset",
+        "raw",
+        "--session",
+        &number,
+        "--view",
+        view.name(),
+        "-C",
+    ];
     let mut arguments: Vec<std::ffi::OsString> = arguments.map(Into::into).to_vec();
     arguments.extend([out.clone().into(), image.into()]);
     session.run(&arguments)?;

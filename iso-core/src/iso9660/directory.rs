@@ -9,7 +9,7 @@ use super::rrip::RockRidge;
 use super::volume::{IsoVolume, NameStyle, kind};
 use crate::error::{Error, Result, Site};
 use crate::num::{round_up, to_usize};
-use crate::text::make_component;
+use crate::text::{Charset, Coding, make_component};
 use crate::volume::{Dir, DirBuilder, DirEntry, FileKind, NodeId, finished};
 
 /// The bytes of a directory and where they lie.
@@ -101,7 +101,38 @@ impl IsoVolume {
             }
             self.add_entry(&mut builder, &record, node)?;
         }
+        if let Some(coding) = self.coding(&builder, node) {
+            builder.decode(coding);
+        }
         Ok(finished(builder, &self.disc, place))
+    }
+
+    /// The character set of a directory's names; nothing where they need none. What is found out
+    /// rests on the directory and the root alone, so that it is the same each time.
+    fn coding(&self, dir: &DirBuilder, node: NodeId) -> Option<Coding> {
+        let has_bytes = !matches!(self.style, NameStyle::Joliet);
+        match self.charset {
+            Charset::Told(coding) => has_bytes.then_some(coding),
+            Charset::Detect
+                if has_bytes && dir.names().any(|n| std::str::from_utf8(n).is_err()) =>
+            {
+                let root = match node == self.root {
+                    true => Vec::new(),
+                    false => self.root_names(),
+                };
+                let coding = Coding::detect(dir.names().chain(root.iter().map(Vec::as_slice)))?;
+                self.disc.findings().note(format!("names are no UTF-8; they are read as {coding}"));
+                Some(coding)
+            }
+            Charset::Detect | Charset::Raw => None,
+        }
+    }
+
+    /// The names of the root as they are recorded.
+    fn root_names(&self) -> Vec<Vec<u8>> {
+        let Ok(root) = self.dir_bytes(self.root) else { return Vec::new() };
+        let records = root.records().flatten().filter(|r| !r.is_self() && !r.is_parent());
+        records.map(|record| self.name(&record, self.rock_ridge(&record))).collect()
     }
 
     fn add_entry(&self, dir: &mut DirBuilder, record: &Record<'_>, holder: NodeId) -> Result<()> {

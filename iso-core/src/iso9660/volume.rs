@@ -13,6 +13,7 @@ use super::zisofs::Zisofs;
 use crate::cache::{Disc, WeightedCache};
 use crate::error::{Error, Result, Site};
 use crate::num::{to_u64, to_usize};
+use crate::text::Charset;
 use crate::volume::{
     Attr, Data, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, Volume, Xattr,
 };
@@ -37,6 +38,7 @@ pub(crate) struct IsoVolume {
     pub(super) disc: Arc<Disc>,
     facts: Facts,
     pub(super) style: NameStyle,
+    pub(super) charset: Charset,
     /// Set where Rock Ridge is shown.
     pub(super) sharing: Option<Sharing>,
     pub(super) block_bytes: u64,
@@ -61,13 +63,19 @@ impl IsoVolume {
     /// # Errors
     /// `Corrupt` if there is no directory where the descriptor or a path table says the root is;
     /// `Unsupported` for `NameStyle::RockRidge` on a tree without Rock Ridge.
-    pub(crate) fn open(disc: Arc<Disc>, tree: &TreeDescriptor, style: NameStyle) -> Result<Self> {
-        let error = match Self::open_at(disc.clone(), tree, style, tree.root_at) {
+    pub(crate) fn open(
+        disc: Arc<Disc>,
+        tree: &TreeDescriptor,
+        style: NameStyle,
+        charset: Charset,
+    ) -> Result<Self> {
+        let error = match Self::open_at(disc.clone(), tree, (style, charset), tree.root_at) {
             Err(error @ Error::Corrupt { .. }) => error,
             outcome => return outcome,
         };
         let others = tree.other_roots(&disc).into_iter();
-        let mut opened = others.filter_map(|at| Self::open_at(disc.clone(), tree, style, at).ok());
+        let mut opened =
+            others.filter_map(|at| Self::open_at(disc.clone(), tree, (style, charset), at).ok());
         let volume = opened.next().ok_or_else(|| error.repeated())?;
         disc.findings().note_error("the root that the path table names is used", &error);
         Ok(volume)
@@ -76,13 +84,14 @@ impl IsoVolume {
     fn open_at(
         disc: Arc<Disc>,
         tree: &TreeDescriptor,
-        style: NameStyle,
+        (style, charset): (NameStyle, Charset),
         root_at: u64,
     ) -> Result<Self> {
         let block_bytes = u64::from(tree.block_bytes);
         let mut volume = Self {
             facts: facts(tree, style),
             style,
+            charset,
             sharing: None,
             block_bytes,
             root: NodeId::at(root_at),

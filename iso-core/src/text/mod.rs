@@ -1,10 +1,12 @@
 //! Names as they are on discs, turned into bytes that an operating system can take.
 //! Decoding only: which names are shown how is the business of `volume::present`.
 
+mod charset;
 mod cs0;
 mod fold;
 mod utf16;
 
+pub use charset::{Charset, Coding};
 pub(crate) use cs0::{decode_cs0, decode_dstring};
 pub(crate) use fold::{cmp_folded, fold_eq};
 pub(crate) use utf16::decode_utf16_be;

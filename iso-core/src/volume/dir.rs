@@ -8,7 +8,7 @@ use crate::cache::Weigh;
 use crate::error::{Error, Result, Site};
 use crate::limits::Limits;
 use crate::num::to_u64;
-use crate::text::{cmp_folded, fold_eq};
+use crate::text::{Coding, cmp_folded, fold_eq};
 
 use super::{FileKind, NodeId};
 
@@ -35,6 +35,7 @@ pub struct Dir {
     slots: Box<[Slot]>,
     by_name: Box<[u32]>,
     by_folded_name: OnceLock<Box<[u32]>>,
+    coding: Option<Coding>,
 }
 
 /// Where an entry's name lies in the run of names, and what it names.
@@ -84,9 +85,16 @@ impl Dir {
     }
 
     /// The entry of a name: the first with exactly this name, else, with `fold`, the first whose
-    /// name differs in case alone.
+    /// name differs in case alone. The bytes of a name as they are recorded find it as well.
     #[must_use]
     pub fn find(&self, name: &[u8], fold: bool) -> Option<DirEntry<'_>> {
+        self.find_shown(name, fold).or_else(|| {
+            let coding = self.coding.filter(|_| std::str::from_utf8(name).is_err())?;
+            self.find_shown(&coding.decode(name)?, false)
+        })
+    }
+
+    fn find_shown(&self, name: &[u8], fold: bool) -> Option<DirEntry<'_>> {
         let first = self.by_name.partition_point(|slot| self.name(*slot) < name);
         if let Some(entry) = self.slot(self.by_name.get(first)).filter(|e| e.name == name) {
             return Some(entry);
@@ -144,6 +152,7 @@ pub struct DirBuilder {
     slots: Vec<Slot>,
     max_entries: u64,
     site: Site,
+    coding: Option<Coding>,
 }
 
 impl DirBuilder {
@@ -157,6 +166,7 @@ impl DirBuilder {
             slots: Vec::new(),
             max_entries: limits.directory_entries,
             site,
+            coding: None,
         }
     }
 
@@ -171,6 +181,24 @@ impl DirBuilder {
         let slot = self.slot(entry)?;
         self.slots.push(slot);
         Ok(())
+    }
+
+    /// The names so far.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.slots.iter().map(|slot| name_of(&self.names, slot))
+    }
+
+    /// Reads all names in a character set; one that makes no sense in it stays as it is.
+    pub(crate) fn decode(&mut self, coding: Coding) {
+        self.coding = Some(coding);
+        for slot in (0u32..).take(self.slots.len()) {
+            let name = self.name(slot);
+            if !name.is_ascii()
+                && let Some(decoded) = coding.decode(name)
+            {
+                self.rename(slot, &decoded);
+            }
+        }
     }
 
     /// Keeps the name of an entry.
@@ -244,6 +272,7 @@ impl DirBuilder {
             slots: self.slots.into(),
             by_name,
             by_folded_name: OnceLock::new(),
+            coding: self.coding,
         };
         (dir, changed)
     }
