@@ -16,6 +16,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod all_views;
 mod boot;
 mod cache;
 mod error;
@@ -33,6 +34,7 @@ mod udf;
 mod view;
 pub mod volume;
 
+pub use all_views::Report;
 pub use boot::{BootEntry, BootFile, Emulation, Partition, Scheme};
 pub use cache::{Counters, Disc, Finding, Findings};
 pub use error::{Error, Result, Site};

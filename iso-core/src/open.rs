@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::all_views::{AllViews, Content, Report, Slot};
 use crate::boot::{BootFile, BootVolume, Partition, boot_files, partitions};
 use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
@@ -30,6 +31,9 @@ pub struct Image {
     session: Session,
     charset: Charset,
 }
+
+/// Opens a view when it is looked into.
+type Open = Box<dyn Fn() -> Result<Arc<dyn Volume>> + Send + Sync>;
 
 /// Choices of the person who opens an image.
 #[derive(Debug, Clone, Copy, Default)]
@@ -80,6 +84,16 @@ impl Image {
         let disc = Arc::new(Disc::new(source, limits));
         let sessions = find_sessions(&disc);
         let session = chosen(&sessions, options.session)?;
+        Self::of_session(disc, sessions, session, options.charset)
+    }
+
+    /// Finds the file systems of one session.
+    fn of_session(
+        disc: Arc<Disc>,
+        sessions: Vec<Session>,
+        session: Session,
+        charset: Charset,
+    ) -> Result<Self> {
         let mut set = DescriptorSet::read(&disc, session.at);
         let mut image = Self {
             disc,
@@ -89,7 +103,7 @@ impl Image {
             boot_catalog: set.boot_catalog,
             sessions,
             session,
-            charset: options.charset,
+            charset,
         };
         image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
@@ -229,6 +243,10 @@ impl Image {
             Some(view) => (view, "asked for".to_owned()),
             None => self.computed_view()?,
         };
+        if view == View::All {
+            let volume = self.all_views(Vec::new())?;
+            return Ok(Shown { view, reason, volume });
+        }
         if view == View::Boot {
             return self.boot_images().map(|volume| Shown { view, reason, volume });
         }
@@ -301,6 +319,42 @@ impl Image {
     pub fn boot_images(&self) -> Result<Arc<dyn Volume>> {
         let catalog = self.boot_catalog.ok_or(Error::NoSuchView(View::Boot))?;
         Ok(Arc::new(BootVolume::open(self.disc.clone(), Some(catalog))?))
+    }
+
+    /// All views side by side, each a directory that is opened when it is looked into, beside
+    /// `disc.iso`, which is the image itself, and the given reports.
+    ///
+    /// # Errors
+    /// More than the bounds allow.
+    pub fn all_views(&self, reports: Vec<(String, Report)>) -> Result<Arc<dyn Volume>> {
+        let view = |name: String, open: Open| Slot { name, content: Content::View(open) };
+        let systems = self.systems.iter().map(|system| {
+            let volume = system.volume.clone();
+            view(system.view.name().to_owned(), Box::new(move || Ok(volume.clone())))
+        });
+        let mut slots: Vec<Slot> = systems.collect();
+        if let Some(catalog) = self.boot_catalog {
+            let disc = self.disc.clone();
+            let open = move || -> Result<Arc<dyn Volume>> {
+                Ok(Arc::new(BootVolume::open(disc.clone(), Some(catalog))?))
+            };
+            slots.push(view(View::Boot.name().to_owned(), Box::new(open)));
+        }
+        for session in self.sessions.iter().copied().filter(|_| self.sessions.len() > 1) {
+            let (disc, sessions, charset) =
+                (self.disc.clone(), self.sessions.clone(), self.charset);
+            let open = move || {
+                let image = Self::of_session(disc.clone(), sessions.clone(), session, charset)?;
+                Ok(image.choose(None)?.volume)
+            };
+            slots.push(view(format!("session{}", session.number), Box::new(open)));
+        }
+        slots.push(Slot { name: "disc.iso".to_owned(), content: Content::Disc });
+        let told = reports.into_iter();
+        slots.extend(told.map(|(name, report)| Slot { name, content: Content::Told(report) }));
+        let label = self.choose(None).map(|shown| shown.volume.facts().label.clone());
+        let views = AllViews::new(self.disc.clone(), label.unwrap_or_default(), slots)?;
+        Ok(Arc::new(views))
     }
 
     /// The partitions of a disc that can also be used as a disk.

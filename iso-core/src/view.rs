@@ -22,10 +22,12 @@ pub enum View {
     Hfs,
     /// The boot images of El Torito, which no one but a computer's firmware looks for.
     Boot,
+    /// All of them side by side.
+    All,
 }
 
 impl View {
-    /// All views, the one that is preferred where nothing else decides first.
+    /// All views of one thing, the one that is preferred where nothing else decides first.
     pub const ALL: [Self; 8] = [
         Self::Udf,
         Self::RockRidge,
@@ -49,6 +51,7 @@ impl View {
             Self::HighSierra => "highsierra",
             Self::Hfs => "hfs",
             Self::Boot => "boot",
+            Self::All => "all",
         }
     }
 }
@@ -64,6 +67,7 @@ impl fmt::Display for View {
             Self::HighSierra => "High Sierra",
             Self::Hfs => "HFS",
             Self::Boot => "boot catalogue",
+            Self::All => "all views",
         })
     }
 }

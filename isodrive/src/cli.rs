@@ -81,6 +81,7 @@ pub(crate) enum ViewChoice {
     #[value(name = "hfs", alias = "hfs+", alias = "hfsplus")]
     Hfs,
     Boot,
+    All,
 }
 
 impl ViewChoice {
@@ -96,6 +97,7 @@ impl ViewChoice {
             Self::HighSierra => Some(View::HighSierra),
             Self::Hfs => Some(View::Hfs),
             Self::Boot => Some(View::Boot),
+            Self::All => Some(View::All),
         }
     }
 }
@@ -124,6 +126,9 @@ pub(crate) struct Mount {
     pub(crate) options: Vec<String>,
     #[command(flatten)]
     pub(crate) show: Show,
+    /// Show all file systems, boot images and sessions side by side, as --view all does
+    #[arg(long, conflicts_with = "view")]
+    pub(crate) all_views: bool,
     /// Mount on a directory that is not empty, hiding what is in it
     #[arg(long)]
     pub(crate) over: bool,
@@ -165,6 +170,9 @@ pub(crate) struct Show {
     /// Whether names must be given in their exact case
     #[arg(long, value_name = "RULE")]
     pub(crate) case: Option<CaseChoice>,
+    /// Whether files that the disc marks as hidden are listed; they are found by name either way
+    #[arg(long, value_name = "RULE")]
+    pub(crate) hidden: Option<HiddenChoice>,
     /// Refuse to run programs from the disc
     #[arg(long)]
     pub(crate) noexec: bool,
@@ -181,6 +189,12 @@ pub(crate) enum CaseChoice {
     Auto,
     Sensitive,
     Insensitive,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum HiddenChoice {
+    Show,
+    Hide,
 }
 
 #[derive(Debug, Args)]

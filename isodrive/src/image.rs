@@ -5,10 +5,11 @@ use std::io;
 use std::path::Path;
 
 use iso_core::source::{Source, Window, open_path};
-use iso_core::{Error, Foreign, Image, Limits, Options, Shown};
+use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
 use crate::cli::ImageArguments;
 use crate::exit::{Exit, Failure, bare};
+use crate::info;
 use crate::terminal::{Terminal, quoted, size};
 
 /// Opens the image and finds its file systems.
@@ -26,10 +27,23 @@ pub(crate) fn open(arguments: &ImageArguments) -> Result<Image, Failure> {
 /// Opens the image and the file system to show.
 pub(crate) fn open_shown(arguments: &ImageArguments) -> Result<(Image, Shown), Failure> {
     let image = open(arguments)?;
-    let shown = image
-        .choose(arguments.view.view())
-        .map_err(|error| not_shown(&arguments.image, &image, &error))?;
+    let wanted = arguments.view.view();
+    let shown = match wanted {
+        Some(View::All) => all_views(arguments, &image),
+        _ => image.choose(wanted),
+    };
+    let shown = shown.map_err(|error| not_shown(&arguments.image, &image, &error))?;
     Ok((image, shown))
+}
+
+/// All views, with what is known of the image as files beside them.
+fn all_views(arguments: &ImageArguments, image: &Image) -> iso_core::Result<Shown> {
+    let info = info::as_json(arguments, image, &image.choose(None)?);
+    let info: Report = Box::new(move |_: &Disc| info.clone());
+    let findings: Report = Box::new(|disc| info::findings_as_json(disc.findings()));
+    let reports = vec![("info.json".to_owned(), info), ("findings.json".to_owned(), findings)];
+    let volume = image.all_views(reports)?;
+    Ok(Shown { view: View::All, reason: "asked for".to_owned(), volume })
 }
 
 /// Says once that an image is cut short; what lies behind the cut gives errors.

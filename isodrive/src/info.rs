@@ -4,10 +4,10 @@
 use std::io::Write;
 
 use iso_core::volume::Facts;
-use iso_core::{BootFile, Emulation, Image, Partition, Scheme, Shown};
+use iso_core::{BootFile, Emulation, Findings, Image, Partition, Scheme, Shown};
 use serde::Serialize;
 
-use crate::cli::Info;
+use crate::cli::{ImageArguments, Info};
 use crate::exit::Outcome;
 use crate::image;
 use crate::json::{self, Name};
@@ -28,6 +28,13 @@ struct Report {
     boot: Vec<BootReport>,
     boot_error: Option<String>,
     partitions: Vec<PartitionReport>,
+    findings: Vec<String>,
+    more_findings: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct FindingsReport {
+    schema: u32,
     findings: Vec<String>,
     more_findings: u64,
 }
@@ -84,7 +91,7 @@ struct PartitionReport {
 
 pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
     let (image, shown) = image::open_shown(&arguments.image)?;
-    let report = report(arguments, &image, &shown);
+    let report = report(&arguments.image, &image, &shown);
     let out = terminal.out();
     let written = if arguments.json {
         json::write_line(out, &report)
@@ -94,7 +101,27 @@ pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
     written.map_err(|error| output_failed(&error))
 }
 
-fn report(arguments: &Info, image: &Image, chosen: &Shown) -> Report {
+/// The report as a JSON file.
+pub(crate) fn as_json(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Vec<u8> {
+    to_file(&report(arguments, image, chosen))
+}
+
+/// What was found odd so far, as a JSON file.
+pub(crate) fn findings_as_json(findings: &Findings) -> Vec<u8> {
+    to_file(&FindingsReport {
+        schema: json::SCHEMA,
+        findings: findings.list().into_iter().map(|finding| finding.text).collect(),
+        more_findings: findings.dropped(),
+    })
+}
+
+fn to_file(report: &impl Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(report).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
     let (boot, boot_error) = match image.boot_files() {
         Ok(entries) => (entries.iter().map(boot_report).collect(), None),
         Err(error) => (Vec::new(), Some(error.to_string())),
@@ -125,7 +152,7 @@ fn report(arguments: &Info, image: &Image, chosen: &Shown) -> Report {
     });
     Report {
         schema: json::SCHEMA,
-        image: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(arguments.image.image.as_os_str())),
+        image: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(arguments.image.as_os_str())),
         bytes: image.disc().len(),
         missing_bytes: image.truncation().map_or(0, |(missing, _)| missing),
         sessions: sessions.collect(),

@@ -3,7 +3,7 @@
 
 use clap::ValueEnum;
 
-use crate::cli::{self, CaseChoice, Mount, PermissionsChoice, ViewChoice};
+use crate::cli::{self, CaseChoice, HiddenChoice, Mount, PermissionsChoice, ViewChoice};
 use crate::exit::{Exit, Failure};
 
 /// Options that are taken and change nothing: a disc is read-only, without set-id and device
@@ -38,11 +38,15 @@ const WITHOUT_EFFECT: [&str; 24] = [
 /// The arguments with every `-o` option folded in.
 pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
     let mut mount = arguments.clone();
+    if mount.all_views {
+        mount.image.view = ViewChoice::All;
+    }
     for option in std::mem::take(&mut mount.options) {
         let (name, value) = option.split_once('=').unwrap_or((&option, ""));
         match name {
             _ if option.is_empty() || name.starts_with("x-") || name.starts_with("X-") => {}
             _ if WITHOUT_EFFECT.contains(&name) => {}
+            "all_views" => mount.image.view = ViewChoice::All,
             "allow_other" => mount.show.allow_other = true,
             "noexec" => mount.show.noexec = true,
             "uid" => mount.show.uid = Some(number(&option, value, 10)?),
@@ -52,6 +56,9 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             "permissions" => {
                 mount.show.permissions = Some(choice::<PermissionsChoice>(&option, value)?);
             }
+            "hidden" => mount.show.hidden = Some(choice::<HiddenChoice>(&option, value)?),
+            "hide" => mount.show.hidden = Some(HiddenChoice::Hide),
+            "unhide" => mount.show.hidden = Some(HiddenChoice::Show),
             "case" => mount.show.case = Some(choice::<CaseChoice>(&option, value)?),
             "view" | "type" => mount.image.view = choice::<ViewChoice>(&option, value)?,
             "session" => mount.image.session = told(&option, cli::session(value))?,

@@ -7,13 +7,13 @@ use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
 use iso_core::Shown;
-use iso_core::volume::{Case, Owner, Permissions, Presentation};
+use iso_core::volume::{Case, Hidden, Owner, Permissions, Presentation};
 use mount_fuse::{Mounted, Options};
 use rustix::process::{getegid, geteuid};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::cli::{CaseChoice, Mount, PermissionsChoice, Show};
+use crate::cli::{CaseChoice, HiddenChoice, Mount, PermissionsChoice, Show};
 use crate::exit::{Exit, Failure, Outcome, bare};
 use crate::json::{self, Name, SCHEMA};
 use crate::mount::{Ready, tell};
@@ -86,6 +86,10 @@ fn presentation(show: &Show) -> Presentation {
             Some(CaseChoice::Sensitive) => Case::Sensitive,
             Some(CaseChoice::Insensitive) => Case::Insensitive,
             Some(CaseChoice::Auto) | None => Case::Auto,
+        },
+        hidden: match show.hidden {
+            Some(HiddenChoice::Hide) => Hidden::Hide,
+            Some(HiddenChoice::Show) | None => Hidden::Show,
         },
     }
 }

@@ -95,7 +95,7 @@ impl Adapter {
             let mut next = cookie;
             while let Some(entry) = self.entry(&dir, next) {
                 next = next.saturating_add(1);
-                if add(&entry, next) {
+                if self.presentation.lists(&entry) && add(&entry, next) {
                     break;
                 }
             }

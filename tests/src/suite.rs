@@ -126,6 +126,7 @@ fn kernel_found(view: View, case: &Case) -> bool {
             true
         }
         View::RockRidge => case.messages.contains("RRIP") || case.messages.contains("IEEE_"),
+        View::All => false,
         View::Joliet => case.messages.contains("Joliet"),
     }
 }

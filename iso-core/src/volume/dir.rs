@@ -111,6 +111,25 @@ impl Dir {
         self.slot(folded.get(first)).filter(|entry| fold_eq(entry.name, name))
     }
 
+    /// The same directory with other numbers for its nodes.
+    pub(crate) fn renumbered(
+        &self,
+        node: NodeId,
+        parent: NodeId,
+        number: impl Fn(NodeId) -> NodeId,
+    ) -> Self {
+        let slots = self.slots.iter().map(|slot| Slot { node: number(slot.node), ..*slot });
+        Self {
+            node,
+            parent,
+            names: self.names.clone(),
+            slots: slots.collect(),
+            by_name: self.by_name.clone(),
+            by_folded_name: OnceLock::new(),
+            coding: self.coding,
+        }
+    }
+
     fn slot(&self, index: Option<&u32>) -> Option<DirEntry<'_>> {
         self.get(usize::try_from(*index?).ok()?)
     }

@@ -22,7 +22,7 @@ pub use dir::{Dir, DirBuilder, DirEntry};
 pub use extents::{Extent, Extents, ExtentsBuilder};
 pub use node::{Attr, Device, FileKind, NodeId, Posix};
 pub use path::resolve;
-pub use present::{Case, Owner, Permissions, Presentation, Stat};
+pub use present::{Case, Hidden, Owner, Permissions, Presentation, Stat};
 pub use walk::{Step, Walk};
 pub use xattr::{FINDER_INFO, RESOURCE_FORK, Xattr};
 

@@ -1,7 +1,7 @@
 //! How nodes are shown: who owns them, with which permissions, whether case counts.
 //! The one place of such policy; formats record, adapters show, this decides.
 
-use super::{Attr, Device, Facts, FileKind};
+use super::{Attr, Device, DirEntry, Facts, FileKind};
 
 /// Whose permissions are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -23,6 +23,16 @@ pub enum Case {
     Sensitive,
     /// A name in another case is found if the exact one is absent.
     Insensitive,
+}
+
+/// Whether files that the disc marks as hidden are listed. They are found by name either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Hidden {
+    /// Like all others.
+    #[default]
+    Show,
+    /// Not at all.
+    Hide,
 }
 
 /// A user and a group.
@@ -51,6 +61,8 @@ pub struct Presentation {
     pub directory_mode: Option<u16>,
     /// Whether case counts.
     pub case: Case,
+    /// Whether hidden files are listed.
+    pub hidden: Hidden,
 }
 
 /// What a file's `stat` says beyond size and times.
@@ -75,6 +87,12 @@ impl Presentation {
             Case::Sensitive => false,
             Case::Insensitive => true,
         }
+    }
+
+    /// Whether an entry of a directory is listed.
+    #[must_use]
+    pub fn lists(&self, entry: &DirEntry<'_>) -> bool {
+        self.hidden == Hidden::Show || !entry.is_hidden
     }
 
     /// How a node is shown.

@@ -1,0 +1,227 @@
+//! All views of a disc side by side, each in a directory of its own, with the disc itself as one
+//! file. Opens a view when it is first looked into; reads and decides nothing by itself.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::Timestamp;
+use crate::cache::{Disc, WeightedCache};
+use crate::error::{Error, Result, Site};
+use crate::volume::{
+    Attr, Data, Dir, DirBuilder, DirEntry, Extent, ExtentsBuilder, Facts, FileKind, NodeId, Volume,
+    Xattr,
+};
+
+/// What stands in the directory of all views.
+pub(crate) struct Slot {
+    pub(crate) name: String,
+    pub(crate) content: Content,
+}
+
+/// What a slot holds.
+pub(crate) enum Content {
+    /// A file system, opened on demand.
+    View(Box<dyn Fn() -> Result<Arc<dyn Volume>> + Send + Sync>),
+    /// All bytes of the image.
+    Disc,
+    /// A report, written on demand.
+    Told(Report),
+}
+
+/// Writes what is to be told of a disc.
+pub type Report = Box<dyn Fn(&Disc) -> Vec<u8> + Send + Sync>;
+
+/// All views of a disc.
+pub(crate) struct AllViews {
+    disc: Arc<Disc>,
+    facts: Facts,
+    slots: Vec<(Slot, OnceLock<Opened>)>,
+    root: Arc<Dir>,
+    dirs: WeightedCache<NodeId, Dir>,
+}
+
+/// A slot that has been looked into.
+enum Opened {
+    View(Arc<dyn Volume>),
+    Failed(Error),
+    File(Arc<Data>),
+}
+
+/// Nodes of our own: the root, and what stands in it. They lie in the system area of a disc.
+const ROOT: NodeId = NodeId::from_number(2);
+const FIRST_SLOT: u64 = 16;
+
+/// Where the number of a node carries the slot it lies in, from 1: above the places of any image
+/// and below the mark of a UDF partition.
+const SLOT_SHIFT: u32 = 48;
+const SLOT_MASK: u64 = 0xFF << SLOT_SHIFT;
+
+/// Slots that numbers have room for.
+const MAX_SLOTS: usize = 254;
+
+impl AllViews {
+    pub(crate) fn new(disc: Arc<Disc>, label: Vec<u8>, mut slots: Vec<Slot>) -> Result<Self> {
+        slots.truncate(MAX_SLOTS);
+        let site = Site::new("views of the disc", "none", 0);
+        let mut builder = DirBuilder::new(ROOT, ROOT, disc.limits(), site);
+        for (number, slot) in (FIRST_SLOT..).zip(&slots) {
+            let kind = match slot.content {
+                Content::View(_) => FileKind::Directory,
+                Content::Disc | Content::Told(_) => FileKind::Regular,
+            };
+            let (name, node) = (slot.name.as_bytes(), NodeId::from_number(number));
+            builder.push(DirEntry { name, node, kind: Some(kind), is_hidden: false })?;
+        }
+        let facts = Facts {
+            system: "all views".to_owned(),
+            label,
+            block_bytes: 2048,
+            volume_bytes: disc.len(),
+            ..Facts::default()
+        };
+        let dirs = WeightedCache::new(disc.limits().parsed_cache_bytes);
+        let slots = slots.into_iter().map(|slot| (slot, OnceLock::new())).collect();
+        Ok(Self { facts, slots, root: Arc::new(builder.finish().0), dirs, disc })
+    }
+
+    /// What a slot holds, opened.
+    fn opened(&self, slot: usize) -> Result<&Opened> {
+        let (slot, opened) = self.slots.get(slot).ok_or(Error::NotFound)?;
+        let opened = opened.get_or_init(|| match &slot.content {
+            Content::View(open) => match open() {
+                Ok(volume) => Opened::View(volume),
+                Err(error) => Opened::Failed(error),
+            },
+            Content::Disc => {
+                self.whole_disc().map_or_else(Opened::Failed, |data| Opened::File(Arc::new(data)))
+            }
+            Content::Told(report) => Opened::File(Arc::new(Data::Told(report(&self.disc)))),
+        });
+        match opened {
+            Opened::Failed(error) => Err(error.repeated()),
+            Opened::View(_) | Opened::File(_) => Ok(opened),
+        }
+    }
+
+    fn whole_disc(&self) -> Result<Data> {
+        let len = self.disc.len();
+        let site = Site::new("image", "none", 0);
+        let mut extents = ExtentsBuilder::new(self.disc.limits(), site);
+        extents.push(Extent { at: Some(0), len })?;
+        Ok(Data::Plain(extents.finish(len)))
+    }
+
+    /// The slot of a node that stands in the root.
+    fn slot_of(node: NodeId) -> Option<usize> {
+        let number = node.number().checked_sub(FIRST_SLOT)?;
+        usize::try_from(number).ok().filter(|slot| *slot < MAX_SLOTS)
+    }
+
+    /// The view that a node belongs to, with the view's own number for it.
+    fn inner(&self, node: NodeId) -> Result<(usize, &Arc<dyn Volume>, NodeId)> {
+        let tag = (node.number() & SLOT_MASK) >> SLOT_SHIFT;
+        let in_view = usize::try_from(tag).ok().and_then(|tag| tag.checked_sub(1));
+        let slot = in_view.or(Self::slot_of(node)).ok_or(Error::Stale(node.number()))?;
+        let Opened::View(volume) = self.opened(slot)? else { return Err(Error::NotDirectory) };
+        let inner = match in_view {
+            Some(_) => NodeId::from_number(node.number() & !SLOT_MASK),
+            None => volume.root(),
+        };
+        Ok((slot, volume, inner))
+    }
+
+    /// The number under which a view's node is shown.
+    fn outer(slot: usize, volume: &dyn Volume, node: NodeId) -> NodeId {
+        let slot = crate::num::to_u64(slot);
+        if node == volume.root() {
+            return NodeId::from_number(slot.saturating_add(FIRST_SLOT));
+        }
+        NodeId::from_number(node.number() | slot.saturating_add(1) << SLOT_SHIFT)
+    }
+
+    /// The file of a node that stands in the root and is no view.
+    fn file(&self, node: NodeId) -> Result<Option<Arc<Data>>> {
+        let Some(slot) = Self::slot_of(node) else { return Ok(None) };
+        match self.slots.get(slot) {
+            Some((Slot { content: Content::Disc | Content::Told(_), .. }, _)) => {}
+            Some((Slot { content: Content::View(_), .. }, _)) | None => return Ok(None),
+        }
+        match self.opened(slot)? {
+            Opened::File(data) => Ok(Some(data.clone())),
+            Opened::View(_) | Opened::Failed(_) => Ok(None),
+        }
+    }
+}
+
+impl Volume for AllViews {
+    fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    fn disc(&self) -> &Disc {
+        &self.disc
+    }
+
+    fn root(&self) -> NodeId {
+        ROOT
+    }
+
+    fn attr(&self, node: NodeId) -> Result<Attr> {
+        let plain = |kind, size| Attr::plain(node, kind, size, Timestamp::default());
+        if node == ROOT {
+            return Ok(plain(FileKind::Directory, 0));
+        }
+        if let Some(data) = self.file(node)? {
+            // A report is no program, whoever may read it.
+            let posix = crate::volume::Posix { permissions: 0o444, uid: None, gid: None };
+            return Ok(Attr { posix: Some(posix), ..plain(FileKind::Regular, data.len()) });
+        }
+        // A view that cannot be opened is still there to be asked why.
+        if Self::slot_of(node).is_some_and(|slot| self.opened(slot).is_err()) {
+            return Ok(plain(FileKind::Directory, 0));
+        }
+        let (_, volume, inner) = self.inner(node)?;
+        Ok(Attr { node, ..volume.attr(inner)? })
+    }
+
+    fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>> {
+        if node == ROOT {
+            return Ok(self.root.clone());
+        }
+        self.dirs.get_or_make(node, || {
+            let (slot, volume, inner) = self.inner(node)?;
+            let dir = volume.read_dir(inner)?;
+            let parent = match inner == volume.root() {
+                true => ROOT,
+                false => Self::outer(slot, &**volume, dir.parent()),
+            };
+            Ok(Arc::new(dir.renumbered(node, parent, |n| Self::outer(slot, &**volume, n))))
+        })
+    }
+
+    fn data(&self, node: NodeId) -> Result<Arc<Data>> {
+        if node == ROOT {
+            return Err(Error::IsDirectory);
+        }
+        if let Some(data) = self.file(node)? {
+            return Ok(data);
+        }
+        let (_, volume, inner) = self.inner(node)?;
+        volume.data(inner)
+    }
+
+    fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {
+        if node == ROOT || self.file(node)?.is_some() {
+            return Ok(Vec::new());
+        }
+        let (_, volume, inner) = self.inner(node)?;
+        volume.xattrs(inner)
+    }
+
+    fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
+        if node == ROOT || self.file(node)?.is_some() {
+            return Err(Error::NotSymlink);
+        }
+        let (_, volume, inner) = self.inner(node)?;
+        volume.read_link(inner)
+    }
+}
