@@ -82,7 +82,14 @@ impl Image {
     /// As `open`, and `NoSuchSession`.
     pub fn open_with(source: Box<dyn Source>, limits: Limits, options: &Options) -> Result<Self> {
         let disc = Arc::new(Disc::new(source, limits));
-        let sessions = find_sessions(&disc);
+        let (sessions, unread) = find_sessions(&disc);
+        // An older session must not pass for the last one.
+        if let Some(error) = unread {
+            if options.session == SessionChoice::Last {
+                return Err(error);
+            }
+            disc.findings().note_error("there may be more sessions", &error);
+        }
         let session = chosen(&sessions, options.session)?;
         Self::of_session(disc, sessions, session, options.charset)
     }

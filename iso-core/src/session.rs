@@ -3,9 +3,9 @@
 //! Finds where they begin; which one is opened is for `open` to say.
 
 use crate::cache::Disc;
-use crate::error::Site;
+use crate::error::{Error, Result, Site};
 use crate::iso9660::DescriptorSet;
-use crate::num::{quotient, round_up};
+use crate::num::{quotient, round_up, to_u64};
 
 /// One session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,82 +41,94 @@ const CD_GAPS: [u64; 2] = [11_400, 6_900];
 /// a copy of the descriptors of the last one.
 const FIRST_BEHIND_COPY: u64 = 32;
 
-/// The sessions of a disc, in the order in which they were written; one at least. Reads a few
-/// sectors behind the end of each, and nothing at all where the image ends there.
-pub(crate) fn find_sessions(disc: &Disc) -> Vec<Session> {
+/// The sessions of a disc, in the order in which they were written, one at least; and why there
+/// may be more that could not be looked for. Reads a few sectors behind the end of each, and
+/// nothing at all where the image ends there.
+pub(crate) fn find_sessions(disc: &Disc) -> (Vec<Session>, Option<Error>) {
     let mut starts = vec![0];
-    if begins_at(disc, FIRST_BEHIND_COPY) && is_copy(disc) {
-        starts = vec![FIRST_BEHIND_COPY];
-    }
-    while let Some(last) = starts.last().copied()
-        && starts.len() < disc.limits().sessions
-        && let Some(next) = next_session(disc, last)
-    {
-        starts.push(next);
-    }
+    let unread = find_starts(disc, &mut starts).err();
     let numbered = (1u32..).zip(starts);
-    numbered
-        .map(|(number, start)| Session { number, at: start.saturating_mul(SECTOR_BYTES) })
-        .collect()
+    let session =
+        |(number, start): (u32, u64)| Session { number, at: start.saturating_mul(SECTOR_BYTES) };
+    (numbered.map(session).collect(), unread)
+}
+
+/// Adds the sectors at which sessions begin.
+fn find_starts(disc: &Disc, starts: &mut Vec<u64>) -> Result<()> {
+    if begins_at(disc, FIRST_BEHIND_COPY)? && is_copy(disc)? {
+        *starts = vec![FIRST_BEHIND_COPY];
+    }
+    while starts.len() < disc.limits().sessions {
+        let last = starts.last().copied().unwrap_or(0);
+        match next_session(disc, last)? {
+            Some(next) => starts.push(next),
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// The descriptors of the session that begins at a sector.
+fn descriptors(disc: &Disc, sector: u64) -> Result<DescriptorSet> {
+    let mut set = DescriptorSet::read(disc, sector.saturating_mul(SECTOR_BYTES));
+    set.unread.take().map_or(Ok(set), Err)
 }
 
 /// Whether the descriptors at the beginning of the image are a copy of later ones: their root
 /// then lies behind the session that begins after them.
-fn is_copy(disc: &Disc) -> bool {
-    let at = |sector: u64| {
-        let set = DescriptorSet::read(disc, sector.saturating_mul(SECTOR_BYTES));
-        set.primary.map(|tree| (tree.root_at, tree.volume_bytes))
-    };
-    match (at(0), at(FIRST_BEHIND_COPY)) {
-        (Some((root, bytes)), Some((first_root, first_bytes))) => {
-            root >= first_root && bytes > first_bytes
-        }
-        _ => false,
-    }
+fn is_copy(disc: &Disc) -> Result<bool> {
+    let first = descriptors(disc, 0)?.primary;
+    let second = descriptors(disc, FIRST_BEHIND_COPY)?.primary;
+    Ok(first.zip(second).is_some_and(|(first, second)| {
+        first.root_at >= second.root_at && first.volume_bytes > second.volume_bytes
+    }))
 }
 
 /// Where the session behind the one at sector `start` begins.
-fn next_session(disc: &Disc, start: u64) -> Option<u64> {
+fn next_session(disc: &Disc, start: u64) -> Result<Option<u64>> {
     let sectors = quotient(disc.len(), SECTOR_BYTES);
     let window = disc.limits().session_gap_sectors;
-    for end in ends(disc, start) {
+    for end in ends(disc, start)? {
         let near = end..end.saturating_add(window);
         let far = CD_GAPS.into_iter().flat_map(|gap| {
             let from = end.saturating_add(gap);
             from..from.saturating_add(SYSTEM_AREA_SECTORS)
         });
-        let mut candidates = near.chain(far).filter(|at| *at > start && *at < sectors);
-        if let Some(found) = candidates.find(|at| begins_at(disc, *at)) {
-            return Some(found);
+        for candidate in near.chain(far).filter(|at| *at > start && *at < sectors) {
+            if begins_at(disc, candidate)? {
+                return Ok(Some(candidate));
+            }
         }
     }
-    None
+    Ok(None)
 }
 
 /// Sectors at which a session may end. Writers count a later session's length from its own
 /// beginning, and some from that of the disc.
-fn ends(disc: &Disc, start: u64) -> Vec<u64> {
-    let set = DescriptorSet::read(disc, start.saturating_mul(SECTOR_BYTES));
+fn ends(disc: &Disc, start: u64) -> Result<Vec<u64>> {
+    let set = descriptors(disc, start)?;
     let sectors = |bytes: u64| quotient(round_up(bytes, SECTOR_BYTES), SECTOR_BYTES);
     let Some(tree) = set.primary.or(set.high_sierra) else {
         // UDF alone: behind its anchor at sector 256 (UDF 2.60 2.2.3).
-        return vec![start.saturating_add(257)];
+        return Ok(vec![start.saturating_add(257)]);
     };
     let len = sectors(tree.volume_bytes);
     let mut ends = vec![start.saturating_add(len)];
     if len > start.saturating_add(SYSTEM_AREA_SECTORS) && start > 0 {
         ends.push(len);
     }
-    ends
+    Ok(ends)
 }
 
 /// Whether a descriptor stands where the first one of a session would.
-fn begins_at(disc: &Disc, sector: u64) -> bool {
+fn begins_at(disc: &Disc, sector: u64) -> Result<bool> {
+    const HEAD_BYTES: usize = 7;
     let at = sector.saturating_add(SYSTEM_AREA_SECTORS).saturating_mul(SECTOR_BYTES);
+    if at.saturating_add(to_u64(HEAD_BYTES)) > disc.len() {
+        return Ok(false);
+    }
     let site = Site::new("volume descriptor", "ECMA-119 8", at);
-    let Ok(head) = disc.metadata(at, 7, site) else { return false };
-    matches!(
-        head.as_slice(),
-        [1, b'C', b'D', b'0', b'0', b'1', 1 | 2] | [0, b'B', b'E', b'A', b'0', b'1', 1]
-    )
+    let head = disc.metadata(at, HEAD_BYTES, site)?;
+    Ok(matches!(head.as_slice(), [1, b'C', b'D', b'0', b'0', b'1', 1 | 2])
+        || head == b"\0BEA01\x01")
 }

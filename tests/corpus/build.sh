@@ -5,6 +5,9 @@
 #
 #   KERNEL_ORACLE=... tests/corpus/build.sh
 #
+# The discs that the tests make themselves (tests/src/make) get golden trees in generated/; they are
+# not kept, since the tests make them again each time.
+#
 # Everything in the images is made here, from fixed names, bytes and times.
 set -euo pipefail
 cd "$(dirname "$(readlink -f "$0")")"
@@ -50,7 +53,7 @@ golden() {
     echo "$1"
 }
 
-rm -f ./*.zst ./*.jsonl
+rm -f ./*.zst ./*.jsonl generated/*.jsonl
 mkdir "$work/plain"; tree "$work/plain"; clock "$work/plain"
 mkdir "$work/full"; tree "$work/full"; posix "$work/full"; unicode "$work/full"; clock "$work/full"
 mkdir "$work/uni"; tree "$work/uni"; unicode "$work/uni"; clock "$work/uni"
@@ -86,4 +89,50 @@ for spec in 512:1.02 1024:1.50 2048:2.01 4096:2.01; do
     mkudffs -m hd -b "$bs" -r "$rev" -l "UDF $rev $bs" --uuid 0123456789abcdef "$work/$name" > /dev/null
     "$oracle" exec --rw --put "$work/udf-tree" "$work/$name" "$work/fill.sh" > /dev/null
     golden "$name"
+done
+
+# A file of 4 GiB and a bit on UDF: recorded around the borders of extents of 2^30 - 1 bytes, holes
+# between.
+cat > "$work/large.sh" <<'FILL'
+mount -t udf -o rw $DEV0 /mnt && truncate -s 4294972296 /mnt/large.bin
+for at in 0 1073739776 1073741823 2147483640 3221225470 4294967290; do
+    printf 'mark %016x' "$at" | dd of=/mnt/large.bin bs=1 seek="$at" conv=notrunc 2> /dev/null
+done
+touch -d '2010-01-01 00:00:00' /mnt/large.bin; umount /mnt
+FILL
+truncate -s 8M "$work/udf-large.udf"
+mkudffs -m hd -b 2048 -r 2.01 -l "UDF LARGE" --uuid 0123456789abcdef "$work/udf-large.udf" > /dev/null
+"$oracle" exec --rw "$work/udf-large.udf" "$work/large.sh" > /dev/null
+golden udf-large.udf
+
+# Three sessions, each with the tree of what is left by then; `sbsector` mounts the one asked for.
+multi=$work/multisession.iso
+for n in 1 2 3; do
+    mkdir -p "$work/session$n"; echo "session $n" > "$work/session$n/only-$n.txt"
+    echo "as of $n" > "$work/session$n/same.txt"; clock "$work/session$n"
+done
+genisoimage -quiet -R -V SESSION_1 -o "$multi" "$work/session1" 2>/dev/null
+start=0
+for n in 2 3; do
+    next=$((($(stat -c %s "$multi") / 2048 + 31) / 32 * 32))
+    genisoimage -quiet -R -V "SESSION_$n" -C "$start,$next" -M "$multi" -o "$work/s$n" "$work/session$n" 2>/dev/null
+    truncate -s $((next * 2048)) "$multi"; cat "$work/s$n" >> "$multi"
+    start=$next
+    "$oracle" "$multi" --case "iso9660:sbsector=$next,iocharset=utf8" |
+        sed -E "s/sbsector=$next,//; s/,\"dmesg\": \[[^]]*\]//; s/, \"blkid\": \{.*\}\}\$/}/" > "multisession.iso.session$n.jsonl"
+done
+golden multisession.iso
+
+# The discs that the tests make: hidden files are asked for by name of an option here.
+mkdir -p generated "$work/generated"
+cargo run --quiet --package isodrive-tests --example make-discs -- "$work/generated"
+for disc in "$work/generated"/*; do
+    case $(basename "$disc") in
+        udf-*) how=udf:unhide ;;
+        hfs-*) how=hfs ;;
+        *) how=iso9660:norock,nojoliet,map=off ;;
+    esac
+    "$oracle" "$disc" --case "$how" |
+        sed -E 's/"case": "udf:unhide"/"case": "udf"/; s/,"dmesg": \[[^]]*\]//; s/, "blkid": \{.*\}\}$/}/' \
+        > "generated/$(basename "$disc").manifest.jsonl"
 done

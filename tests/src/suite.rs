@@ -202,9 +202,9 @@ fn extract(image: &Path, (view, number): (View, u32), golden: &Tree) -> Result<V
 /// defaults, decide: versions and idle dots of plain names go.
 fn golden(kernel: &Tree, view: View) -> Tree {
     let mut golden = Tree::default();
+    let is_plain = matches!(view, View::Iso9660 | View::HighSierra);
     for (path, entry) in &kernel.entries {
-        let path =
-            if view == View::Iso9660 && path != b"." { standard(path) } else { path.clone() };
+        let path = if is_plain && path != b"." { standard(path) } else { path.clone() };
         golden.entries.insert(path, entry.clone());
     }
     golden

@@ -4,7 +4,7 @@
 use std::fmt;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::{Encoding, WINDOWS_1252};
+use encoding_rs::Encoding;
 use oem_cp::code_table::DECODING_TABLE_CP437;
 
 /// How the names of ISO 9660 and Rock Ridge are read, which say nothing of it themselves.
@@ -62,18 +62,16 @@ impl Coding {
         if names.clone().all(|name| std::str::from_utf8(name).is_ok()) {
             return None;
         }
+        if looks_western(names.clone()) && names.clone().flatten().all(|b| is_437_letter(*b)) {
+            return Some(Self::Cp437);
+        }
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
         for name in names.clone() {
             detector.feed(name, false);
             detector.feed(b"\n", false);
         }
         detector.feed(b"", true);
-        let guess = detector.guess(None, Utf8Detection::Deny);
-        let is_latin = guess == WINDOWS_1252;
-        let mut stray = names.flatten().filter(|byte| !byte.is_ascii());
-        // The letters of code page 437 are punctuation in the Latin set that is guessed for them.
-        let is_437 = is_latin && stray.all(|byte| matches!(*byte, 0x80..=0xA5 | 0xE1));
-        Some(if is_437 { Self::Cp437 } else { Self::Standard(guess) })
+        Some(Self::Standard(detector.guess(None, Utf8Detection::Deny)))
     }
 
     /// A name as UTF-8; nothing where it is none in this character set.
@@ -88,6 +86,24 @@ impl Coding {
             }
         }
     }
+}
+
+/// Whether names look like those of a language in Latin letters: few bytes that are not ASCII,
+/// each by itself. Bytes of two-byte characters come in runs, or with a second byte that is as
+/// likely a sign as a letter.
+fn looks_western<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> bool {
+    let has_run = names
+        .clone()
+        .any(|name| name.windows(2).any(|pair| pair.iter().all(|byte| !byte.is_ascii())));
+    let count = |is: fn(&u8) -> bool| names.clone().flatten().filter(|byte| is(byte)).count();
+    let stray = count(|byte| !byte.is_ascii());
+    !has_run && count(u8::is_ascii_alphabetic) >= stray.saturating_mul(3)
+}
+
+/// Whether a byte is a letter in code page 437, or ASCII. In the Latin sets of today most of these
+/// are punctuation.
+const fn is_437_letter(byte: u8) -> bool {
+    matches!(byte, 0..=0x9A | 0xA0..=0xA5 | 0xE1)
 }
 
 impl fmt::Display for Coding {

@@ -69,7 +69,7 @@ impl UdfVolume {
         let mut address = first;
         let max = self.disc.limits().indirections;
         for _ in 0..max {
-            let icb = self.entry_at(address)?;
+            let icb = self.entry_at(address, Icb::parse)?;
             let replaced_by = match icb.may_be_replaced {
                 true => self.block(address.next(), Copy::Main).ok(),
                 false => None,
@@ -88,10 +88,14 @@ impl UdfVolume {
     }
 
     /// The file entry at an address; where it is damaged and has a mirror, that one.
-    fn entry_at(&self, address: Address) -> Result<Icb> {
+    fn entry_at(
+        &self,
+        address: Address,
+        parse: impl Fn(&[u8], u64, Address) -> Result<Icb>,
+    ) -> Result<Icb> {
         let parse = |copy: Copy| {
             let (at, block) = self.block(address, copy)?;
-            Icb::parse(&block, at, address)
+            parse(&block, at, address)
         };
         let main = parse(Copy::Main);
         let is_good = main.as_ref().is_ok_and(|icb| icb.is_sound);
@@ -110,8 +114,9 @@ impl UdfVolume {
     /// The entry of a stream directory, which is of a type of its own (ECMA-167 4/14.6.6).
     pub(super) fn stream_directory(&self, address: Address) -> Result<Icb> {
         const STREAM_DIRECTORY: u8 = 13;
-        let (at, block) = self.block(address, Copy::Main)?;
-        Icb::parse_system(&block, at, address, &[STREAM_DIRECTORY])
+        self.entry_at(address, |block, at, address| {
+            Icb::parse_system(block, at, address, &[STREAM_DIRECTORY])
+        })
     }
 
     pub(super) fn note_mirror(&self, what: &str) {

@@ -190,7 +190,7 @@ impl Tally {
     }
 }
 
-fn doors() -> Vec<Door> {
+pub(crate) fn doors() -> Vec<Door> {
     let mut doors = vec![Door::Library, Door::Extract];
     if program::can_mount() {
         doors.push(Door::Mount);
