@@ -98,7 +98,8 @@ impl Candidate {
 /// The view to show and why. Nothing if there is none at all.
 ///
 /// Views that are empty or a stub yield to one that holds more. Of the ISO 9660 family the richest
-/// names win: Rock Ridge, Joliet, ISO 9660:1999, plain. UDF is shown before them unless its root holds less.
+/// names win: Rock Ridge, Joliet, ISO 9660:1999, plain. UDF is shown before them unless its root
+/// holds less.
 pub(crate) fn choose(candidates: &[Candidate]) -> Option<(View, String)> {
     let most = candidates.iter().map(|c| c.entries).max()?;
     let is_worth = |c: &&Candidate| c.entries == most || !(c.entries == 0 || c.is_stub());

@@ -1,6 +1,7 @@
 //! The project's own commands, one door for all: `cargo xtask check`, `cargo xtask tidy`.
 //! Runs cargo and reads the tree; changes nothing.
 
+mod formats;
 mod tidy;
 
 use std::path::{Path, PathBuf};

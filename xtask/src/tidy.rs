@@ -7,13 +7,27 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::formats;
+
 const MAX_FILE_LINES: usize = 600;
 const MAX_FUNCTION_LINES: usize = 70;
 const MAX_WIDTH: usize = 100;
 
 /// Standards whose clauses layouts cite.
-const STANDARDS: [&str; 7] =
-    ["ECMA-119", "ECMA-167", "UDF ", "SUSP ", "RRIP ", "El Torito", "zisofs format"];
+const STANDARDS: [&str; 12] = [
+    "ECMA-119",
+    "ECMA-167",
+    "UDF ",
+    "SUSP ",
+    "RRIP ",
+    "El Torito",
+    "zisofs format",
+    "High Sierra",
+    "Inside Macintosh",
+    "TN1150",
+    "UEFI ",
+    "FAT ",
+];
 
 /// Crates that must not be anywhere below the core, and those it must not use itself. (memmap2
 /// brings libc in on Unix; the core calls none of it.)
@@ -29,6 +43,7 @@ pub fn run(root: &Path) -> Result<()> {
     }
     check_dependencies(root, &mut complaints)?;
     check_named_paths(root, &mut complaints)?;
+    formats::check(root, &sources(root)?, &mut complaints)?;
     for complaint in &complaints {
         println!("tidy: {complaint}");
     }
@@ -139,7 +154,9 @@ fn check_named_paths(root: &Path, complaints: &mut Vec<String>) -> Result<()> {
         for quoted in text.split('`').skip(1).step_by(2) {
             let is_path = quoted.contains('/')
                 && quoted.chars().all(|c| c.is_ascii_alphanumeric() || "/._-".contains(c))
-                && !quoted.starts_with(['/', '.', '~']);
+                && !quoted.starts_with(['/', '.', '~'])
+                // What a build leaves there is no file of the repository.
+                && !quoted.starts_with("target/");
             if is_path && !root.join(quoted).exists() {
                 complaints.push(format!("{document} names {quoted}, which is not there"));
             }

@@ -96,8 +96,9 @@ impl Flavour {
     }
 
     /// A recorded name as UTF-8. HFS+ records characters taken apart (TN1150, "Unicode
-    /// Subtleties"); they are put together, as everywhere but on the Macintosh. What separates path components here may stand in a name there,
-    /// and the other way round: `/` and `:` change places, as on macOS.
+    /// Subtleties"); they are put together, as everywhere but on the Macintosh. What separates path
+    /// components here may stand in a name there, and the other way round: `/` and `:` change
+    /// places, as on macOS.
     pub(super) fn name(self, recorded: &[u8]) -> Vec<u8> {
         let decoded = match self {
             Self::Hfs => MACINTOSH.decode_without_bom_handling(recorded).0.into_owned().into(),

@@ -27,8 +27,8 @@ const DISC_SECTOR_BYTES: u64 = 2048;
 /// before with larger blocks may still carry the anchors of that time.
 const SECTOR_BYTES: [u64; 7] = [512, 1024, DISC_SECTOR_BYTES, 4096, 8192, 16384, 32768];
 
-/// Looks for an anchor of the session that begins at a byte, at its block 256, N - 256, N - 1 and 512. The tag's own location tells a real
-/// anchor from one seen with the wrong size of block.
+/// Looks for an anchor of the session that begins at a byte, at its block 256, N - 256, N - 1 and
+/// 512. The tag's own location tells a real anchor from one seen with the wrong size of block.
 ///
 /// All sizes are tried where `step`, the distance of recognition descriptors, is known, those that
 /// fit it first; where UDF is not announced and `is_iso` says what the disc is, only the size of

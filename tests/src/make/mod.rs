@@ -2,9 +2,11 @@
 //! other programs shows. `discs` names them all, so that other programs can be asked about them.
 
 pub mod hfs;
+pub mod iso;
 pub mod sierra;
 pub mod udf;
 
+use iso::{File, Oddities};
 use udf::{Entry, Layout};
 
 /// Bytes that depend on nothing but a number, `len` of them.
@@ -63,6 +65,31 @@ pub fn hfs_forks() -> (Vec<u8>, Vec<u8>) {
     (bytes(7, 9 * 1024 - 100), bytes(8, 1500))
 }
 
+/// The files of the ISO 9660 discs, one oddity each.
+pub fn iso_files() -> Vec<File> {
+    let file = File::new;
+    vec![
+        file("PLAIN.BIN;1", bytes(20, 5000)),
+        File { flags: 4, ..file("FORK.BIN;1", bytes(21, 900)) },
+        file("FORK.BIN;1", bytes(22, 3000)),
+        File { flags: 1, ..file("HIDDEN.TXT;1", b"hidden\r\n".to_vec()) },
+        File { attribute_blocks: 1, ..file("XAR.BIN;1", bytes(23, 3000)) },
+        File { is_nowhere: true, ..file("EMPTY.TXT;1", Vec::new()) },
+        File { disagrees: true, ..file("BOTH.BIN;1", bytes(24, 700)) },
+        file("SAME.TXT;2", b"second\r\n".to_vec()),
+        file("SAME.TXT;1", b"first\r\n".to_vec()),
+    ]
+}
+
+/// Interleaved files, which the kernel's driver does not read.
+pub fn interleaved_files() -> Vec<File> {
+    let data = bytes(25, 20_001);
+    vec![
+        File { interleave: Some((2, 3)), ..File::new("LEAVES.BIN;1", data.clone()) },
+        File { interleave: Some((2, 1)), attribute_blocks: 1, ..File::new("LEAVEX.BIN;1", data) },
+    ]
+}
+
 /// All discs by their names.
 pub fn discs() -> Vec<(&'static str, Vec<u8>)> {
     let (readme, note) = sierra_files();
@@ -72,6 +99,15 @@ pub fn discs() -> Vec<(&'static str, Vec<u8>)> {
         ("udf-plain", udf(Layout::Plain)),
         ("udf-metadata", udf(Layout::Metadata)),
         ("udf-virtual", udf(Layout::Virtual)),
+        ("iso-512", iso::write(Oddities { block: 512, padding: 0, version: 1 }, &iso_files())),
+        (
+            "iso-1024-padded",
+            iso::write(Oddities { block: 1024, padding: 2, version: 2 }, &iso_files()),
+        ),
+        (
+            "iso-interleaved",
+            iso::write(Oddities { block: 2048, padding: 0, version: 1 }, &interleaved_files()),
+        ),
         ("high-sierra", sierra::write(&readme, &note)),
         ("hfs-forks", hfs::write(&data, &resource)),
     ]
