@@ -139,7 +139,9 @@ fn reason(chosen: &Candidate, candidates: &[Candidate]) -> String {
 /// Why `chosen` is shown and not `other`.
 fn describe(chosen: &Candidate, other: &Candidate) -> String {
     let name = other.view;
-    if other.entries == 0 && chosen.entries > 0 {
+    if name == View::Hfs {
+        format!("{name} is the Macintosh side")
+    } else if other.entries == 0 && chosen.entries > 0 {
         format!("{name} is empty")
     } else if other.is_stub() && other.entries < chosen.entries {
         format!("{name} is a stub of {} against {}", count(other.entries), count(chosen.entries))
