@@ -334,21 +334,11 @@ impl Volume for HfsVolume {
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
         let item = self.item(node)?;
-        match item.kind {
-            FileKind::Regular if item.is_compressed && item.data.bytes == 0 => {
-                Err(site(node.position()).unsupported("files compressed by HFS+"))
-            }
-            FileKind::Regular => {
-                let extents = self.extents_of(item.id, DATA_FORK, &item.data)?;
-                Ok(Arc::new(Data::Plain(extents)))
-            }
-            FileKind::Directory => Err(Error::IsDirectory),
-            FileKind::Symlink
-            | FileKind::BlockDevice
-            | FileKind::CharDevice
-            | FileKind::Fifo
-            | FileKind::Socket => Err(Error::NotRegular),
+        item.kind.has_bytes()?;
+        if item.is_compressed && item.data.bytes == 0 {
+            return Err(site(node.position()).unsupported("files compressed by HFS+"));
         }
+        Ok(Arc::new(Data::Plain(self.extents_of(item.id, DATA_FORK, &item.data)?)))
     }
 
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {

@@ -356,6 +356,19 @@ mod tests {
     }
 
     #[test]
+    fn apple_gives_type_creator_and_flags_with_a_system_id_where_the_version_would_be() {
+        for (signature, version, want) in
+            [(b"AA", 2, true), (b"AA", 1, false), (b"BA", 6, true), (b"BA", 2, false)]
+        {
+            let mut rock_ridge = RockRidge::default();
+            let entry = Entry { signature: *signature, version, data: b"TEXTttxt\x01\0" };
+            rock_ridge.take(entry, &Limits::default());
+            let want = want.then(|| b"TEXTttxt\x01\0".to_vec());
+            assert_eq!(rock_ridge.finder_info, want, "{signature:?} {version}");
+        }
+    }
+
+    #[test]
     fn entries_too_short_for_their_fields_and_unknown_ones_say_nothing() {
         let entries: Vec<_> =
             [b"PX", b"PN", b"CL", b"PL", b"TF", b"ZF", b"AA", b"XY"].map(|s| (s, &b"x"[..])).into();

@@ -312,24 +312,15 @@ impl Volume for IsoVolume {
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
         self.files.get_or_make(node, || {
             let file = self.file(node)?;
-            match file.kind {
-                FileKind::Regular if file.rock_ridge.sparse => {
-                    Err(file.site.unsupported("sparse files of Rock Ridge"))
-                }
-                FileKind::Regular => match file.rock_ridge.compressed {
-                    None => Ok(Arc::new(Data::Plain(file.extents))),
-                    Some(told) => {
-                        let zisofs = Zisofs::open(&self.disc, file.extents, told, file.site)?;
-                        Ok(Arc::new(Data::Decoded(Box::new(zisofs))))
-                    }
-                },
-                FileKind::Directory => Err(Error::IsDirectory),
-                FileKind::Symlink
-                | FileKind::BlockDevice
-                | FileKind::CharDevice
-                | FileKind::Fifo
-                | FileKind::Socket => Err(Error::NotRegular),
+            file.kind.has_bytes()?;
+            if file.rock_ridge.sparse {
+                return Err(file.site.unsupported("sparse files of Rock Ridge"));
             }
+            let Some(told) = file.rock_ridge.compressed else {
+                return Ok(Arc::new(Data::Plain(file.extents)));
+            };
+            let zisofs = Zisofs::open(&self.disc, file.extents, told, file.site)?;
+            Ok(Arc::new(Data::Decoded(Box::new(zisofs))))
         })
     }
 

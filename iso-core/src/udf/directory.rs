@@ -17,6 +17,8 @@ pub(super) struct Identifier<'a> {
     pub(super) name: &'a [u8],
     /// Bytes from the start of the directory.
     pub(super) offset: usize,
+    /// Whether the CRC fits.
+    pub(super) is_sound: bool,
 }
 
 /// The entries in the bytes of a directory. After a damaged one the next that can be recognised
@@ -64,6 +66,7 @@ impl<'a> Identifiers<'a> {
             icb: head.icb,
             name,
             offset: self.pos,
+            is_sound: tag::parse(rest).is_some_and(|tag| tag::crc_is_right(&tag, rest)),
         };
         Ok((identifier, len))
     }

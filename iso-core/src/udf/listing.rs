@@ -16,7 +16,9 @@ impl UdfVolume {
     pub(super) fn dir_bytes(&self, icb: &Icb, place: Site) -> Result<Vec<u8>> {
         let max = self.disc.limits().directory_bytes;
         let read = |copy: Copy| self.small_file(icb, copy, max, "bytes in one directory");
-        let is_good = |bytes: &Vec<u8>| Identifiers::new(bytes, place).all(|entry| entry.is_ok());
+        let is_good = |bytes: &Vec<u8>| {
+            Identifiers::new(bytes, place).all(|entry| entry.is_ok_and(|entry| entry.is_sound))
+        };
         let main = read(Copy::Main);
         if main.as_ref().is_ok_and(is_good) || !self.partitions.has_mirror(icb.address) {
             return main;
@@ -53,6 +55,10 @@ impl UdfVolume {
                     continue;
                 }
             };
+            if !entry.is_sound {
+                let error = place.corrupt("the CRC of an identifier in it is wrong");
+                self.disc.findings().note_error("it is used all the same", &error);
+            }
             let skipped = Characteristics::PARENT | Characteristics::DELETED;
             if entry.characteristics.intersects(skipped) {
                 continue;

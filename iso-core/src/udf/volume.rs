@@ -229,18 +229,9 @@ impl Volume for UdfVolume {
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
         self.files.get_or_make(node, || {
             let icb = self.icb(node)?;
-            match icb.kind {
-                FileKind::Regular => {
-                    allocation::extents(&self.disc, &self.partitions, &icb, Copy::Main)
-                        .map(|extents| Arc::new(Data::Plain(extents)))
-                }
-                FileKind::Directory => Err(Error::IsDirectory),
-                FileKind::Symlink
-                | FileKind::BlockDevice
-                | FileKind::CharDevice
-                | FileKind::Fifo
-                | FileKind::Socket => Err(Error::NotRegular),
-            }
+            icb.kind.has_bytes()?;
+            let extents = allocation::extents(&self.disc, &self.partitions, &icb, Copy::Main)?;
+            Ok(Arc::new(Data::Plain(extents)))
         })
     }
 

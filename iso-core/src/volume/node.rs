@@ -1,6 +1,7 @@
 //! Nodes: their numbers, which are places on the disc, and what is recorded of them.
 //! Plain values; reads nothing.
 
+use crate::error::{Error, Result};
 use crate::time::Timestamp;
 
 /// The number of a file or directory: the byte position of its directory record or ICB, by 32.
@@ -73,6 +74,20 @@ impl FileKind {
             0o140_000 => Self::Socket,
             _ => return None,
         })
+    }
+
+    /// Whether a node of this kind has bytes to be read.
+    ///
+    /// # Errors
+    /// `IsDirectory`, or `NotRegular` for links and devices.
+    pub const fn has_bytes(self) -> Result<()> {
+        match self {
+            Self::Regular => Ok(()),
+            Self::Directory => Err(Error::IsDirectory),
+            Self::Symlink | Self::BlockDevice | Self::CharDevice | Self::Fifo | Self::Socket => {
+                Err(Error::NotRegular)
+            }
+        }
     }
 
     /// One letter, as `find -type` and `ls -l` use it (`-` is `f` here).

@@ -36,7 +36,7 @@ fn boot_disc(session: &Session) -> Result<(Vec<u8>, Vec<u8>)> {
     command.arg(session.path("boot.iso"));
     command.args(["-b", "loader.bin", "-no-emul-boot", "-boot-load-size", "4"]);
     command.args(["-boot-info-table", "-eltorito-alt-boot", "-e", "efi.img", "-no-emul-boot"]);
-    ensure!(command.arg(&tree).status().context("xorriso")?.success());
+    ensure!(command.arg(&tree).output().context("xorriso")?.status.success());
     // xorriso writes a table into the loader (bytes 8 to 63).
     let loader = session.run(&["cat", "boot.iso", "loader.bin"])?.bytes;
     Ok((loader, fat))
@@ -165,7 +165,7 @@ fn disc_with_names(session: &Session, image: &Path, names: &[Vec<u8>]) -> Result
     let mut command = Command::new("xorriso");
     command.args(["-report_about", "SORRY", "-as", "mkisofs", "-R"]);
     command.args(["-input-charset", "iso-8859-1", "-output-charset", "iso-8859-1", "-o"]);
-    ensure!(command.arg(image).arg(&tree).status().context("xorriso")?.success());
+    ensure!(command.arg(image).arg(&tree).output().context("xorriso")?.status.success());
     Ok(())
 }
 
@@ -248,6 +248,45 @@ fn posix_acls_and_user_attributes_come_from_the_disc() -> Result<()> {
     assert_eq!(acl[12..20], [2, 0, 7, 0, 0xE8, 3, 0, 0]);
     assert!(get("cap", "security.capability").is_err(), "a stranger's disc gives no privileges");
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    Ok(())
+}
+
+#[test]
+fn sessions_and_partitions_of_discs_by_others_are_found() -> Result<()> {
+    let session = Session::new()?;
+    let info = |folder: &Path, name: &str, wanted: &str| -> Result<Value> {
+        let disc = corpus::unpack(&folder.join(name))?;
+        let image = disc.path.to_str().context("a path of ours")?;
+        let ended = session.run(&["info", "--json", "--session", wanted, image])?;
+        serde_json::from_str(&ended.out).with_context(|| ended.err)
+    };
+    let places = |info: &Value| -> Vec<u64> {
+        let sessions = info["sessions"].as_array().cloned().unwrap_or_default();
+        sessions.iter().filter_map(|session| Some(session["at"].as_u64()? / 2048)).collect()
+    };
+    if let Some(folder) = corpus::shared_set("oracle-dev")? {
+        let found = info(&folder, "iso/x-multisession.iso.zst", "last")?;
+        assert_eq!(places(&found), [32, 160, 256]);
+        let found = info(&folder, "iso/x-appended.iso.zst", "last")?;
+        let names: Vec<&str> = found["partitions"]
+            .as_array()
+            .context("partitions")?
+            .iter()
+            .filter(|partition| partition["scheme"] == "GPT")
+            .filter_map(|partition| partition["name"]["name"].as_str())
+            .collect();
+        assert_eq!(names, ["Gap0", "Appended2", "Gap1"]);
+    }
+    if let Some(folder) = corpus::shared_set("foreign-dev")? {
+        let name = "util-linux/udf-multi-0-320-640-mkudffs.img.zst";
+        for (wanted, label) in
+            [("first", "first session"), ("2", "second session"), ("last", "third session")]
+        {
+            let found = info(&folder, name, wanted)?;
+            assert_eq!(places(&found), [0, 320, 640]);
+            assert_eq!(found["label"]["name"], label);
+        }
+    }
     Ok(())
 }
 
