@@ -105,6 +105,19 @@ mkudffs -m hd -b 2048 -r 2.01 -l "UDF LARGE" --uuid 0123456789abcdef "$work/udf-
 "$oracle" exec --rw "$work/udf-large.udf" "$work/large.sh" > /dev/null
 golden udf-large.udf
 
+# Compressed files, in blocks that the last one does not fill; one of a size below zisofs' interest.
+mkdir "$work/packed"; bytes z 300001 > "$work/packed/random.bin"
+{ yes 'the same line again and again' || true; } | head -c 200000 > "$work/packed/text.txt"
+head -c 100000 /dev/zero > "$work/packed/zeros.bin"; echo short > "$work/packed/short.txt"; clock "$work/packed"
+xorriso -report_about SORRY -outdev "$work/zisofs.iso" -volid ZISOFS -map "$work/packed" / \
+    -set_filter_r --zisofs / -- -commit; golden zisofs.iso
+
+# A hybrid disc with an HFS+ side.
+xorriso -report_about SORRY -as mkisofs -R -hfsplus -V HYBRID -o "$work/hfsplus.iso" "$work/uni"
+"$oracle" "$work/hfsplus.iso" --case hfsplus > "$work/hfsplus.jsonl"
+golden hfsplus.iso
+sed -E 's/,"dmesg": \[[^]]*\]//; s/, "blkid": \{.*\}\}$/}/' "$work/hfsplus.jsonl" >> hfsplus.iso.manifest.jsonl
+
 # Three sessions, each with the tree of what is left by then; `sbsector` mounts the one asked for.
 multi=$work/multisession.iso
 for n in 1 2 3; do

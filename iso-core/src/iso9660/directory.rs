@@ -3,7 +3,7 @@
 
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
-use super::name::{joliet_name, plain_name};
+use super::name::{enhanced_name, joliet_name, plain_name};
 use super::record::{Form, Record, Records};
 use super::rrip::RockRidge;
 use super::volume::{IsoVolume, NameStyle, kind};
@@ -169,13 +169,10 @@ impl IsoVolume {
                 name
             }
             (NameStyle::Joliet, _) => joliet_name(record.identifier),
-            (
-                NameStyle::Plain
-                | NameStyle::RockRidge
-                | NameStyle::Enhanced
-                | NameStyle::HighSierra,
-                _,
-            ) => plain_name(record.identifier),
+            (NameStyle::Enhanced, _) => enhanced_name(record.identifier),
+            (NameStyle::Plain | NameStyle::RockRidge | NameStyle::HighSierra, _) => {
+                plain_name(record.identifier)
+            }
         }
     }
 

@@ -15,6 +15,17 @@ pub(super) fn plain_name(identifier: &[u8]) -> Vec<u8> {
     name
 }
 
+/// The name of an identifier of an enhanced tree, where dots mean nothing. A version number is not
+/// part of one either, but some writers record it.
+pub(super) fn enhanced_name(identifier: &[u8]) -> Vec<u8> {
+    if without_version(identifier).len() < identifier.len() {
+        return plain_name(identifier);
+    }
+    let mut name = identifier.to_vec();
+    make_component(&mut name);
+    name
+}
+
 /// The name of an identifier of a Joliet tree. Windows drops dots at the end, and so do we.
 pub(super) fn joliet_name(identifier: &[u8]) -> Vec<u8> {
     let decoded = decode_utf16_be(identifier);
@@ -58,6 +69,15 @@ mod tests {
         ] {
             let name = plain_name(identifier.as_bytes());
             assert_eq!(String::from_utf8_lossy(&name), want, "{identifier}");
+        }
+    }
+
+    #[test]
+    fn enhanced_names_keep_their_dots_unless_a_version_follows() {
+        for (identifier, want) in
+            [("trailing.", "trailing."), ("EMPTY.;1", "EMPTY"), ("a;b", "a;b"), (".", "_")]
+        {
+            assert_eq!(enhanced_name(identifier.as_bytes()), want.as_bytes());
         }
     }
 

@@ -93,10 +93,16 @@ const ROWS: &[Row] = &[
         why: "the kernel drops entries: an empty name ends its listing, long links fail",
     },
     Row {
+        images: &["hfsplus"],
+        view: Some(View::Hfs),
+        line: &["\\xf0", "not in the golden tree"],
+        why: "the kernel drops names with surrogate pairs on HFS+",
+    },
+    Row {
         images: &["x-hfsplus"],
         view: Some(View::Hfs),
         line: &["u/", "golden tree"],
-        why: "the kernel drops names with surrogate pairs, and composes by an old Unicode table",
+        why: "the kernel composes names of HFS+ by an old Unicode table",
     },
     Row {
         images: &["x-hfsplus"],

@@ -5,9 +5,12 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
+use iso_core::volume::Presentation;
+use iso_core::{Image, Limits, View, source};
 use isodrive_tests::corpus;
 use isodrive_tests::make::bytes;
 use isodrive_tests::program::{Session, can_mount};
+use isodrive_tests::tree::Tree;
 use serde_json::Value;
 
 /// A FAT boot sector that says how many sectors of 512 bytes the volume has.
@@ -291,6 +294,29 @@ fn sessions_and_partitions_of_discs_by_others_are_found() -> Result<()> {
 }
 
 #[test]
+fn the_enhanced_tree_has_the_long_names_that_its_writer_gave() -> Result<()> {
+    let Some(folder) = corpus::shared_set("oracle-dev")? else { return Ok(()) };
+    let disc = corpus::unpack(&folder.join("iso/x-l4.iso.zst"))?;
+    let image = Image::open(source::open_path(&disc.path)?, Limits::default())?;
+    let tree = |view: View| -> Result<Tree> {
+        let volume = image.choose(Some(view))?.volume;
+        Tree::of_volume(&*volume, &Presentation::default())
+    };
+    let (long, posix) = (tree(View::Enhanced)?, tree(View::RockRidge)?);
+    // The kernel shows the names of Rock Ridge, and `golden` compares them. Identifiers have 207
+    // characters at most, and end where a version would begin.
+    let fits = |path: &[u8]| path.len() <= 207 && !path.contains(&b';');
+    let mut compared = 0;
+    for (path, want) in posix.entries.iter().filter(|(path, _)| fits(path)) {
+        let got = long.entries.get(path).with_context(|| path.escape_ascii().to_string())?;
+        assert_eq!((got.kind, &got.sha256), (want.kind, &want.sha256), "{}", path.escape_ascii());
+        compared += 1;
+    }
+    assert!(compared > 25, "only {compared} names");
+    Ok(())
+}
+
+#[test]
 fn zisofs_of_version_2_gives_the_files_that_version_1_gives() -> Result<()> {
     let Some(folder) = corpus::shared_set("oracle-dev")? else { return Ok(()) };
     let session = Session::new()?;
@@ -302,7 +328,7 @@ fn zisofs_of_version_2_gives_the_files_that_version_1_gives() -> Result<()> {
         let arguments = ["extract", "-C", to.context("a path")?, image.context("a path")?];
         let ended = session.run(&arguments)?;
         assert_eq!(ended.code, 0, "{}", ended.err);
-        let tree = isodrive_tests::tree::Tree::of_folder(&out)?;
+        let tree = Tree::of_folder(&out)?;
         let digests: Vec<_> =
             tree.entries.into_iter().map(|(path, e)| (path, e.size, e.sha256)).collect();
         trees.push(digests);
