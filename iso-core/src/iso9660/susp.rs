@@ -188,6 +188,19 @@ mod tests {
         assert_eq!(without_xa(b"SP\x07\x01\xbe\xef\0"), b"SP\x07\x01\xbe\xef\0");
     }
 
+    #[test]
+    fn an_xa_record_is_known_by_its_signature() {
+        let xa = b"\0\0\0\0\x0d\x55XA\0\0\0\0\0\0";
+        for (area, want) in [(&xa[..], Some(&xa[..])), (&xa[..13], None), (b"RR", None)] {
+            let mut bytes = vec![0u8; 34];
+            bytes.extend(area);
+            bytes[0] = u8::try_from(bytes.len()).unwrap();
+            bytes[32] = 1;
+            let record = Record::parse(&bytes, 0, Form::Iso9660).unwrap();
+            assert_eq!(xa_record(&record), want, "{area:?}");
+        }
+    }
+
     /// The signatures of all entries of a record with this system use area, on a disc of 4 KiB.
     fn walk(system_use: &[u8], disc: &[u8]) -> (Vec<[u8; 2]>, Vec<String>) {
         let mut bytes = disc.to_vec();

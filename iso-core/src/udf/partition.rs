@@ -177,19 +177,21 @@ impl Partitions {
         self.block_bytes
     }
 
-    /// Where the last partition ends, in bytes.
-    pub(super) fn end(&self) -> u64 {
-        let ends = self.maps.iter().map(|map| match map {
-            Map::Plain(plain) | Map::Sparable(plain, _) => {
-                plain.start_at.saturating_add(plain.blocks.saturating_mul(self.block_bytes))
+    /// Where the last partition ends, in bytes; nothing on write-once media, where its length says
+    /// what there is room for, and nothing of what was written.
+    pub(super) fn end(&self) -> Option<u64> {
+        let mut last = 0;
+        for map in &self.maps {
+            match map {
+                Map::Plain(plain) | Map::Sparable(plain, _) => {
+                    let len = plain.blocks.saturating_mul(self.block_bytes);
+                    last = plain.start_at.saturating_add(len).max(last);
+                }
+                Map::Virtual(..) => return None,
+                Map::Metadata { .. } | Map::Unread => {}
             }
-            // What a write-once medium has room for says nothing of what was written.
-            Map::Virtual(..) | Map::Metadata { .. } | Map::Unread => 0,
-        });
-        if self.maps.iter().any(|map| matches!(map, Map::Virtual(..))) {
-            return 0;
         }
-        ends.max().unwrap_or(0)
+        Some(last)
     }
 
     /// The map of the partition, of those that lie on the medium, that has a number.

@@ -43,7 +43,7 @@ impl UdfVolume {
         }
         let partitions =
             Partitions::read(&disc, logical, maps, &sequence, anchor.sector_bytes, place)?;
-        let facts = facts(&sequence, logical, &partitions);
+        let facts = facts(&disc, &sequence, logical, &partitions);
         let root = root_icb(&disc, &partitions, logical)?;
         let volume = Self {
             facts,
@@ -301,7 +301,12 @@ fn root_icb(disc: &Disc, partitions: &Partitions, logical: &LogicalDescriptor) -
     })
 }
 
-fn facts(sequence: &Sequence, logical: &LogicalDescriptor, partitions: &Partitions) -> Facts {
+fn facts(
+    disc: &Disc,
+    sequence: &Sequence,
+    logical: &LogicalDescriptor,
+    partitions: &Partitions,
+) -> Facts {
     let suffix = logical.domain.suffix;
     let [low, high, ..] = suffix;
     let primary = sequence.primary();
@@ -310,7 +315,7 @@ fn facts(sequence: &Sequence, logical: &LogicalDescriptor, partitions: &Partitio
         system: format!("UDF {high:x}.{low:02x}"),
         label: decode_dstring(&logical.volume),
         block_bytes: logical.block_bytes.get(),
-        volume_bytes: partitions.end(),
+        volume_bytes: partitions.end().unwrap_or(disc.len()),
         created: primary.and_then(|p| p.recorded.timestamp()),
         publisher: Vec::new(),
         application: application.unwrap_or_default(),

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 use iso_core::source::testing::Counting;
 use iso_core::volume::{Presentation, Volume, resolve};
-use iso_core::{Image, Limits};
+use iso_core::{Image, Limits, View};
 use isodrive_tests::compare::{Fields, differences};
 use isodrive_tests::make::udf::{self, Entry, Layout};
 use isodrive_tests::make::{self, FINDER_INFO, bytes, discs, hfs_forks, udf_entries};
@@ -229,6 +229,29 @@ fn listing_a_udf_directory_reads_no_file_entry() -> Result<()> {
     }
     let volume = open(blank)?.choose(None)?.volume;
     assert_eq!(volume.read_dir(volume.root())?.len(), 90);
+    Ok(())
+}
+
+#[test]
+fn hfs_plus_in_a_wrapper_of_hfs_is_found() -> Result<()> {
+    let disc = corpus::unpack(&corpus::repository().join("tests/corpus/hfsplus.iso.zst"))?;
+    let hybrid = fs::read(&disc.path)?;
+    // The header of HFS+ stands 1024 bytes into its volume (TN1150).
+    let header = hybrid.windows(4).position(|window| window == b"H+\0\x04").context("a header")?;
+    let mut wrapped = vec![0; 65_536];
+    wrapped[1024..1026].copy_from_slice(b"BD");
+    wrapped[1044..1048].copy_from_slice(&4096u32.to_be_bytes());
+    wrapped[1052..1054].copy_from_slice(&32u16.to_be_bytes());
+    wrapped[1148..1154].copy_from_slice(b"H+\0\x0c\0\x40");
+    wrapped.extend(&hybrid[header - 1024..]);
+    let show = Presentation::default();
+    let tree = |bytes: Vec<u8>| -> Result<Tree> {
+        Tree::of_volume(&*open(bytes)?.choose(Some(View::Hfs))?.volume, &show)
+    };
+    let (got, want) = (tree(wrapped)?, tree(hybrid)?);
+    let fields = Fields { permissions: true, times: true, directory_sizes: true };
+    assert_eq!(differences(&got, &want, fields), [""; 0]);
+    assert!(want.entries.len() > 10);
     Ok(())
 }
 
