@@ -11,7 +11,7 @@ use crate::foreign;
 use crate::hfs::{HfsVolume, find_volume};
 use crate::iso9660::{DescriptorSet, IsoVolume, NameStyle, TreeDescriptor};
 use crate::limits::Limits;
-use crate::session::{Session, SessionChoice, find_sessions};
+use crate::session::{Session, SessionChoice, by_tables, find_sessions};
 use crate::source::Source;
 use crate::text::Charset;
 use crate::udf::{UdfVolume, find_anchor, recognition_step};
@@ -83,6 +83,10 @@ impl Image {
     pub fn open_with(source: Box<dyn Source>, limits: Limits, options: &Options) -> Result<Self> {
         let disc = Arc::new(Disc::new(source, limits));
         let (sessions, unread) = find_sessions(&disc);
+        let sessions = match sessions.as_slice() {
+            [only] => by_tables(sessions.clone(), &tables(&disc, only.at)),
+            _ => sessions,
+        };
         // An older session must not pass for the last one.
         if let Some(error) = unread {
             if options.session == SessionChoice::Last {
@@ -151,7 +155,7 @@ impl Image {
         if step.is_none() {
             self.disc.findings().note("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
         }
-        match UdfVolume::open(self.disc.clone(), &anchor) {
+        match UdfVolume::open(self.disc.clone(), &anchor, self.session.table_at) {
             Ok(volume) => self.add(View::Udf, Arc::new(volume), true),
             Err(error) => self.refuse(View::Udf, error),
         }
@@ -379,6 +383,16 @@ impl Image {
         let missing = claimed.checked_sub(self.disc.len()).filter(|missing| *missing > 0)?;
         Some((missing, claimed))
     }
+}
+
+/// The virtual allocation tables of the UDF volume of a session, the oldest first; none on other
+/// media, or where there is no such volume.
+fn tables(disc: &Arc<Disc>, session_at: u64) -> Vec<u64> {
+    let Some(step) = recognition_step(disc, session_at) else { return Vec::new() };
+    let anchor = find_anchor(disc, session_at, Some(step), false);
+    let Ok(Some(anchor)) = anchor else { return Vec::new() };
+    let volume = UdfVolume::open(disc.clone(), &anchor, None);
+    volume.map(|volume| volume.tables().to_vec()).unwrap_or_default()
 }
 
 /// The session that was asked for.

@@ -14,6 +14,9 @@ pub struct Session {
     pub number: u32,
     /// Byte at which it begins.
     pub at: u64,
+    /// On write-once UDF media that were added to in place, byte of the ICB of the virtual
+    /// allocation table that shows what there was then (UDF 2.60 2.2.11).
+    pub table_at: Option<u64>,
 }
 
 /// Which session of a disc is wanted.
@@ -48,9 +51,22 @@ pub(crate) fn find_sessions(disc: &Disc) -> (Vec<Session>, Option<Error>) {
     let mut starts = vec![0];
     let unread = find_starts(disc, &mut starts).err();
     let numbered = (1u32..).zip(starts);
-    let session =
-        |(number, start): (u32, u64)| Session { number, at: start.saturating_mul(SECTOR_BYTES) };
+    let session = |(number, start): (u32, u64)| {
+        let at = start.saturating_mul(SECTOR_BYTES);
+        Session { number, at, table_at: None }
+    };
     (numbered.map(session).collect(), unread)
+}
+
+/// The sessions of a volume that was added to in place, by the tables it has had; those given
+/// where it has had no other.
+pub(crate) fn by_tables(sessions: Vec<Session>, tables: &[u64]) -> Vec<Session> {
+    let [only] = sessions.as_slice() else { return sessions };
+    if tables.len() < 2 {
+        return sessions;
+    }
+    let numbered = (1u32..).zip(tables);
+    numbered.map(|(number, at)| Session { number, table_at: Some(*at), ..*only }).collect()
 }
 
 /// Adds the sectors at which sessions begin.

@@ -43,6 +43,8 @@ struct FindingsReport {
 struct SessionReport {
     number: u32,
     at: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    table_at: Option<u64>,
     shown: bool,
 }
 
@@ -148,6 +150,7 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
     let sessions = image.sessions().iter().map(|session| SessionReport {
         number: session.number,
         at: session.at,
+        table_at: session.table_at,
         shown: *session == image.session(),
     });
     Report {
@@ -223,7 +226,11 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
         for session in &report.sessions {
             let label = if session.number == 1 { "Sessions" } else { "" };
             let used = if session.shown { ", used" } else { "" };
-            row(out, label, format!("{} at byte {:#x}{used}", session.number, session.at))?;
+            let place = match session.table_at {
+                Some(table) => format!("allocation table at byte {table:#x}"),
+                None => format!("at byte {:#x}", session.at),
+            };
+            row(out, label, format!("{} {place}{used}", session.number))?;
         }
     }
     for (index, system) in report.systems.iter().enumerate() {

@@ -3,13 +3,14 @@
 
 use zerocopy::FromBytes;
 
+use super::allocation;
 use super::disk::{
     LogicalDescriptor, MapHeader, MetadataMap, NamedMap, PlainMap, SparableMap, VirtualMap,
 };
 use super::icb::{self, Icb};
 use super::sequence::Sequence;
 use super::sparing::Sparing;
-use super::{allocation, virtual_table};
+use super::virtual_table::Finder;
 use crate::cache::Disc;
 use crate::error::{Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
@@ -34,6 +35,8 @@ impl Address {
 pub(super) struct Partitions {
     block_bytes: u64,
     maps: Vec<Map>,
+    /// Where the tables of a virtual partition lie, the oldest first.
+    tables: Vec<u64>,
     site: Site,
 }
 
@@ -77,10 +80,11 @@ impl Partitions {
     pub(super) fn for_tests(start_at: u64) -> Self {
         let plain = Plain { number: 0, start_at, blocks: 1 << 20 };
         let site = Site::new("test", "none", 0);
-        Self { block_bytes: 2048, maps: vec![Map::Plain(plain)], site }
+        Self { block_bytes: 2048, maps: vec![Map::Plain(plain)], tables: Vec::new(), site }
     }
 
-    /// Reads the maps of a logical volume and the tables they need.
+    /// Reads the maps of a logical volume and the tables they need; of virtual allocation tables
+    /// the newest, or the one at `table_at`.
     ///
     /// # Errors
     /// `Unsupported` for partitions of no known kind; `Corrupt` for a map without a partition,
@@ -90,17 +94,18 @@ impl Partitions {
         logical: &LogicalDescriptor,
         maps: &[u8],
         sequence: &Sequence,
-        sector_bytes: u64,
+        (sector_bytes, table_at): (u64, Option<u64>),
         site: Site,
     ) -> Result<Self> {
         let raw = split(logical, maps, disc.limits().partition_maps, site)?;
         let block_bytes = u64::from(logical.block_bytes.get());
-        let reader = Reader { disc, sequence, sector_bytes, block_bytes, site };
+        let reader = Reader { disc, sequence, sector_bytes, block_bytes, table_at, site };
         let physical = raw.iter().map(|map| reader.physical(map)).collect::<Result<_>>()?;
-        let mut partitions = Self { block_bytes, maps: physical, site };
+        let mut partitions = Self { block_bytes, maps: physical, tables: Vec::new(), site };
         for (index, map) in raw.iter().enumerate() {
             if matches!(partitions.maps.get(index), Some(Map::Unread)) {
-                let found = reader.mapped(map, &partitions)?;
+                let (found, tables) = reader.mapped(map, &partitions)?;
+                partitions.tables.extend(tables);
                 if let Some(slot) = partitions.maps.get_mut(index) {
                     *slot = found;
                 }
@@ -170,6 +175,11 @@ impl Partitions {
         self.maps
             .get(usize::from(partition))
             .ok_or(self.site.corrupt("it lacks a partition map that is used"))
+    }
+
+    /// Where the ICBs of the virtual allocation tables lie, the oldest first; none elsewhere.
+    pub(super) fn tables(&self) -> &[u64] {
+        &self.tables
     }
 
     /// Bytes of a logical block.
@@ -262,6 +272,8 @@ struct Reader<'a> {
     sequence: &'a Sequence,
     sector_bytes: u64,
     block_bytes: u64,
+    /// Byte of the ICB of the virtual allocation table to use, if not the newest.
+    table_at: Option<u64>,
     site: Site,
 }
 
@@ -298,16 +310,27 @@ impl Reader<'_> {
     }
 
     /// A map of a partition that lies in another one.
-    fn mapped(&self, map: &[u8], partitions: &Partitions) -> Result<Map> {
+    /// With it, where the tables of a virtual one lie.
+    fn mapped(&self, map: &[u8], partitions: &Partitions) -> Result<(Map, Vec<u64>)> {
         let (base, _) = VirtualMap::ref_from_prefix(map)
             .map_err(|_| self.site.corrupt("a partition map is cut short"))?;
         let (index, plain) = partitions
             .physical(base.partition.get())
             .ok_or(self.site.corrupt("it maps a partition that is not on the medium"))?;
         if Kind::of(map) == Some(Kind::Virtual) {
-            let found = virtual_table::find(self.disc, partitions, index, plain.start_at)?;
-            return Ok(Map::Virtual(plain, found));
+            let finder =
+                Finder { disc: self.disc, partitions, physical: index, start_at: plain.start_at };
+            let table = match self.table_at {
+                Some(at) => finder.at(at)?,
+                None => finder.newest()?,
+            };
+            let tables = finder.chain(&table);
+            return Ok((Map::Virtual(plain, table.entries), tables));
         }
+        self.metadata(map, index, partitions).map(|map| (map, Vec::new()))
+    }
+
+    fn metadata(&self, map: &[u8], index: u16, partitions: &Partitions) -> Result<Map> {
         let (metadata, _) = MetadataMap::ref_from_prefix(map)
             .map_err(|_| self.site.corrupt("a partition map is cut short"))?;
         let file = |block: u32, types: &[u8]| {

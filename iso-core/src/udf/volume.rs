@@ -29,20 +29,27 @@ pub(crate) struct UdfVolume {
 }
 
 impl UdfVolume {
-    /// Opens the volume that an anchor leads to. Reads descriptors and the root's ICB.
+    /// Opens the volume that an anchor leads to, on write-once media as the virtual allocation
+    /// table at `table_at` shows it, or as the newest does. Reads descriptors and the root's ICB.
     ///
     /// # Errors
     /// `Corrupt` where a descriptor that is needed is missing or wrong; `Unsupported` for
     /// partitions of no known kind.
-    pub(crate) fn open(disc: Arc<Disc>, anchor: &Anchor) -> Result<Self> {
+    pub(crate) fn open(disc: Arc<Disc>, anchor: &Anchor, table_at: Option<u64>) -> Result<Self> {
         let sequence = Sequence::read(&disc, anchor)?;
         let (logical, maps, place) = sequence.logical(anchor)?;
         let block_bytes = logical.block_bytes.get();
         if !block_bytes.is_power_of_two() || !(512..=32_768).contains(&block_bytes) {
             return Err(place.corrupt("its block size is no power of two from 512 to 32768"));
         }
-        let partitions =
-            Partitions::read(&disc, logical, maps, &sequence, anchor.sector_bytes, place)?;
+        let partitions = Partitions::read(
+            &disc,
+            logical,
+            maps,
+            &sequence,
+            (anchor.sector_bytes, table_at),
+            place,
+        )?;
         let facts = facts(&disc, &sequence, logical, &partitions);
         let root = root_icb(&disc, &partitions, logical)?;
         let volume = Self {
@@ -57,6 +64,12 @@ impl UdfVolume {
             return Err(site(volume.root.position()).corrupt("the root is no directory"));
         }
         Ok(volume)
+    }
+
+    /// Where the ICBs of the virtual allocation tables lie that the volume has had, the oldest
+    /// first: each shows it as it was then. None on other media.
+    pub(crate) fn tables(&self) -> &[u64] {
+        self.partitions.tables()
     }
 
     /// The file entry of a node: the last of those that replace each other (strategy 4096).

@@ -233,7 +233,9 @@ impl Writer {
         match self.layout {
             Layout::Plain => {}
             Layout::Metadata => put_metadata_files(&mut image),
-            Layout::Virtual => put_virtual_table(&mut image),
+            Layout::Virtual => {
+                put_table(&mut image, PARTITION_BLOCKS - 1, u32::MAX, virtual_place);
+            }
         }
         image
     }
@@ -317,15 +319,28 @@ fn put_metadata_files(image: &mut [u8]) {
     }
 }
 
-/// The table of the virtual partition, in the last block.
-fn put_virtual_table(image: &mut [u8]) {
-    let table: Vec<u8> = (0..METADATA_BLOCKS).flat_map(|block| le(virtual_place(block))).collect();
+/// Puts a table in force that was there before the newest one, in which the blocks of two entries
+/// have changed places: the disc as it was then showed one file under the name of the other.
+pub fn with_older_table(mut image: Vec<u8>, (one, other): (usize, usize)) -> Vec<u8> {
+    let older = PARTITION_BLOCKS - 2;
+    let place = |block: usize| match block {
+        _ if block == one => virtual_place(other),
+        _ if block == other => virtual_place(one),
+        _ => virtual_place(block),
+    };
+    put_table(&mut image, older, u32::MAX, place);
+    put_table(&mut image, PARTITION_BLOCKS - 1, older as u32, virtual_place);
+    image
+}
+
+/// A table of the virtual partition, in a block of that; `previous` is the block of the one before.
+fn put_table(image: &mut [u8], block: usize, previous: u32, place: impl Fn(usize) -> usize) {
+    let table: Vec<u8> = (0..METADATA_BLOCKS).flat_map(|block| le(place(block))).collect();
     let mut bytes = vec![0; 152];
     bytes[0] = 152;
-    bytes[132..136].copy_from_slice(&u32::MAX.to_le_bytes());
+    bytes[132..136].copy_from_slice(&previous.to_le_bytes());
     bytes[144..150].copy_from_slice(&[0x50, 2, 0x50, 2, 0x50, 2]);
     bytes.extend(table);
-    let block = PARTITION_BLOCKS - 1;
     let icb = Icb { file_type: 248, len: bytes.len(), descriptors: bytes, ..Icb::default() };
     put(image, PARTITION + block, &tagged(266, block, &icb.body_with(3)));
 }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 use iso_core::source::testing::Counting;
 use iso_core::volume::{Presentation, Volume, resolve};
-use iso_core::{Image, Limits, View};
+use iso_core::{Image, Limits, Options, SessionChoice, View};
 use isodrive_tests::compare::{Fields, differences};
 use isodrive_tests::make::udf::{self, Entry, Layout};
 use isodrive_tests::make::{self, FINDER_INFO, bytes, discs, hfs_forks, udf_entries};
@@ -298,6 +298,25 @@ fn each_session_is_what_the_kernel_sees_of_it() -> Result<()> {
     assert_eq!(info["sessions"][2]["shown"], true);
     let ended = session.run(&["ls", "--session", "4", path])?;
     assert!(ended.err.contains("has 3 sessions"), "{}", ended.err);
+    Ok(())
+}
+
+#[test]
+fn a_write_once_disc_is_shown_as_each_of_its_tables_had_it() -> Result<()> {
+    let files = [Entry::file("a", b"first"), Entry::file("b", b"second")];
+    // Block 0 is the file set's, 1 the root's, then one for each file.
+    let disc = udf::with_older_table(udf::write(Layout::Virtual, &files), (2, 3));
+    for (session, want) in [
+        (SessionChoice::First, "second"),
+        (SessionChoice::Number(2), "first"),
+        (SessionChoice::Last, "first"),
+    ] {
+        let options = Options { session, ..Options::default() };
+        let image = Image::open_with(Box::new(disc.clone()), Limits::default(), &options)?;
+        assert_eq!(image.sessions().len(), 2);
+        let volume = image.choose(None)?.volume;
+        assert_eq!(read(&*volume, "a")?, want.as_bytes(), "{session:?}");
+    }
     Ok(())
 }
 
