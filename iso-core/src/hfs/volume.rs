@@ -4,6 +4,8 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
+use zerocopy::FromBytes;
+
 use super::btree::{Record, Tree};
 use super::catalog::{Entry, Flavour, Fork, Item, Key, short_runs, timestamp};
 use super::disk::{Run16, Run32};
@@ -16,7 +18,6 @@ use crate::volume::{
     Attr, Data, Device, Dir, DirBuilder, DirEntry, Extent, Extents, ExtentsBuilder, FINDER_INFO,
     Facts, FileKind, NodeId, RESOURCE_FORK, Volume, Xattr, finished,
 };
-use zerocopy::FromBytes;
 
 /// A volume of either kind.
 pub(crate) struct HfsVolume {

@@ -1,12 +1,12 @@
 //! Extended attributes of files on ISO 9660: AAIP, Apple's type and creator, CD-ROM XA, and the
 //! associated file that is a resource fork. Gathers what other rooms parse.
 
+use super::SECTOR_BYTES;
 use super::disk::FileFlags;
-use super::record::{Record, Records};
+use super::record::{Record, Records, sector_start};
 use super::rrip::RockRidge;
 use super::susp::xa_record;
 use super::volume::IsoVolume;
-use super::{SECTOR_BYTES, record::sector_start};
 use crate::error::Result;
 use crate::volume::{Data, ExtentsBuilder, NodeId, RESOURCE_FORK, Xattr};
 
