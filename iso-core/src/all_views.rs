@@ -76,6 +76,8 @@ impl AllViews {
             label,
             block_bytes: 2048,
             volume_bytes: disc.len(),
+            // An exact name goes first in any case; views in which case counts lose nothing.
+            ignores_case: true,
             ..Facts::default()
         };
         let dirs = WeightedCache::new(disc.limits().parsed_cache_bytes);

@@ -3,7 +3,7 @@
 //! Finds where they begin; which one is opened is for `open` to say.
 
 use crate::cache::Disc;
-use crate::error::{Error, Result, Site};
+use crate::error::{Error, Result};
 use crate::iso9660::DescriptorSet;
 use crate::num::{quotient, round_up, to_u64};
 
@@ -103,20 +103,27 @@ fn is_copy(disc: &Disc) -> Result<bool> {
 /// Where the session behind the one at sector `start` begins.
 fn next_session(disc: &Disc, start: u64) -> Result<Option<u64>> {
     let sectors = quotient(disc.len(), SECTOR_BYTES);
-    let window = disc.limits().session_gap_sectors;
     for end in ends(disc, start)? {
-        let near = end..end.saturating_add(window);
-        let far = CD_GAPS.into_iter().flat_map(|gap| {
-            let from = end.saturating_add(gap);
-            from..from.saturating_add(SYSTEM_AREA_SECTORS)
-        });
-        for candidate in near.chain(far).filter(|at| *at > start && *at < sectors) {
+        for candidate in candidates(disc, end).filter(|at| *at > start && *at < sectors) {
             if begins_at(disc, candidate)? {
                 return Ok(Some(candidate));
             }
         }
     }
     Ok(None)
+}
+
+/// Sectors at which writers let a session begin behind one that ends at sector `end`: there, or
+/// behind the two run-out blocks of a track, or at one of the next multiples of 16, or where the
+/// gaps of a compact disc end.
+fn candidates(disc: &Disc, end: u64) -> impl Iterator<Item = u64> {
+    const ALIGNMENT: usize = 16;
+    let window = end..end.saturating_add(disc.limits().session_gap_sectors);
+    let here = [end, end.saturating_add(1), end.saturating_add(2)];
+    let first = round_up(end, to_u64(ALIGNMENT));
+    let aligned = (first..window.end).step_by(ALIGNMENT);
+    let gaps = CD_GAPS.into_iter().map(move |gap| end.saturating_add(gap));
+    here.into_iter().chain(aligned).chain(gaps)
 }
 
 /// Sectors at which a session may end. Writers count a later session's length from its own
@@ -143,8 +150,7 @@ fn begins_at(disc: &Disc, sector: u64) -> Result<bool> {
     if at.saturating_add(to_u64(HEAD_BYTES)) > disc.len() {
         return Ok(false);
     }
-    let site = Site::new("volume descriptor", "ECMA-119 8", at);
-    let head = disc.metadata(at, HEAD_BYTES, site)?;
-    Ok(matches!(head.as_slice(), [1, b'C', b'D', b'0', b'0', b'1', 1 | 2])
-        || head == b"\0BEA01\x01")
+    let mut head = [0; HEAD_BYTES];
+    disc.peek(&mut head, at)?;
+    Ok(matches!(head, [1, b'C', b'D', b'0', b'0', b'1', 1 | 2]) || head == *b"\0BEA01\x01")
 }

@@ -101,6 +101,15 @@ impl Disc {
         Ok(bytes)
     }
 
+    /// Fills `buf` from byte `at` and keeps nothing of it: a look at a place where there is most
+    /// likely nothing.
+    ///
+    /// # Errors
+    /// `Io` if it cannot be read.
+    pub(crate) fn peek(&self, buf: &mut [u8], at: u64) -> Result<()> {
+        self.read_source(buf, at)
+    }
+
     /// Fills `buf` with file data from byte `at`.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ use zerocopy::FromBytes;
 use super::disk::{MapEntry, MasterBlock, VolumeHeader};
 use crate::cache::Disc;
 use crate::error::Site;
+use crate::num::remainder;
 
 /// A volume that was found.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,8 @@ fn partitions(disc: &Disc) -> Vec<u64> {
     starts
 }
 
+/// The volume that begins at a byte. Two letters may stand there by chance, in the boot code of a
+/// disc; then the numbers behind them make no sense.
 fn volume_at(disc: &Disc, start: u64) -> Option<Found> {
     let at = start.checked_add(HEADER_AT)?;
     let site = Site::new("volume header", "TN1150", at);
@@ -55,10 +58,17 @@ fn volume_at(disc: &Disc, start: u64) -> Option<Found> {
     match bytes.get(..2)? {
         b"H+" | b"HX" => {
             let (header, _) = VolumeHeader::read_from_prefix(&bytes).ok()?;
-            Some(Found::Plus { header, start_at: start })
+            let is_one = matches!(header.version.get(), 4 | 5)
+                && header.block_bytes.get().is_power_of_two()
+                && header.block_bytes.get() >= 512;
+            is_one.then_some(Found::Plus { header, start_at: start })
         }
         b"BD" => {
             let (header, _) = MasterBlock::read_from_prefix(&bytes).ok()?;
+            let block_bytes = header.block_bytes.get();
+            if block_bytes == 0 || remainder(block_bytes.into(), SECTOR_BYTES) != 0 {
+                return None;
+            }
             let blocks_at = u64::from(header.first_block.get()).saturating_mul(SECTOR_BYTES);
             let blocks_at = start.saturating_add(blocks_at);
             if matches!(&header.embedded_signature, b"H+" | b"HX") {
