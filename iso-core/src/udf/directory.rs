@@ -17,7 +17,7 @@ pub(super) struct Identifier<'a> {
     pub(super) name: &'a [u8],
     /// Bytes from the start of the directory.
     pub(super) offset: usize,
-    /// Whether the CRC fits.
+    /// Whether the checksum and the CRC fit.
     pub(super) is_sound: bool,
 }
 
@@ -46,10 +46,9 @@ impl<'a> Identifiers<'a> {
     }
 
     fn parse(&self, rest: &'a [u8]) -> Result<(Identifier<'a>, usize)> {
-        let is_one = tag::parse(rest).is_some_and(|t| t.identifier.get() == id::FILE_IDENTIFIER);
-        if !is_one {
-            return Err(self.here().corrupt("its tag is damaged"));
-        }
+        let tag = tag::parse_liberally(rest);
+        let tag = tag.filter(|(tag, _)| tag.identifier.get() == id::FILE_IDENTIFIER);
+        let (_, is_sound) = tag.ok_or(self.here().corrupt("its tag is damaged"))?;
         let (head, tail) = FileIdentifier::ref_from_prefix(rest)
             .map_err(|_| self.here().corrupt("it runs past its directory"))?;
         let implementation_len = usize::from(head.implementation_len.get());
@@ -66,7 +65,7 @@ impl<'a> Identifiers<'a> {
             icb: head.icb,
             name,
             offset: self.pos,
-            is_sound: tag::parse(rest).is_some_and(|tag| tag::crc_is_right(&tag, rest)),
+            is_sound,
         };
         Ok((identifier, len))
     }

@@ -46,7 +46,7 @@ pub(super) struct Icb {
     pub(super) allocation: Vec<u8>,
     /// Byte position of `allocation`.
     pub(super) allocation_at: u64,
-    /// Whether the CRC fits.
+    /// Whether the checksum and the CRC fit.
     pub(super) is_sound: bool,
     /// Whether the next block may name an entry that replaces this one (strategy 4096).
     pub(super) may_be_replaced: bool,
@@ -96,7 +96,7 @@ impl Icb {
         kind_of: impl Fn(u8) -> Option<FileKind>,
     ) -> Result<Self> {
         let none = || site(at).corrupt("there is none where one is referred to");
-        let tag = tag::parse(block).ok_or_else(none)?;
+        let (tag, is_sound) = tag::parse_liberally(block).ok_or_else(none)?;
         let variant = Variant::parse(block, tag.identifier.get()).ok_or_else(none)?;
         let (head, _) =
             EntryHead::ref_from_prefix(block).map_err(|_| site(at).corrupt("it is cut short"))?;
@@ -134,7 +134,7 @@ impl Icb {
                 .ok_or(site(at).corrupt("its kind of allocation descriptor has no meaning"))?,
             allocation: allocation.to_vec(),
             allocation_at: at.saturating_add(to_u64(attributes_end)),
-            is_sound: tag::crc_is_right(&tag, block),
+            is_sound,
             may_be_replaced,
         })
     }

@@ -56,7 +56,7 @@ impl UdfVolume {
                 }
             };
             if !entry.is_sound {
-                let error = place.corrupt("the CRC of an identifier in it is wrong");
+                let error = place.corrupt("the checksum or CRC of an identifier in it is wrong");
                 self.disc.findings().note_error("it is used all the same", &error);
             }
             let skipped = Characteristics::PARENT | Characteristics::DELETED;

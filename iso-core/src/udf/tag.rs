@@ -31,6 +31,16 @@ pub(super) fn parse(bytes: &[u8]) -> Option<DescriptorTag> {
     (sum.wrapping_sub(tag.checksum) == tag.checksum && !is_blank).then_some(tag)
 }
 
+/// The tag that `bytes` begin with, and whether both its sums are right. One with a wrong checksum
+/// is taken where the CRC of what follows is right, which no chance makes so.
+pub(super) fn parse_liberally(bytes: &[u8]) -> Option<(DescriptorTag, bool)> {
+    if let Some(tag) = parse(bytes) {
+        return Some((tag, crc_is_right(&tag, bytes)));
+    }
+    let (tag, _) = DescriptorTag::read_from_prefix(bytes).ok()?;
+    (tag.crc_len.get() > 0 && crc_is_right(&tag, bytes)).then_some((tag, false))
+}
+
 /// Whether the CRC of a descriptor fits its bytes (ECMA-167 3/7.2.6).
 pub(super) fn crc_is_right(tag: &DescriptorTag, bytes: &[u8]) -> bool {
     let start = size_of::<DescriptorTag>();
@@ -118,6 +128,22 @@ mod tests {
         assert!(parse(&bytes).is_none());
         assert!(parse(&[0; 16]).is_none(), "a blank block is no descriptor");
         assert!(parse(&[0; 15]).is_none());
+    }
+
+    #[test]
+    fn a_wrong_checksum_is_forgiven_where_the_crc_is_right() {
+        let body = *b"what the CRC covers";
+        let mut bytes = vec![5, 1, 3, 0, 0, 0, 0, 0];
+        bytes.extend(crc16(&body).to_le_bytes());
+        bytes.extend([19, 0, 7, 0, 0, 0]);
+        bytes[4] = bytes.iter().fold(0, |sum: u8, byte| sum.wrapping_add(*byte));
+        bytes.extend(body);
+        let sound = |bytes: &[u8]| parse_liberally(bytes).map(|(_, is_sound)| is_sound);
+        assert_eq!(sound(&bytes), Some(true));
+        bytes[4] ^= 1;
+        assert_eq!(sound(&bytes), Some(false));
+        bytes[20] ^= 1;
+        assert_eq!(sound(&bytes), None);
     }
 
     #[test]

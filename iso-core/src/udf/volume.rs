@@ -90,7 +90,7 @@ impl UdfVolume {
             let Some(replacement) = replaced_by.and_then(|(_, block)| icb::replacement(&block))
             else {
                 if !icb.is_sound {
-                    let error = site(icb.at).corrupt("its CRC is wrong");
+                    let error = site(icb.at).corrupt("its checksum or CRC is wrong");
                     self.disc.findings().note_error("it is used all the same", &error);
                 }
                 return Ok(icb);
