@@ -6,7 +6,7 @@ use zerocopy::little_endian::U32;
 
 use super::disk::{AllocationExtent, BlockAddress, ExtendedAd, LongAd, ShortAd};
 use super::icb::{AllocationKind, Icb, site};
-use super::partition::{Address, Copy, Partitions};
+use super::partition::{Address, Partitions, Replica};
 use super::tag::{self, id};
 use crate::cache::Disc;
 use crate::error::{Result, Site};
@@ -39,7 +39,7 @@ pub(super) fn extents(
     disc: &Disc,
     partitions: &Partitions,
     icb: &Icb,
-    copy: Copy,
+    replica: Replica,
 ) -> Result<Extents> {
     let mut builder = ExtentsBuilder::new(disc.limits(), site(icb.at));
     let len = icb.information_len;
@@ -51,10 +51,10 @@ pub(super) fn extents(
     let mut area = icb.allocation.clone();
     let max = disc.limits().allocation_extents;
     for _ in 0..max {
-        let Some(next) = push_area(&mut builder, (partitions, copy), icb, &area, len)? else {
+        let Some(next) = push_area(&mut builder, (partitions, replica), icb, &area, len)? else {
             return Ok(builder.finish(len));
         };
-        area = read_continuation(disc, (partitions, copy), next)?;
+        area = read_continuation(disc, (partitions, replica), next)?;
     }
     Err(site(icb.at).limit("allocation extents in one file", max))
 }
@@ -62,7 +62,7 @@ pub(super) fn extents(
 /// Adds the extents of one run of descriptors. Gives the descriptor of the run that follows.
 fn push_area(
     builder: &mut ExtentsBuilder,
-    (partitions, copy): (&Partitions, Copy),
+    (partitions, replica): (&Partitions, Replica),
     icb: &Icb,
     area: &[u8],
     len: u64,
@@ -75,7 +75,7 @@ fn push_area(
         match descriptor.kind {
             ExtentKind::Continuation => return Ok(Some(descriptor)),
             _ if descriptor.len == 0 => return Ok(None),
-            ExtentKind::Recorded => push_recorded(builder, partitions, copy, descriptor)?,
+            ExtentKind::Recorded => push_recorded(builder, partitions, replica, descriptor)?,
             ExtentKind::NotRecorded => builder.push(Extent { at: None, len: descriptor.len })?,
         }
     }
@@ -86,13 +86,13 @@ fn push_area(
 fn push_recorded(
     builder: &mut ExtentsBuilder,
     partitions: &Partitions,
-    copy: Copy,
+    replica: Replica,
     descriptor: Descriptor,
 ) -> Result<()> {
     let mut left = descriptor.len;
     let mut address = descriptor.address;
     while left > 0 {
-        let (at, span) = partitions.span(address, copy)?;
+        let (at, span) = partitions.span(address, replica)?;
         let len = left.min(span);
         builder.push(Extent { at: Some(at), len })?;
         left = left.saturating_sub(len);
@@ -141,10 +141,10 @@ fn parse<'a>(bytes: &'a [u8], icb: &Icb) -> Option<(Descriptor, &'a [u8])> {
 /// The descriptors in an allocation extent (ECMA-167 4/14.5).
 fn read_continuation(
     disc: &Disc,
-    (partitions, copy): (&Partitions, Copy),
+    (partitions, replica): (&Partitions, Replica),
     next: Descriptor,
 ) -> Result<Vec<u8>> {
-    let (at, _) = partitions.span(next.address, copy)?;
+    let (at, _) = partitions.span(next.address, replica)?;
     let place = Site::new("allocation extent descriptor", "ECMA-167 4/14.5", at);
     let len = next.len.clamp(to_u64(size_of::<AllocationExtent>()), disc.limits().icb_bytes);
     let bytes = disc.metadata(at, to_usize(len.min(partitions.block_bytes())), place)?;
@@ -205,7 +205,7 @@ mod tests {
     }
 
     fn runs(disc: &Disc, icb: &Icb) -> Result<Vec<(u64, Extent)>> {
-        extents(disc, &Partitions::for_tests(0), icb, Copy::Main).map(|e| e.runs().to_vec())
+        extents(disc, &Partitions::for_tests(0), icb, Replica::Main).map(|e| e.runs().to_vec())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use super::disk::{
     ImplementationUse, MacFinderInfo,
 };
 use super::icb::Icb;
-use super::partition::Copy;
+use super::partition::Replica;
 use super::volume::{UdfVolume, address_of};
 use crate::error::{Result, Site};
 use crate::num::{to_u64, to_usize};
@@ -128,7 +128,7 @@ impl UdfVolume {
                 return Err(place.limit("streams of one file", max));
             }
             let stream = self.icb_at(address_of(&entry.icb)).and_then(|icb| {
-                allocation::extents(&self.disc, &self.partitions, &icb, Copy::Main)
+                allocation::extents(&self.disc, &self.partitions, &icb, Replica::Main)
             });
             match stream {
                 Ok(extents) => {

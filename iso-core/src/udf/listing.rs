@@ -4,7 +4,7 @@
 use super::directory::Identifiers;
 use super::disk::Characteristics;
 use super::icb::Icb;
-use super::partition::Copy;
+use super::partition::Replica;
 use super::volume::{UdfVolume, address_of, node_of};
 use crate::error::{Error, Result, Site};
 use crate::num::to_u64;
@@ -15,15 +15,15 @@ impl UdfVolume {
     /// The bytes of a directory; where they are damaged and have a mirror, those.
     pub(super) fn dir_bytes(&self, icb: &Icb, place: Site) -> Result<Vec<u8>> {
         let max = self.disc.limits().directory_bytes;
-        let read = |copy: Copy| self.small_file(icb, copy, max, "bytes in one directory");
+        let read = |replica: Replica| self.small_file(icb, replica, max, "bytes in one directory");
         let is_good = |bytes: &Vec<u8>| {
             Identifiers::new(bytes, place).all(|entry| entry.is_ok_and(|entry| entry.is_sound))
         };
-        let main = read(Copy::Main);
+        let main = read(Replica::Main);
         if main.as_ref().is_ok_and(is_good) || !self.partitions.has_mirror(icb.address) {
             return main;
         }
-        match read(Copy::Mirror) {
+        match read(Replica::Mirror) {
             Ok(mirror) if is_good(&mirror) || main.is_err() => {
                 self.note_mirror("a directory");
                 Ok(mirror)

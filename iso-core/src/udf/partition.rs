@@ -66,7 +66,7 @@ pub(super) struct Plain {
 
 /// Which copy of a metadata partition is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Copy {
+pub(super) enum Replica {
     Main,
     Mirror,
 }
@@ -119,7 +119,7 @@ impl Partitions {
     /// # Errors
     /// As `span`.
     pub(super) fn byte_of(&self, address: Address) -> Result<u64> {
-        Ok(self.span(address, Copy::Main)?.0)
+        Ok(self.span(address, Replica::Main)?.0)
     }
 
     /// The byte at which a block begins, and how many bytes follow each other there.
@@ -128,7 +128,7 @@ impl Partitions {
     /// `Corrupt` for a partition that is not there, or a block that its table does not name. A
     /// block past a plain partition's recorded end is no error as long as the image has it:
     /// partition lengths are not needed to find bytes.
-    pub(super) fn span(&self, address: Address, copy: Copy) -> Result<(u64, u64)> {
+    pub(super) fn span(&self, address: Address, replica: Replica) -> Result<(u64, u64)> {
         let offset = u64::from(address.block).saturating_mul(self.block_bytes);
         match self.map(address.partition)? {
             Map::Plain(plain) => Ok((plain.start_at.saturating_add(offset), u64::MAX)),
@@ -146,9 +146,9 @@ impl Partitions {
                 Ok((plain.start_at.saturating_add(at), self.block_bytes))
             }
             Map::Metadata { main, mirror } => {
-                let file = match copy {
-                    Copy::Main => main.as_ref().or(mirror.as_ref()),
-                    Copy::Mirror => mirror.as_ref(),
+                let file = match replica {
+                    Replica::Main => main.as_ref().or(mirror.as_ref()),
+                    Replica::Mirror => mirror.as_ref(),
                 };
                 let run = file.and_then(|file| file.run_at(offset));
                 run.and_then(|run| Some((run.at?, run.len)))
@@ -160,7 +160,7 @@ impl Partitions {
 
     /// Whether a block has a second copy that lies elsewhere.
     pub(super) fn has_mirror(&self, address: Address) -> bool {
-        let mirror = self.span(address, Copy::Mirror).ok().map(|(at, _)| at);
+        let mirror = self.span(address, Replica::Mirror).ok().map(|(at, _)| at);
         matches!(self.map(address.partition), Ok(Map::Metadata { main: Some(_), .. }))
             && mirror.is_some()
             && mirror != self.byte_of(address).ok()
@@ -364,7 +364,7 @@ impl Reader<'_> {
         let at = partitions.byte_of(address)?;
         let block = self.disc.metadata(at, to_usize(self.block_bytes), icb::site(at))?;
         let file = Icb::parse_system(&block, at, address, types)?;
-        allocation::extents(self.disc, partitions, &file, Copy::Main)
+        allocation::extents(self.disc, partitions, &file, Replica::Main)
     }
 }
 

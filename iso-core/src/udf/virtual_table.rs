@@ -7,7 +7,7 @@ use zerocopy::little_endian::U32;
 use super::allocation;
 use super::disk::{VirtualTableHead, VirtualTableTail};
 use super::icb::{Icb, site};
-use super::partition::{Address, Copy, Partitions, blocks_of};
+use super::partition::{Address, Partitions, Replica, blocks_of};
 use super::tag::{self, id};
 use crate::cache::{Disc, zeroed};
 use crate::error::{Result, Site};
@@ -119,7 +119,7 @@ impl Finder<'_> {
         if icb.information_len > max {
             return Err(place.limit("bytes in one virtual allocation table", max));
         }
-        let extents = allocation::extents(self.disc, self.partitions, icb, Copy::Main)?;
+        let extents = allocation::extents(self.disc, self.partitions, icb, Replica::Main)?;
         let mut bytes = zeroed(to_usize(extents.len()))?;
         extents.read_into(self.disc, 0, &mut bytes)?;
         Ok(parse(&bytes).map(|(entries, previous)| VirtualTable {

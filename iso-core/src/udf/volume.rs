@@ -8,7 +8,7 @@ use zerocopy::FromBytes;
 use super::anchor::Anchor;
 use super::disk::{FileSetDescriptor, LogicalDescriptor, LongAd};
 use super::icb::{self, Icb, site};
-use super::partition::{Address, Copy, Partitions};
+use super::partition::{Address, Partitions, Replica};
 use super::sequence::Sequence;
 use super::tag::{self, id};
 use super::{allocation, symlink};
@@ -84,7 +84,7 @@ impl UdfVolume {
         for _ in 0..max {
             let icb = self.entry_at(address, Icb::parse)?;
             let replaced_by = match icb.may_be_replaced {
-                true => self.block(address.next(), Copy::Main).ok(),
+                true => self.block(address.next(), Replica::Main).ok(),
                 false => None,
             };
             let Some(replacement) = replaced_by.and_then(|(_, block)| icb::replacement(&block))
@@ -106,16 +106,16 @@ impl UdfVolume {
         address: Address,
         parse: impl Fn(&[u8], u64, Address) -> Result<Icb>,
     ) -> Result<Icb> {
-        let parse = |copy: Copy| {
-            let (at, block) = self.block(address, copy)?;
+        let parse = |replica: Replica| {
+            let (at, block) = self.block(address, replica)?;
             parse(&block, at, address)
         };
-        let main = parse(Copy::Main);
+        let main = parse(Replica::Main);
         let is_good = main.as_ref().is_ok_and(|icb| icb.is_sound);
         if is_good || !self.partitions.has_mirror(address) {
             return main;
         }
-        match parse(Copy::Mirror) {
+        match parse(Replica::Mirror) {
             Ok(mirror) if mirror.is_sound || main.is_err() => {
                 self.note_mirror("a file entry");
                 Ok(mirror)
@@ -138,8 +138,8 @@ impl UdfVolume {
         ));
     }
 
-    fn block(&self, address: Address, copy: Copy) -> Result<(u64, Vec<u8>)> {
-        let (at, _) = self.partitions.span(address, copy)?;
+    fn block(&self, address: Address, replica: Replica) -> Result<(u64, Vec<u8>)> {
+        let (at, _) = self.partitions.span(address, replica)?;
         let len = to_usize(self.partitions.block_bytes());
         Ok((at, self.disc.metadata(at, len, site(at))?))
     }
@@ -173,11 +173,11 @@ impl UdfVolume {
     pub(super) fn small_file(
         &self,
         icb: &Icb,
-        copy: Copy,
+        replica: Replica,
         max: u64,
         what: &'static str,
     ) -> Result<Vec<u8>> {
-        let extents = allocation::extents(&self.disc, &self.partitions, icb, copy)?;
+        let extents = allocation::extents(&self.disc, &self.partitions, icb, replica)?;
         if extents.len() > max {
             return Err(site(icb.at).limit(what, max));
         }
@@ -243,7 +243,7 @@ impl Volume for UdfVolume {
         self.files.get_or_make(node, || {
             let icb = self.icb(node)?;
             icb.kind.has_bytes()?;
-            let extents = allocation::extents(&self.disc, &self.partitions, &icb, Copy::Main)?;
+            let extents = allocation::extents(&self.disc, &self.partitions, &icb, Replica::Main)?;
             Ok(Arc::new(Data::Plain(extents)))
         })
     }
@@ -260,8 +260,12 @@ impl Volume for UdfVolume {
         let place = Site::new("symbolic link", "ECMA-167 4/14.16", icb.at);
         let max = to_u64(self.disc.limits().symlink_bytes);
         // A component of four bytes may stand for a single character of the target.
-        let components =
-            self.small_file(&icb, Copy::Main, max.saturating_mul(5), "bytes in one symbolic link")?;
+        let components = self.small_file(
+            &icb,
+            Replica::Main,
+            max.saturating_mul(5),
+            "bytes in one symbolic link",
+        )?;
         let target = symlink::target(&components)
             .ok_or(place.corrupt("its path components break a rule"))?;
         if to_u64(target.len()) > max {
@@ -298,8 +302,8 @@ pub(super) fn address_of(icb: &LongAd) -> Address {
 
 /// The ICB of the root directory, by the file set descriptor (ECMA-167 4/14.1).
 fn root_icb(disc: &Disc, partitions: &Partitions, logical: &LogicalDescriptor) -> Result<LongAd> {
-    let read = |copy: Copy| {
-        let (at, _) = partitions.span(address_of(&logical.file_set), copy)?;
+    let read = |replica: Replica| {
+        let (at, _) = partitions.span(address_of(&logical.file_set), replica)?;
         let place = Site::new("file set descriptor", "ECMA-167 4/14.1", at);
         let bytes = disc.metadata(at, size_of::<FileSetDescriptor>(), place)?;
         let is_one = tag::parse(&bytes).is_some_and(|tag| tag.identifier.get() == id::FILE_SET);
@@ -307,9 +311,9 @@ fn root_icb(disc: &Disc, partitions: &Partitions, logical: &LogicalDescriptor) -
         let missing = place.corrupt("there is none where one is announced");
         Ok(file_set.ok_or(missing)?.0.root)
     };
-    read(Copy::Main).or_else(|error| {
+    read(Replica::Main).or_else(|error| {
         let mirror = partitions.has_mirror(address_of(&logical.file_set));
-        let root = if mirror { read(Copy::Mirror).ok() } else { None };
+        let root = if mirror { read(Replica::Mirror).ok() } else { None };
         root.inspect(|_| disc.findings().note_error("the mirror's is used", &error)).ok_or(error)
     })
 }
