@@ -180,6 +180,7 @@ mod tests {
             created: None,
             finder_info: None,
             streams: None,
+            more_attributes: None,
             allocation_kind: kind,
             allocation,
             allocation_at: 176,

@@ -114,6 +114,23 @@ impl UdfVolume {
         Ok(found)
     }
 
+    /// Reads the attributes of an entry that stand in an ICB of their own (ECMA-167 4/9.1). What
+    /// cannot be read of them is a finding: the file is there without them.
+    pub(super) fn read_more_attributes(&self, icb: &mut Icb) {
+        const EXTENDED_ATTRIBUTES: u8 = 8;
+        let Some(address) = icb.more_attributes else { return };
+        let max = self.disc.limits().icb_bytes;
+        let space = self
+            .entry_at(address, |block, at, address| {
+                Icb::parse_system(block, at, address, &[EXTENDED_ATTRIBUTES])
+            })
+            .and_then(|own| self.small_file(&own, Replica::Main, max, "bytes of attributes"));
+        match space {
+            Ok(space) => icb.add_attributes(Known::parse(&space)),
+            Err(error) => self.disc.findings().note_error("attributes are left out", &error),
+        }
+    }
+
     /// Adds the streams that a stream directory names (ECMA-167 4/9.2).
     fn add_streams(&self, directory: &Icb, found: &mut Vec<Xattr>) -> Result<()> {
         let place = Site::new("stream directory", "ECMA-167 4/9.2", directory.at);

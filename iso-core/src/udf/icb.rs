@@ -41,6 +41,8 @@ pub(super) struct Icb {
     pub(super) finder_info: Option<Vec<u8>>,
     /// Where the ICB of the directory of its named streams lies.
     pub(super) streams: Option<Address>,
+    /// Where the ICB of more extended attributes lies.
+    pub(super) more_attributes: Option<Address>,
     pub(super) allocation_kind: AllocationKind,
     /// The allocation descriptors, or the file itself.
     pub(super) allocation: Vec<u8>,
@@ -60,6 +62,7 @@ struct Variant {
     changed: UdfTime,
     created: Option<UdfTime>,
     streams: Option<Address>,
+    more_attributes: Option<Address>,
     attributes_len: u32,
     allocation_len: u32,
 }
@@ -126,6 +129,7 @@ impl Icb {
             device: known.device,
             finder_info: known.finder_info,
             streams: variant.streams,
+            more_attributes: variant.more_attributes,
             modified: time(variant.modified),
             accessed: time(variant.accessed),
             changed: time(variant.changed),
@@ -137,6 +141,15 @@ impl Icb {
             is_sound,
             may_be_replaced,
         })
+    }
+}
+
+impl Icb {
+    /// Takes in attributes that stand in an ICB of their own; those in the entry go before.
+    pub(super) fn add_attributes(&mut self, more: Known) {
+        self.device = self.device.or(more.device);
+        self.created = self.created.or(more.created);
+        self.finder_info = self.finder_info.take().or(more.finder_info);
     }
 }
 
@@ -167,6 +180,7 @@ impl Variant {
                     changed: entry.changed,
                     created: None,
                     streams: None,
+                    more_attributes: used(&entry.attributes_icb),
                     attributes_len: entry.attributes_len.get(),
                     allocation_len: entry.allocation_len.get(),
                 })
@@ -180,6 +194,7 @@ impl Variant {
                     changed: entry.changed,
                     created: Some(entry.created),
                     streams: used(&entry.streams_icb),
+                    more_attributes: used(&entry.attributes_icb),
                     attributes_len: entry.attributes_len.get(),
                     allocation_len: entry.allocation_len.get(),
                 })

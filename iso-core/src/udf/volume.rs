@@ -82,7 +82,7 @@ impl UdfVolume {
         let mut address = first;
         let max = self.disc.limits().indirections;
         for _ in 0..max {
-            let icb = self.entry_at(address, Icb::parse)?;
+            let mut icb = self.entry_at(address, Icb::parse)?;
             let replaced_by = match icb.may_be_replaced {
                 true => self.block(address.next(), Replica::Main).ok(),
                 false => None,
@@ -93,6 +93,7 @@ impl UdfVolume {
                     let error = site(icb.at).corrupt("its checksum or CRC is wrong");
                     self.disc.findings().note_error("it is used all the same", &error);
                 }
+                self.read_more_attributes(&mut icb);
                 return Ok(icb);
             };
             address = replacement;
@@ -101,7 +102,7 @@ impl UdfVolume {
     }
 
     /// The file entry at an address; where it is damaged and has a mirror, that one.
-    fn entry_at(
+    pub(super) fn entry_at(
         &self,
         address: Address,
         parse: impl Fn(&[u8], u64, Address) -> Result<Icb>,

@@ -35,6 +35,9 @@ pub fn udf_entries(layout: Layout) -> Vec<Entry> {
         ("*UDF Macintosh Resource Fork".to_owned(), bytes(4, 4000)),
     ];
     streams.finder_info = Some(FINDER_INFO);
+    let mut apart = Entry::file("apart.txt", b"its attributes stand elsewhere\n");
+    apart.finder_info = Some(FINDER_INFO);
+    apart.has_attributes_apart = true;
     let mut hidden = Entry::file("hidden.txt", b"hidden\n");
     hidden.characteristics = 1;
     let mut deleted = Entry::file("deleted.txt", b"gone\n");
@@ -45,6 +48,7 @@ pub fn udf_entries(layout: Layout) -> Vec<Entry> {
         Entry::file("caf\u{e9} \u{4e2d}\u{6587}.txt", b"unicode\n"),
         replaced,
         streams,
+        apart,
         hidden,
         deleted,
         Entry::directory("many", many.collect()),

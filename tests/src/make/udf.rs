@@ -44,6 +44,8 @@ pub struct Entry {
     pub characteristics: u8,
     /// The 32 bytes of Finder information.
     pub finder_info: Option<[u8; 32]>,
+    /// Whether its attributes stand in an ICB of their own.
+    pub has_attributes_apart: bool,
 }
 
 impl Entry {
@@ -164,13 +166,19 @@ impl Writer {
     fn file(&mut self, file: &Entry) -> usize {
         let own = self.reserve(1);
         let streams = (!file.streams.is_empty()).then(|| self.streams(&file.streams, own));
+        let attributes = file.finder_info.map(|info| finder_attribute(&info)).unwrap_or_default();
+        let (attributes, apart) = match file.has_attributes_apart {
+            true => (Vec::new(), Some(self.attributes(&attributes))),
+            false => (attributes, None),
+        };
         let descriptors = self.bytes(&file.data);
         let icb = Icb {
             file_type: 5,
             len: file.data.len(),
             descriptors,
             streams: streams.map(|index| self.reference(index)),
-            attributes: file.finder_info.map(|info| finder_attribute(&info)).unwrap_or_default(),
+            attributes,
+            attributes_icb: apart.map(|index| self.reference(index)),
             strategy: if file.replaced.is_some() { 4096 } else { 4 },
         };
         let Some(old) = &file.replaced else {
@@ -188,6 +196,15 @@ impl Writer {
         let body = [icb_tag(4096, 3, 0), self.reference(new)].concat();
         self.meta[indirect] = self.tagged(259, indirect, &body);
         self.meta[new] = self.tagged(266, new, &icb.body());
+        own
+    }
+
+    /// Writes an attribute space as a file of its own.
+    fn attributes(&mut self, space: &[u8]) -> usize {
+        let own = self.reserve(1);
+        let descriptors = self.bytes(space);
+        let icb = Icb { file_type: 8, len: space.len(), descriptors, ..Icb::default() };
+        self.meta[own] = self.tagged(266, own, &icb.body());
         own
     }
 
@@ -352,13 +369,22 @@ struct Icb {
     descriptors: Vec<u8>,
     streams: Option<Vec<u8>>,
     attributes: Vec<u8>,
+    attributes_icb: Option<Vec<u8>>,
     strategy: u16,
 }
 
 impl Default for Icb {
     fn default() -> Self {
         let (descriptors, attributes) = (Vec::new(), Vec::new());
-        Self { file_type: 5, len: 0, descriptors, streams: None, attributes, strategy: 4 }
+        Self {
+            file_type: 5,
+            len: 0,
+            descriptors,
+            streams: None,
+            attributes,
+            attributes_icb: None,
+            strategy: 4,
+        }
     }
 }
 
@@ -386,7 +412,7 @@ impl Icb {
             time(),
             le(1),
             le(0),
-            none.clone(),
+            self.attributes_icb.clone().unwrap_or(none.clone()),
             self.streams.clone().unwrap_or(none),
             entity("*isodrive tests", &[]),
             vec![0; 8],

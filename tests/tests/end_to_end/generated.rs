@@ -129,6 +129,7 @@ fn streams_forks_and_finder_information_are_attributes() -> Result<()> {
         (&udf, "streams.txt", &b"note"[..], &b"a named stream\n"[..]),
         (&udf, "streams.txt", b"com.apple.ResourceFork", &bytes(4, 4000)),
         (&udf, "streams.txt", b"com.apple.FinderInfo", &FINDER_INFO),
+        (&udf, "apart.txt", b"com.apple.FinderInfo", &FINDER_INFO),
         (hfs, "FORKS", b"com.apple.ResourceFork", &fork),
     ] {
         let volume = open(image.clone())?.choose(None)?.volume;
