@@ -245,26 +245,28 @@ impl DirBuilder {
     /// Gives every entry but the first of those that share a name one of its own: `a.txt`,
     /// `a~2.txt`, `a~3.txt` in the order of the disc, which is the same each time.
     fn make_unique(&mut self, order: &[u32]) -> bool {
-        let runs = order.chunk_by(|a, b| self.name(*a) == self.name(*b));
-        let runs: Vec<Vec<u32>> = runs.filter(|r| r.len() > 1).map(<[u32]>::to_vec).collect();
         let mut taken: HashSet<Vec<u8>> = HashSet::new();
-        for run in &runs {
-            let name = run.first().map(|slot| self.name(*slot).to_vec()).unwrap_or_default();
+        let mut renamed: Vec<(u32, Vec<u8>)> = Vec::new();
+        // All new names are found before any is given: `order` is that of the old ones.
+        for run in order.chunk_by(|a, b| self.name(*a) == self.name(*b)) {
             let mut number = 1u32;
             for slot in run.iter().skip(1) {
                 let new = loop {
                     number = number.saturating_add(1);
-                    let new = numbered(&name, number);
+                    let new = numbered(self.name(*slot), number);
                     let is_free =
                         order.binary_search_by(|other| self.name(*other).cmp(&new)).is_err();
                     if is_free && taken.insert(new.clone()) {
                         break new;
                     }
                 };
-                self.rename(*slot, &new);
+                renamed.push((*slot, new));
             }
         }
-        !runs.is_empty()
+        for (slot, name) in &renamed {
+            self.rename(*slot, name);
+        }
+        !renamed.is_empty()
     }
 
     fn rename(&mut self, slot: u32, name: &[u8]) {
@@ -346,14 +348,17 @@ mod tests {
 
     #[test]
     fn entries_keep_the_order_of_the_disc_and_equal_names_are_numbered() {
-        let dir = dir(&["z.txt", "a", "z.txt", "z~2.txt", "z.txt", "a"]);
+        let dir = dir(&["z.txt", "a", "z.txt", "z~2.txt", "z.txt", "a", "a.txt", "a~2", "b", "b"]);
         let names: Vec<&[u8]> = dir.iter().map(|e| e.name).collect();
-        let want: [&[u8]; 6] = [b"z.txt", b"a", b"z~3.txt", b"z~2.txt", b"z~4.txt", b"a~2"];
+        let want: [&[u8]; 10] = [
+            b"z.txt", b"a", b"z~3.txt", b"z~2.txt", b"z~4.txt", b"a~3", b"a.txt", b"a~2", b"b",
+            b"b~2",
+        ];
         assert_eq!(names, want);
         for (entry, number) in dir.iter().zip(100..) {
             assert_eq!(dir.find(entry.name, false).map(|e| e.node.number()), Some(number));
         }
-        assert_eq!(dir.get(6), None);
+        assert_eq!(dir.get(10), None);
     }
 
     #[test]
