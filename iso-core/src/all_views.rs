@@ -7,8 +7,7 @@ use crate::Timestamp;
 use crate::cache::{Disc, WeightedCache};
 use crate::error::{Error, Result, Site};
 use crate::volume::{
-    Attr, Data, Dir, DirBuilder, DirEntry, Extent, ExtentsBuilder, Facts, FileKind, NodeId, Volume,
-    Xattr,
+    Attr, Data, Dir, DirBuilder, DirEntry, Extents, Facts, FileKind, NodeId, Volume, Xattr,
 };
 
 /// What stands in the directory of all views.
@@ -105,11 +104,9 @@ impl AllViews {
     }
 
     fn whole_disc(&self) -> Result<Data> {
-        let len = self.disc.len();
         let site = Site::new("image", "none", 0);
-        let mut extents = ExtentsBuilder::new(self.disc.limits(), site);
-        extents.push(Extent { at: Some(0), len })?;
-        Ok(Data::Plain(extents.finish(len)))
+        let extents = Extents::in_one_piece(self.disc.limits(), site, 0, self.disc.len());
+        extents.map(Data::Plain)
     }
 
     /// The slot of a node that stands in the root.

@@ -30,6 +30,8 @@ pub struct Image {
     /// The session that is open.
     session: Session,
     charset: Charset,
+    /// Where the virtual allocation tables of the UDF volume lie, the oldest first.
+    tables: Vec<u64>,
 }
 
 /// Opens a view when it is looked into.
@@ -83,10 +85,6 @@ impl Image {
     pub fn open_with(source: Box<dyn Source>, limits: Limits, options: &Options) -> Result<Self> {
         let disc = Arc::new(Disc::new(source, limits));
         let (sessions, unread) = find_sessions(&disc);
-        let sessions = match sessions.as_slice() {
-            [only] => by_tables(sessions.clone(), &tables(&disc, only.at)),
-            _ => sessions,
-        };
         // An older session must not pass for the last one.
         if let Some(error) = unread {
             if options.session == SessionChoice::Last {
@@ -94,8 +92,19 @@ impl Image {
             }
             disc.findings().note_error("there may be more sessions", &error);
         }
+        let [only] = sessions.as_slice() else {
+            let session = chosen(&sessions, options.session)?;
+            return Self::of_session(disc, sessions, session, options.charset);
+        };
+        // Where there is one, the volume itself may know of earlier states.
+        let only = *only;
+        let newest = Self::of_session(disc, sessions, only, options.charset)?;
+        let sessions = by_tables(only, &newest.tables);
         let session = chosen(&sessions, options.session)?;
-        Self::of_session(disc, sessions, session, options.charset)
+        if Some(&session) == sessions.last() {
+            return Ok(Self { sessions, session, ..newest });
+        }
+        Self::of_session(newest.disc, sessions, session, options.charset)
     }
 
     /// Finds the file systems of one session.
@@ -115,6 +124,7 @@ impl Image {
             sessions,
             session,
             charset,
+            tables: Vec::new(),
         };
         image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
@@ -156,7 +166,10 @@ impl Image {
             self.disc.findings().note("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
         }
         match UdfVolume::open(self.disc.clone(), &anchor, self.session.table_at) {
-            Ok(volume) => self.add(View::Udf, Arc::new(volume), true),
+            Ok(volume) => {
+                self.tables = volume.tables().to_vec();
+                self.add(View::Udf, Arc::new(volume), true);
+            }
             Err(error) => self.refuse(View::Udf, error),
         }
     }
@@ -329,7 +342,7 @@ impl Image {
     /// `NoSuchView` where there is no catalogue, or what is wrong with it.
     pub fn boot_images(&self) -> Result<Arc<dyn Volume>> {
         let catalog = self.boot_catalog.ok_or(Error::NoSuchView(View::Boot))?;
-        Ok(Arc::new(BootVolume::open(self.disc.clone(), Some(catalog))?))
+        boot_volume(&self.disc, catalog)
     }
 
     /// All views side by side, each a directory that is opened when it is looked into, beside
@@ -346,9 +359,7 @@ impl Image {
         let mut slots: Vec<Slot> = systems.collect();
         if let Some(catalog) = self.boot_catalog {
             let disc = self.disc.clone();
-            let open = move || -> Result<Arc<dyn Volume>> {
-                Ok(Arc::new(BootVolume::open(disc.clone(), Some(catalog))?))
-            };
+            let open = move || boot_volume(&disc, catalog);
             slots.push(view(View::Boot.name().to_owned(), Box::new(open)));
         }
         for session in self.sessions.iter().copied().filter(|_| self.sessions.len() > 1) {
@@ -385,14 +396,9 @@ impl Image {
     }
 }
 
-/// The virtual allocation tables of the UDF volume of a session, the oldest first; none on other
-/// media, or where there is no such volume.
-fn tables(disc: &Arc<Disc>, session_at: u64) -> Vec<u64> {
-    let Some(step) = recognition_step(disc, session_at) else { return Vec::new() };
-    let anchor = find_anchor(disc, session_at, Some(step), false);
-    let Ok(Some(anchor)) = anchor else { return Vec::new() };
-    let volume = UdfVolume::open(disc.clone(), &anchor, None);
-    volume.map(|volume| volume.tables().to_vec()).unwrap_or_default()
+/// The images of the boot catalogue in a sector, as files.
+fn boot_volume(disc: &Arc<Disc>, catalog: u32) -> Result<Arc<dyn Volume>> {
+    Ok(Arc::new(BootVolume::open(disc.clone(), Some(catalog))?))
 }
 
 /// The session that was asked for.

@@ -4,7 +4,7 @@
 
 use crate::cache::Disc;
 use crate::error::{Error, Result};
-use crate::iso9660::DescriptorSet;
+use crate::iso9660::{DescriptorSet, SECTOR_BYTES, SYSTEM_AREA_SECTORS};
 use crate::num::{quotient, round_up, to_u64};
 
 /// One session.
@@ -31,11 +31,6 @@ pub enum SessionChoice {
     Number(u32),
 }
 
-const SECTOR_BYTES: u64 = 2048;
-
-/// Sectors of a session before its descriptors (ECMA-119 6.2.1).
-const SYSTEM_AREA_SECTORS: u64 = 16;
-
 /// Sectors between the end of a session and the beginning of the next on a compact disc: lead-out
 /// and lead-in of the first session, and of the others (Orange Book, as in MMC-6 4.2.3.5).
 const CD_GAPS: [u64; 2] = [11_400, 6_900];
@@ -58,15 +53,14 @@ pub(crate) fn find_sessions(disc: &Disc) -> (Vec<Session>, Option<Error>) {
     (numbered.map(session).collect(), unread)
 }
 
-/// The sessions of a volume that was added to in place, by the tables it has had; those given
-/// where it has had no other.
-pub(crate) fn by_tables(sessions: Vec<Session>, tables: &[u64]) -> Vec<Session> {
-    let [only] = sessions.as_slice() else { return sessions };
+/// The sessions of a volume that was added to in place, by the tables it has had; the one session
+/// of the disc where it has had no other.
+pub(crate) fn by_tables(only: Session, tables: &[u64]) -> Vec<Session> {
     if tables.len() < 2 {
-        return sessions;
+        return vec![only];
     }
     let numbered = (1u32..).zip(tables);
-    numbered.map(|(number, at)| Session { number, table_at: Some(*at), ..*only }).collect()
+    numbered.map(|(number, at)| Session { number, table_at: Some(*at), ..only }).collect()
 }
 
 /// Adds the sectors at which sessions begin.

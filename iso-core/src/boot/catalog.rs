@@ -6,6 +6,7 @@ use zerocopy::FromBytes;
 use super::disk::BootCatalogEntry;
 use crate::cache::Disc;
 use crate::error::{Result, Site};
+use crate::iso9660::SECTOR_BYTES;
 use crate::num::to_usize;
 
 /// What a boot image claims to be (El Torito 1.0, 2.2).
@@ -41,9 +42,6 @@ pub struct BootEntry {
 }
 
 const ENTRY_BYTES: u64 = 32;
-
-/// Bytes of a sector, in which the catalogue counts (El Torito 1.0, 1.3).
-const SECTOR_BYTES: u64 = 2048;
 
 /// A short word for a platform (El Torito 1.0, 2.1; UEFI 2.10, 13.3.2.1).
 pub(super) fn platform_word(platform: u8) -> String {

@@ -9,7 +9,7 @@ use crate::Timestamp;
 use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
 use crate::volume::{
-    Attr, Data, Dir, DirBuilder, DirEntry, Extent, ExtentsBuilder, Facts, FileKind, NodeId, Volume,
+    Attr, Data, Dir, DirBuilder, DirEntry, Extents, Facts, FileKind, NodeId, Volume,
 };
 
 /// The boot images of a disc.
@@ -113,9 +113,8 @@ impl Volume for BootVolume {
         let file = self.file(node)?;
         let at = file.entry.at;
         let site = Site::new("boot image", "El Torito 1.0, 2.2", at);
-        let mut extents = ExtentsBuilder::new(self.disc.limits(), site);
-        extents.push(Extent { at: Some(at), len: file.bytes })?;
-        Ok(Arc::new(Data::Plain(extents.finish(file.bytes))))
+        let extents = Extents::in_one_piece(self.disc.limits(), site, at, file.bytes)?;
+        Ok(Arc::new(Data::Plain(extents)))
     }
 
     fn read_link(&self, _: NodeId) -> Result<Vec<u8>> {

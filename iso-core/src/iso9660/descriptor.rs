@@ -12,7 +12,7 @@ use crate::num::to_usize;
 use crate::text::{decode_utf16_be, trim_padding};
 
 /// Sectors of a session before its first descriptor (ECMA-119 6.2.1).
-const SYSTEM_AREA_SECTORS: u64 = 16;
+pub(crate) const SYSTEM_AREA_SECTORS: u64 = 16;
 
 /// One tree of a volume, as its descriptor tells.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ mod susp;
 mod volume;
 mod zisofs;
 
-pub(crate) use descriptor::{DescriptorSet, TreeDescriptor};
+pub(crate) use descriptor::{DescriptorSet, SYSTEM_AREA_SECTORS, TreeDescriptor};
 pub(crate) use volume::{IsoVolume, NameStyle};
 
 /// Bytes of a logical sector, in which volume descriptors and directory records are laid out

@@ -27,6 +27,16 @@ pub struct Extents {
 }
 
 impl Extents {
+    /// A file that lies in one piece.
+    ///
+    /// # Errors
+    /// `Corrupt` where the length passes 2^63.
+    pub(crate) fn in_one_piece(limits: &Limits, site: Site, at: u64, len: u64) -> Result<Self> {
+        let mut builder = ExtentsBuilder::new(limits, site);
+        builder.push(Extent { at: Some(at), len })?;
+        Ok(builder.finish(len))
+    }
+
     /// Bytes of the file.
     #[must_use]
     pub const fn len(&self) -> u64 {
