@@ -131,6 +131,9 @@ pub enum Error {
         /// The cause.
         source: io::Error,
     },
+    /// The image is no longer the one that was opened.
+    #[error("the image file was changed after it was opened")]
+    Changed,
     /// Memory could not be had.
     #[error("out of memory")]
     NoMemory,
@@ -164,6 +167,7 @@ impl Error {
             Self::Unrecognised(found) => Self::Unrecognised(*found),
             Self::NoSuchView(view) => Self::NoSuchView(*view),
             Self::NoSuchSession(count) => Self::NoSuchSession(*count),
+            Self::Changed => Self::Changed,
             Self::NoMemory => Self::NoMemory,
             Self::Bug(operation) => Self::Bug(operation),
         }

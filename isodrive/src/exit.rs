@@ -52,7 +52,7 @@ impl Exit {
             Error::NotFound | Error::NotDirectory => Self::NotInImage,
             Error::Unrecognised(_) | Error::Unsupported { .. } => Self::UnknownKind,
             Error::Corrupt { .. } | Error::Limit { .. } => Self::Damaged,
-            Error::Io { .. } => Self::CannotRead,
+            Error::Io { .. } | Error::Changed => Self::CannotRead,
             Error::IsDirectory
             | Error::NotSymlink
             | Error::NotRegular

@@ -16,14 +16,21 @@ use fuser::{
 use iso_core::volume::{Dir, DirEntry, FileKind, NodeId, Presentation, Volume};
 use iso_core::{Error, Result};
 
+use crate::activity::Activity;
 use crate::attr::{file_attr, file_type};
 use crate::errno::errno;
+use crate::report::Reports;
+use crate::serve::Serve;
 use crate::xattr;
 
 /// A volume as a FUSE file system.
 pub struct Adapter {
     volume: Arc<dyn Volume>,
     presentation: Presentation,
+    /// How long what the kernel was told holds.
+    keep: Duration,
+    activity: Arc<Activity>,
+    reports: Reports,
 }
 
 /// A disc never changes, so what the kernel was told stays true.
@@ -33,10 +40,16 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const GENERATION: Generation = Generation(0);
 
 impl Adapter {
-    /// An adapter that shows `volume` as `presentation` says.
+    /// An adapter that shows `volume` as `options` say and notes what it does in `activity`.
     #[must_use]
-    pub fn new(volume: Arc<dyn Volume>, presentation: Presentation) -> Self {
-        Self { volume, presentation }
+    pub fn new(volume: Arc<dyn Volume>, options: &Serve, activity: Arc<Activity>) -> Self {
+        Self {
+            volume,
+            presentation: options.presentation,
+            keep: options.keep.unwrap_or(FOREVER),
+            activity,
+            reports: Reports::default(),
+        }
     }
 
     /// Runs one operation; whatever goes wrong, even a panic, leaves as one errno and one log line.
@@ -46,6 +59,7 @@ impl Adapter {
         ino: INodeNo,
         work: impl FnOnce(&'a dyn Volume, NodeId) -> Result<T>,
     ) -> std::result::Result<T, Errno> {
+        let _running = self.activity.begin(operation);
         let volume = &*self.volume;
         let node = match ino {
             INodeNo::ROOT => volume.root(),
@@ -56,7 +70,7 @@ impl Adapter {
             Ok(Err(error)) => error,
             Err(_) => Error::Bug(operation),
         };
-        log(operation, ino, &error);
+        self.reports.failed(operation, ino, &error);
         Err(errno(&error))
     }
 
@@ -110,29 +124,6 @@ impl Adapter {
     }
 }
 
-/// One log line for a failed operation, as loud as its error deserves.
-fn log(operation: &'static str, ino: INodeNo, error: &Error) {
-    match error {
-        Error::NotFound | Error::NoXattr => tracing::trace!(operation, %ino, %error),
-        Error::NotDirectory
-        | Error::IsDirectory
-        | Error::NotSymlink
-        | Error::NotRegular
-        | Error::XattrTooLong
-        | Error::BadName(_)
-        | Error::NoSuchView(_)
-        | Error::NoSuchSession(_) => tracing::debug!(operation, %ino, %error),
-        Error::Stale(_)
-        | Error::Unrecognised(_)
-        | Error::Unsupported { .. }
-        | Error::Corrupt { .. }
-        | Error::Limit { .. } => tracing::warn!(operation, %ino, %error),
-        Error::Io { .. } | Error::NoMemory | Error::Bug(_) => {
-            tracing::error!(operation, %ino, %error);
-        }
-    }
-}
-
 impl Filesystem for Adapter {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
         for flag in [
@@ -157,14 +148,14 @@ impl Filesystem for Adapter {
             self.attr(volume.lookup(dir, name.as_bytes(), fold)?)
         });
         match found {
-            Ok(attr) => reply.entry(&FOREVER, &attr, GENERATION),
+            Ok(attr) => reply.entry(&self.keep, &attr, GENERATION),
             Err(errno) => reply.error(errno),
         }
     }
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         match self.serve("getattr", ino, |_, node| self.attr(node)) {
-            Ok(attr) => reply.attr(&FOREVER, &attr),
+            Ok(attr) => reply.attr(&self.keep, &attr),
             Err(errno) => reply.error(errno),
         }
     }
@@ -288,9 +279,9 @@ impl Adapter {
         next: u64,
     ) -> bool {
         let (attr, ttl) = match self.attr(entry.node) {
-            Ok(attr) => (attr, FOREVER),
+            Ok(attr) => (attr, self.keep),
             Err(error) => {
-                log("readdirplus", self.ino(entry.node), &error);
+                self.reports.failed("readdirplus", self.ino(entry.node), &error);
                 (self.unknown(entry), Duration::ZERO)
             }
         };

@@ -17,9 +17,11 @@ pub fn errno(error: &Error) -> Errno {
         Error::XattrTooLong => Errno::E2BIG,
         Error::Stale(_) => Errno::ESTALE,
         Error::Unsupported { .. } => Errno::ENOTSUP,
-        Error::Unrecognised(_) | Error::Corrupt { .. } | Error::Limit { .. } | Error::Bug(_) => {
-            Errno::EIO
-        }
+        Error::Unrecognised(_)
+        | Error::Corrupt { .. }
+        | Error::Limit { .. }
+        | Error::Changed
+        | Error::Bug(_) => Errno::EIO,
         Error::Io { source, .. } => source.raw_os_error().map_or(Errno::EIO, Errno::from_i32),
         Error::NoMemory => Errno::ENOMEM,
     }
@@ -50,6 +52,7 @@ mod tests {
             (site.limit("x", 1), Errno::EIO),
             (io(io::Error::from_raw_os_error(19)), Errno::ENODEV),
             (io(io::ErrorKind::UnexpectedEof.into()), Errno::EIO),
+            (Error::Changed, Errno::EIO),
             (Error::NoMemory, Errno::ENOMEM),
             (Error::Bug("read"), Errno::EIO),
         ] {

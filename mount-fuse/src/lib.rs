@@ -1,14 +1,19 @@
 //! Serves a volume to the kernel through FUSE: unpack a request, call the core, reply.
 //! Knows mounts and errno; knows nothing that is on a disc.
 
+mod activity;
 mod adapter;
+mod attach;
 mod attr;
 mod errno;
-mod mount;
 mod name;
+mod report;
+mod serve;
 mod xattr;
 
+pub use activity::Activity;
 pub use adapter::Adapter;
+pub use attach::{Attach, AttachError, attach, unmount};
 pub use errno::errno;
-pub use mount::{Mounted, Options, mount, unmount};
 pub use name::{FS_TYPE, source_name};
+pub use serve::{Serve, Served, mount, serve};

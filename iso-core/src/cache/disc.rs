@@ -2,12 +2,12 @@
 //! Metadata and file data live in separate caches, so that one big copy forgets no directory.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::error::{Error, Result, Site};
 use crate::limits::Limits;
 use crate::num::{remainder, to_u64, to_usize};
-use crate::source::{Cost, Source};
+use crate::source::{Cost, Source, SourceChanged};
 
 use super::{Findings, WeightedCache};
 
@@ -40,6 +40,7 @@ pub struct Disc {
     limits: Limits,
     findings: Findings,
     counters: Counters,
+    is_changed: AtomicBool,
 }
 
 impl Disc {
@@ -52,6 +53,7 @@ impl Disc {
             decoded: WeightedCache::new(limits.decoded_cache_bytes),
             findings: Findings::new(limits.findings),
             counters: Counters::default(),
+            is_changed: AtomicBool::new(false),
             source,
             limits,
         }
@@ -85,6 +87,12 @@ impl Disc {
     #[must_use]
     pub const fn counters(&self) -> &Counters {
         &self.counters
+    }
+
+    /// Whether a read met an image that is no longer the one that was opened.
+    #[must_use]
+    pub fn is_changed(&self) -> bool {
+        self.is_changed.load(Ordering::Relaxed)
     }
 
     /// The `len` bytes of metadata at byte `at`. The caller has bounded `len`.
@@ -138,7 +146,7 @@ impl Disc {
     /// # Errors
     /// `Io` if the image has changed.
     pub fn mapped(&self, at: u64, len: usize) -> Result<Option<&[u8]>> {
-        self.source.mapped(at, len).map_err(|source| io_error(at, len, source))
+        self.source.mapped(at, len).map_err(|source| self.failed(at, len, source))
     }
 
     fn read_cached(&self, cache: &BlockCache, buf: &mut [u8], at: u64) -> Result<()> {
@@ -159,7 +167,7 @@ impl Disc {
                 break;
             };
             if bytes.is_empty() {
-                return Err(io_error(at, tail.len(), std::io::ErrorKind::UnexpectedEof.into()));
+                return Err(self.failed(at, tail.len(), std::io::ErrorKind::UnexpectedEof.into()));
             }
             head.copy_from_slice(bytes);
             at = at.saturating_add(to_u64(take));
@@ -185,7 +193,16 @@ impl Disc {
     fn read_source(&self, buf: &mut [u8], at: u64) -> Result<()> {
         self.counters.source_reads.fetch_add(1, Ordering::Relaxed);
         self.counters.source_bytes.fetch_add(to_u64(buf.len()), Ordering::Relaxed);
-        self.source.read_at(buf, at).map_err(|source| io_error(at, buf.len(), source))
+        self.source.read_at(buf, at).map_err(|source| self.failed(at, buf.len(), source))
+    }
+
+    /// The error of a read that failed.
+    fn failed(&self, offset: u64, len: usize, source: std::io::Error) -> Error {
+        if source.get_ref().is_some_and(|cause| cause.is::<SourceChanged>()) {
+            self.is_changed.store(true, Ordering::Relaxed);
+            return Error::Changed;
+        }
+        Error::Io { offset, len: to_u64(len), source }
     }
 }
 
@@ -193,10 +210,6 @@ impl std::fmt::Debug for Disc {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Disc").field("len", &self.len()).finish_non_exhaustive()
     }
-}
-
-fn io_error(offset: u64, len: usize, source: std::io::Error) -> Error {
-    Error::Io { offset, len: to_u64(len), source }
 }
 
 /// A buffer of zeros to read into, or `NoMemory`: its length may come from a disc.

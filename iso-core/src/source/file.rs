@@ -4,21 +4,29 @@
 use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use super::map::Map;
-use super::{Cost, Source};
+use super::{Cost, Medium, Source};
 
-/// A file on a local disk, with a map of it to hand to the kernel.
+/// The cause of a read's error when the file is no longer the one that was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the image file was changed after it was opened")]
+pub struct SourceChanged;
+
+/// A file on a disk, with a map of it to hand to the kernel where the disk is a local one.
 ///
-/// Every read first asks whether the file is still the one that was opened: an image that shrank
-/// or was written to gives errors from then on, never a mixture of two images and never the zeros
-/// that a map shows behind the end of a file.
+/// Every read asks whether the file is still the one that was opened: an image that shrank or was
+/// written to gives errors from then on, never a mixture of two images and never the zeros that a
+/// map shows behind the end of a file.
 #[derive(Debug)]
 pub struct FileSource {
     file: File,
     len: u64,
     stamp: Option<Stamp>,
+    /// Once changed, always changed: what was read before and after would not belong together.
+    changed: AtomicBool,
     map: Option<Map>,
 }
 
@@ -35,47 +43,48 @@ impl Stamp {
     }
 }
 
-impl FileSource {
-    /// Opens a regular file or a block device for reading.
-    ///
-    /// # Errors
-    /// What opening said; `IsADirectory` for a directory, `InvalidInput` for anything else that
-    /// has no size (a pipe, a terminal, an endless device).
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let kind = std::fs::metadata(path)?;
-        if kind.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
-        }
-        if !kind.is_file() && !is_block_device(&kind) {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidInput,
-                "neither a file nor a block device",
-            ));
-        }
-        Self::from_file(File::open(path)?)
+/// Opens a regular file or a block device for reading.
+///
+/// # Errors
+/// What opening said; `IsADirectory` for a directory, `InvalidInput` for anything else that has no
+/// size (a pipe, a terminal, an endless device).
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let kind = std::fs::metadata(path)?;
+    if kind.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
     }
+    if !kind.is_file() && !is_block_device(&kind) {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "neither a file nor a block device",
+        ));
+    }
+    File::open(path)
+}
 
+impl FileSource {
     /// Takes an open file.
     ///
     /// # Errors
     /// Its size cannot be learned.
-    pub fn from_file(mut file: File) -> io::Result<Self> {
+    pub fn from_file(mut file: File, medium: Medium) -> io::Result<Self> {
         let metadata = file.metadata()?;
         let regular = metadata.is_file();
         let len = if regular { metadata.len() } else { file.seek(SeekFrom::End(0))? };
         let stamp = regular.then(|| Stamp::of(&metadata));
-        let map = if regular && len > 0 { Map::new(&file).ok() } else { None };
-        Ok(Self { file, len, stamp, map })
+        let is_mapped = regular && len > 0 && medium == Medium::Local;
+        let map = if is_mapped { Map::new(&file).ok() } else { None };
+        Ok(Self { file, len, stamp, changed: AtomicBool::new(false), map })
     }
 
     /// Fails once the file is no longer the one that was opened.
     fn check_unchanged(&self) -> io::Result<()> {
-        match self.stamp {
-            Some(stamp) if Stamp::of(&self.file.metadata()?) != stamp => {
-                Err(io::Error::other("the image file was changed after it was opened"))
-            }
-            _ => Ok(()),
+        let Some(stamp) = self.stamp else { return Ok(()) };
+        if self.changed.load(Ordering::Relaxed) || Stamp::of(&self.file.metadata()?) != stamp {
+            self.changed.store(true, Ordering::Relaxed);
+            return Err(io::Error::other(SourceChanged));
         }
+        Ok(())
     }
 }
 
@@ -85,8 +94,11 @@ impl Source for FileSource {
     }
 
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        let read = read_exact_at(&self.file, buf, offset);
+        // Asked after the read: whoever writes sets the time first and the bytes then, so bytes
+        // that came before the answer are the old ones.
         self.check_unchanged()?;
-        read_exact_at(&self.file, buf, offset)
+        read
     }
 
     fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
@@ -140,11 +152,15 @@ mod tests {
         std::env::temp_dir().join(format!("isodrive-file-{}-{name}", std::process::id()))
     }
 
+    fn local(path: &Path) -> FileSource {
+        FileSource::from_file(open(path).unwrap(), Medium::Local).unwrap()
+    }
+
     #[test]
     fn a_file_that_shrank_or_was_written_to_is_an_error_not_zeros() {
         let path = scratch("shrink");
         std::fs::write(&path, [7u8; 10_000]).unwrap();
-        let source = FileSource::open(&path).unwrap();
+        let source = local(&path);
         let mut buf = [0; 100];
         source.read_at(&mut buf, 9_900).unwrap();
         assert_eq!(buf, [7; 100]);
@@ -155,16 +171,19 @@ mod tests {
         let said = source.read_at(&mut buf, 0).unwrap_err().to_string();
         assert_eq!(said, "the image file was changed after it was opened");
         assert!(source.mapped(8_900, 100).is_err(), "the tail of its last page reads as zeros");
+        file.set_len(10_000).unwrap();
+        file.set_modified(std::fs::metadata(&path).unwrap().modified().unwrap()).unwrap();
+        assert!(source.read_at(&mut buf, 0).is_err(), "once changed, always changed");
         std::fs::remove_file(&path).unwrap();
     }
 
     #[test]
     fn what_has_no_size_is_refused_at_once() {
-        let error = FileSource::open(&std::env::temp_dir()).unwrap_err();
+        let error = open(&std::env::temp_dir()).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
         #[cfg(unix)]
         {
-            let error = FileSource::open(Path::new("/dev/zero")).unwrap_err();
+            let error = open(Path::new("/dev/zero")).unwrap_err();
             assert_eq!(error.to_string(), "neither a file nor a block device");
         }
     }
@@ -173,7 +192,7 @@ mod tests {
     fn a_range_past_the_end_is_an_error() {
         let path = scratch("end");
         File::create(&path).unwrap().write_all(b"0123456789").unwrap();
-        let source = FileSource::open(&path).unwrap();
+        let source = local(&path);
         let error = source.read_at(&mut [0; 4], 8).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof);
         assert_eq!(source.mapped(8, 4).unwrap(), None);

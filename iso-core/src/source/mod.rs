@@ -3,14 +3,18 @@
 
 mod file;
 mod map;
+mod patient;
 mod split;
 pub mod testing;
 mod window;
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-pub use file::FileSource;
+pub use file::{FileSource, SourceChanged};
+pub use patient::Patient;
 pub use split::SplitSource;
 pub use window::Window;
 
@@ -54,16 +58,54 @@ pub trait Source: Send + Sync {
     }
 }
 
-/// Opens an image by its path: a file, a block device, or the first part of a split set.
+/// What kind of medium the files of an image lie on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Medium {
+    /// A disk of this machine: the kernel may be handed a map of the file.
+    Local,
+    /// One that may go away or stop answering, as a network share or a stick: read by position
+    /// only, and each read ends after [`PATIENCE`].
+    Distant,
+}
+
+/// How long a read of a distant medium may take.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Opens the files of an image by the path of the first: a file, a block device, or all parts of
+/// a split set. Looks at nothing that is in them.
 ///
 /// # Errors
 /// What opening said, with the part's name where a part of a set is missing.
+pub fn open_parts(path: &Path) -> io::Result<Vec<File>> {
+    let first = file::open(path)?;
+    Ok(split::open_set(path)?.unwrap_or_else(|| vec![first]))
+}
+
+/// The image in opened files.
+///
+/// # Errors
+/// The size of a file cannot be learned.
+pub fn from_parts(files: Vec<File>, medium: Medium) -> io::Result<Box<dyn Source>> {
+    let part = |file| -> io::Result<Box<dyn Source>> {
+        Ok(Box::new(FileSource::from_file(file, medium)?))
+    };
+    let mut parts = files.into_iter().map(part).collect::<io::Result<Vec<_>>>()?;
+    let whole: Box<dyn Source> = match parts.len() {
+        1 => parts.remove(0),
+        _ => Box::new(SplitSource::new(parts)),
+    };
+    Ok(match medium {
+        Medium::Local => whole,
+        Medium::Distant => Box::new(Patient::new(whole, PATIENCE)?),
+    })
+}
+
+/// Opens an image on a local disk by its path.
+///
+/// # Errors
+/// As [`open_parts`].
 pub fn open_path(path: &Path) -> io::Result<Box<dyn Source>> {
-    let first = FileSource::open(path)?;
-    match SplitSource::open_set(path)? {
-        Some(set) => Ok(Box::new(set)),
-        None => Ok(Box::new(first)),
-    }
+    from_parts(open_parts(path)?, Medium::Local)
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {

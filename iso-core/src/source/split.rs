@@ -2,10 +2,11 @@
 //! `name.iso`, `name.i01`. Finds the parts beside the first and reads them as one run of bytes.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Cost, FileSource, Source};
+use super::{Cost, Source, file};
 use crate::num::{to_u64, to_usize};
 
 /// Parts of an image, one after the other.
@@ -29,36 +30,6 @@ impl SplitSource {
             })
             .collect();
         Self { parts: placed, len }
-    }
-
-    /// Opens the set that `first` begins, if its name is that of a first part and a second exists.
-    /// A part that a gap in the numbers shows to be missing is an error that names it.
-    ///
-    /// # Errors
-    /// A part is missing or cannot be opened; the message names it.
-    pub fn open_set(first: &Path) -> io::Result<Option<Self>> {
-        let Some(numbering) = Numbering::of(first) else { return Ok(None) };
-        let mut parts: Vec<Box<dyn Source>> = Vec::new();
-        let mut number = numbering.first;
-        while numbering.path(number).exists() {
-            let path = numbering.path(number);
-            let source = FileSource::open(&path)
-                .map_err(|error| io::Error::new(error.kind(), format!("{path:?}: {error}")))?;
-            parts.push(Box::new(source));
-            number = number.saturating_add(1);
-        }
-        if parts.len() < 2 && !numbering.path(number.saturating_add(1)).exists() {
-            return Ok(None);
-        }
-        if let Some(later) = (1..=8).find(|n| numbering.path(number.saturating_add(*n)).exists()) {
-            let missing = numbering.path(number);
-            let present = numbering.path(number.saturating_add(later));
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                format!("part {missing:?} is missing, while {present:?} is there"),
-            ));
-        }
-        Ok(Some(Self::new(parts)))
     }
 
     /// The part that holds byte `offset`.
@@ -100,6 +71,36 @@ impl Source for SplitSource {
         let cheap = self.parts.iter().all(|(_, part)| part.cost() == Cost::Cheap);
         if cheap { Cost::Cheap } else { Cost::Dear }
     }
+}
+
+/// Opens the files of the set that `first` begins, if its name is that of a first part and a second
+/// exists. A part that a gap in the numbers shows to be missing is an error that names it.
+///
+/// # Errors
+/// A part is missing or cannot be opened; the message names it.
+pub(super) fn open_set(first: &Path) -> io::Result<Option<Vec<File>>> {
+    let Some(numbering) = Numbering::of(first) else { return Ok(None) };
+    let mut parts = Vec::new();
+    let mut number = numbering.first;
+    while numbering.path(number).exists() {
+        let path = numbering.path(number);
+        let file = file::open(&path)
+            .map_err(|error| io::Error::new(error.kind(), format!("{path:?}: {error}")))?;
+        parts.push(file);
+        number = number.saturating_add(1);
+    }
+    if parts.len() < 2 && !numbering.path(number.saturating_add(1)).exists() {
+        return Ok(None);
+    }
+    if let Some(later) = (1..=8).find(|n| numbering.path(number.saturating_add(*n)).exists()) {
+        let missing = numbering.path(number);
+        let present = numbering.path(number.saturating_add(later));
+        return Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            format!("part {missing:?} is missing, while {present:?} is there"),
+        ));
+    }
+    Ok(Some(parts))
 }
 
 /// How the parts of a set are numbered.
@@ -176,13 +177,13 @@ mod tests {
             std::fs::write(folder.join(name), bytes).unwrap();
         }
         let first = folder.join("a.iso.001");
-        let set = SplitSource::open_set(&first).unwrap().expect("three parts");
+        let set = crate::source::open_path(&first).expect("three parts");
         assert_eq!(set.len(), 11);
         std::fs::remove_file(folder.join("a.iso.002")).unwrap();
-        let error = SplitSource::open_set(&first).err().expect("a gap").to_string();
+        let error = open_set(&first).err().expect("a gap").to_string();
         assert!(error.contains("a.iso.002") && error.contains("missing"), "{error}");
         std::fs::remove_file(folder.join("a.iso.003")).unwrap();
-        assert!(SplitSource::open_set(&first).unwrap().is_none(), "one part is a plain file");
+        assert!(open_set(&first).unwrap().is_none(), "one part is a plain file");
         std::fs::remove_dir_all(&folder).unwrap();
     }
 

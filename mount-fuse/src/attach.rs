@@ -1,0 +1,195 @@
+//! Putting a mount into the file tree and taking it out again: the kernel's call where this process
+//! may make it, `fusermount3` where not. Owns the mount options; always read-only, without set-id
+//! and device files. Serves nothing: what it gives is the descriptor to serve on.
+
+use std::ffi::CString;
+use std::io::{self, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, UnmountFlags};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
+};
+
+use crate::name::{FS_TYPE, source_name};
+
+/// The helper that mounts for users other than root.
+const HELPER: &str = "fusermount3";
+
+/// What the mount table shows and what the kernel enforces.
+#[derive(Debug, Clone, Default)]
+pub struct Attach {
+    /// The image's path, shown as the source of the mount.
+    pub image: PathBuf,
+    /// Let other users in.
+    pub allow_other: bool,
+    /// Refuse to run programs from the disc.
+    pub noexec: bool,
+}
+
+/// Why nothing was mounted.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// There is no `/dev/fuse`.
+    #[error("there is no /dev/fuse")]
+    NoDevice,
+    /// `/dev/fuse` is there and cannot be opened.
+    #[error("/dev/fuse cannot be opened: {0}")]
+    Device(io::Error),
+    /// The kernel refused to mount.
+    #[error("the kernel refused: {0}")]
+    Kernel(io::Error),
+    /// `fusermount3` is not installed.
+    #[error("fusermount3 is not installed")]
+    NoHelper,
+    /// `fusermount3` cannot be run.
+    #[error("fusermount3 cannot be run: {0}")]
+    HelperNotRun(io::Error),
+    /// `fusermount3` refused, in its words.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Mounts on a directory. What is asked there waits until the descriptor is served; when its last
+/// copy is closed, everybody who asks gets `ENOTCONN`.
+///
+/// # Errors
+/// See [`AttachError`].
+pub fn attach(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError> {
+    if !rustix::process::geteuid().is_root() {
+        return attach_by_helper(at, options);
+    }
+    let refused = match attach_directly(at, options) {
+        // Root without the right to mount, as in a container.
+        Err(AttachError::Kernel(error)) if error.kind() == io::ErrorKind::PermissionDenied => error,
+        result => return result,
+    };
+    match attach_by_helper(at, options) {
+        Err(AttachError::NoHelper) => Err(AttachError::Kernel(refused)),
+        result => result,
+    }
+}
+
+fn attach_directly(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError> {
+    let device = open_device()?;
+    // The directory itself, opened without following a link: nobody can put another in its place.
+    let no_follow = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let target = rustix::fs::open(at, no_follow, Mode::empty())
+        .map_err(|error| AttachError::Kernel(error.into()))?;
+    let mut flags =
+        MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+    if options.noexec {
+        flags |= MountFlags::NOEXEC;
+    }
+    let owner = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+    let mut data = format!(
+        "fd={},rootmode=40000,user_id={},group_id={},default_permissions",
+        device.as_raw_fd(),
+        owner.0,
+        owner.1
+    );
+    if options.allow_other {
+        data.push_str(",allow_other");
+    }
+    let data = CString::new(data).unwrap_or_default();
+    let place = format!("/proc/self/fd/{}", target.as_raw_fd());
+    rustix::mount::mount(source_name(&options.image), place, FS_TYPE, flags, &*data)
+        .map_err(|error| AttachError::Kernel(error.into()))?;
+    Ok(device)
+}
+
+fn open_device() -> Result<OwnedFd, AttachError> {
+    match std::fs::File::options().read(true).write(true).open("/dev/fuse") {
+        Ok(device) => Ok(device.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(AttachError::NoDevice),
+        Err(error) => Err(AttachError::Device(error)),
+    }
+}
+
+/// `fusermount3` mounts and sends the descriptor over the socket that it is given.
+fn attach_by_helper(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError> {
+    let (ours, theirs) = rustix::net::socketpair(
+        AddressFamily::UNIX,
+        SocketType::STREAM,
+        SocketFlags::CLOEXEC,
+        None,
+    )
+    .map_err(|error| AttachError::HelperNotRun(error.into()))?;
+    let mut list = format!(
+        "ro,nosuid,nodev,noatime,default_permissions,fsname={},subtype=isodrive",
+        source_name(&options.image)
+    );
+    for (name, is_set) in [(",noexec", options.noexec), (",allow_other", options.allow_other)] {
+        if is_set {
+            list.push_str(name);
+        }
+    }
+    let helper = Command::new(HELPER)
+        .args(["-o", &list, "--"])
+        .arg(at)
+        .env("_FUSE_COMMFD", "0")
+        .stdin(theirs)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| {
+            let is_missing = error.kind() == io::ErrorKind::NotFound;
+            if is_missing { AttachError::NoHelper } else { AttachError::HelperNotRun(error) }
+        })?;
+    let received = receive_descriptor(&ours);
+    let output = helper.wait_with_output().map_err(AttachError::HelperNotRun)?;
+    received.map_err(|error| {
+        let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if said.is_empty() { AttachError::HelperNotRun(error) } else { AttachError::Refused(said) }
+    })
+}
+
+fn receive_descriptor(socket: &OwnedFd) -> io::Result<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let mut parts = [IoSliceMut::new(&mut byte)];
+    rustix::io::retry_on_intr(|| {
+        rustix::net::recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC)
+    })?;
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(mut descriptors) = message
+            && let Some(descriptor) = descriptors.next()
+        {
+            return Ok(descriptor);
+        }
+    }
+    Err(io::Error::other("fusermount3 ended without a word"))
+}
+
+/// Takes away the mount at a directory. With `lazy` it vanishes at once and is served on until
+/// its last user is gone.
+///
+/// # Errors
+/// `ResourceBusy` while it is in use, or what the kernel or `fusermount3` said.
+pub fn unmount(at: &Path, lazy: bool) -> io::Result<()> {
+    let flags = if lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
+    match rustix::mount::unmount(at, flags | UnmountFlags::NOFOLLOW) {
+        // Users other than root take it away by the set-uid helper.
+        Err(Errno::PERM) => unmount_by_helper(at, lazy),
+        other => other.map_err(io::Error::from),
+    }
+}
+
+fn unmount_by_helper(at: &Path, lazy: bool) -> io::Result<()> {
+    let mut command = Command::new(HELPER);
+    command.arg("-u").args(lazy.then_some("-z")).arg("--").arg(at).stdin(Stdio::null());
+    let output = command.output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    let is_busy = said.contains("busy");
+    let kind = if is_busy { io::ErrorKind::ResourceBusy } else { io::ErrorKind::Other };
+    Err(io::Error::new(kind, said))
+}

@@ -1,0 +1,85 @@
+//! Log lines for requests that failed: each thing that is wrong once, as loud as it deserves.
+//! A disc that is damaged everywhere must not fill the log of the machine.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, PoisonError};
+
+use fuser::INodeNo;
+use iso_core::Error;
+
+/// Different lines that are written at most.
+const MAX_LINES: usize = 1000;
+
+/// What was told already.
+#[derive(Debug, Default)]
+pub(crate) struct Reports {
+    told: Mutex<HashSet<(u64, String)>>,
+}
+
+impl Reports {
+    /// Reports a failed request.
+    pub(crate) fn failed(&self, operation: &'static str, ino: INodeNo, error: &Error) {
+        match error {
+            Error::NotFound | Error::NoXattr => tracing::trace!(operation, %ino, %error),
+            Error::NotDirectory
+            | Error::IsDirectory
+            | Error::NotSymlink
+            | Error::NotRegular
+            | Error::XattrTooLong
+            | Error::BadName(_)
+            | Error::NoSuchView(_)
+            | Error::NoSuchSession(_) => tracing::debug!(operation, %ino, %error),
+            Error::Stale(_)
+            | Error::Unrecognised(_)
+            | Error::Unsupported { .. }
+            | Error::Corrupt { .. }
+            | Error::Limit { .. } => {
+                if self.is_news(ino.0, error) {
+                    tracing::warn!(operation, %ino, %error);
+                }
+            }
+            // The same for whichever file it met first.
+            Error::Changed => {
+                if self.is_news(0, error) {
+                    tracing::error!("{error}; what was not read before gives errors from now on");
+                }
+            }
+            Error::Io { .. } | Error::NoMemory | Error::Bug(_) => {
+                if self.is_news(ino.0, error) {
+                    tracing::error!(operation, %ino, %error);
+                }
+            }
+        }
+    }
+
+    fn is_news(&self, ino: u64, error: &Error) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() > MAX_LINES {
+            return false;
+        }
+        let is_news = told.insert((ino, error.to_string()));
+        if is_news && told.len() > MAX_LINES {
+            tracing::warn!("more errors of this disc are not logged");
+            return false;
+        }
+        is_news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_thing_is_told_once_and_not_without_end() {
+        let reports = Reports::default();
+        assert!(reports.is_news(1, &Error::NoMemory));
+        assert!(!reports.is_news(1, &Error::NoMemory));
+        assert!(reports.is_news(2, &Error::NoMemory));
+        for ino in 0..5000 {
+            reports.is_news(ino, &Error::Bug("read"));
+        }
+        assert!(!reports.is_news(9999, &Error::NoMemory));
+        assert!(reports.told.lock().unwrap().len() <= MAX_LINES.saturating_add(1));
+    }
+}

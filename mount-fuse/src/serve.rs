@@ -1,0 +1,83 @@
+//! Serving a volume on a descriptor of `/dev/fuse` that is mounted somewhere.
+//! Opens nothing and needs nothing but that descriptor, so it works inside a sandbox.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fuser::{BackgroundSession, Config, Session, SessionACL};
+use iso_core::volume::{Presentation, Volume};
+
+use crate::activity::Activity;
+use crate::adapter::Adapter;
+use crate::attach::{Attach, attach};
+
+/// How a volume is served.
+#[derive(Debug, Clone, Default)]
+pub struct Serve {
+    /// Owners, permissions, case.
+    pub presentation: Presentation,
+    /// Threads that serve requests; by the number of processors if not given.
+    pub threads: Option<usize>,
+    /// How long the kernel may go without asking again; for ever if not given, since a disc never
+    /// changes. A short time shows whether the mount is in use.
+    pub keep: Option<Duration>,
+}
+
+/// A volume that is being served.
+#[derive(Debug)]
+pub struct Served {
+    session: BackgroundSession,
+    activity: Arc<Activity>,
+}
+
+/// Begins to serve a volume; returns when the kernel's first request was answered.
+///
+/// # Errors
+/// The descriptor is none of a mount, or its mount is gone already.
+pub fn serve(volume: Arc<dyn Volume>, device: OwnedFd, options: &Serve) -> io::Result<Served> {
+    let mut config = Config::default();
+    config.n_threads = Some(options.threads.unwrap_or_else(default_threads));
+    let activity = Arc::new(Activity::default());
+    let adapter = Adapter::new(volume, options, activity.clone());
+    // Who may enter is the kernel's business: it knows the owner of the mount.
+    let session = Session::from_fd(adapter, device, SessionACL::All, config)?.spawn()?;
+    Ok(Served { session, activity })
+}
+
+/// As many as there are processors, two at least and four at most: more gain nothing.
+fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
+}
+
+impl Served {
+    /// What is being done, and how much was.
+    #[must_use]
+    pub fn activity(&self) -> Arc<Activity> {
+        self.activity.clone()
+    }
+
+    /// Waits until the mount is taken away, by whomever.
+    ///
+    /// # Errors
+    /// The connection to the kernel broke.
+    pub fn wait(self) -> io::Result<()> {
+        self.session.join()
+    }
+}
+
+/// Mounts a volume on a directory and serves it from this process.
+///
+/// # Errors
+/// As [`attach`] and [`serve`].
+pub fn mount(
+    volume: Arc<dyn Volume>,
+    at: &Path,
+    attached: &Attach,
+    served: &Serve,
+) -> io::Result<Served> {
+    let device = attach(at, attached).map_err(io::Error::other)?;
+    serve(volume, device, served)
+}

@@ -1,0 +1,97 @@
+//! Takes from a process everything that reading a disc image does not need, so that a hostile
+//! image that took the process over could do nothing with it. Works on the calling thread alone,
+//! and so must be entered before another thread is started.
+//!
+//! What is left: read what is open already, answer on it, use memory, start threads, end. See
+//! `docs/SANDBOX.md` for each layer and its reason.
+
+mod filter;
+mod level;
+mod privileges;
+
+use rustix::process::{Resource, Rlimit, setrlimit};
+
+pub use filter::ALLOWED_CALLS;
+pub use level::Level;
+pub use privileges::User;
+
+/// What to enter the sandbox with.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    /// Who to be from then on, where the process is root's.
+    pub drop_to: Option<User>,
+    /// Bytes of memory the process may write to.
+    pub memory_bytes: Option<u64>,
+    /// Layers left out, as on a kernel that lacks them. Only tests leave any out.
+    pub without: Vec<Layer>,
+}
+
+/// One layer of the sandbox. Each holds alone, so that a hole in one is no hole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// No capabilities, no root, no gain by set-id programs; an empty root directory.
+    Privileges,
+    /// Landlock: no files, no TCP, no signals to others.
+    Landlock,
+    /// seccomp: a short list of system calls.
+    Filter,
+}
+
+/// Enters the sandbox, as far as this kernel goes. There is no way back.
+///
+/// What a kernel refuses is missing from the level that is returned; it never stops the caller,
+/// who decides whether that level will do.
+#[must_use]
+pub fn enter(plan: &Plan) -> Level {
+    let wanted = |layer| !plan.without.contains(&layer);
+    let mut level = Level::default();
+    if let Some(bytes) = plan.memory_bytes {
+        level.note("memory limit", limit_memory(bytes));
+    }
+    if wanted(Layer::Privileges) {
+        level.note("own root directory", privileges::leave_the_root_directory());
+        level.note("privileges", privileges::drop_all(plan.drop_to));
+    }
+    if wanted(Layer::Landlock) {
+        level.note("Landlock", landlock_all());
+    }
+    // A parent that is gone has no use for an answer. After the change of user, which undoes it.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
+    if wanted(Layer::Filter) {
+        level.note("seccomp", filter::install());
+    }
+    level
+}
+
+/// Bounds the memory that can be written to, and leaves no copy of it behind. Maps of the image
+/// count as nothing: they are read-only.
+fn limit_memory(bytes: u64) -> Result<(), String> {
+    let both = |limit| Rlimit { current: Some(limit), maximum: Some(limit) };
+    let allowed = rustix::process::getrlimit(Resource::Data).maximum.unwrap_or(u64::MAX);
+    let _ = setrlimit(Resource::Core, both(0));
+    // Nothing is written to any file; pipes and sockets have no size.
+    let _ = setrlimit(Resource::Fsize, both(0));
+    setrlimit(Resource::Data, both(bytes.min(allowed))).map_err(|error| error.to_string())
+}
+
+/// Takes away all that Landlock knows, and allows nothing of it.
+fn landlock_all() -> Result<(), String> {
+    use landlock::{
+        ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr,
+        RulesetStatus, Scope,
+    };
+    let newest = ABI::V6;
+    let restricted = Ruleset::default()
+        .set_compatibility(CompatLevel::BestEffort)
+        .handle_access(AccessFs::from_all(newest))
+        .and_then(|ruleset| ruleset.handle_access(AccessNet::from_all(newest)))
+        .and_then(|ruleset| ruleset.scope(Scope::from_all(newest)))
+        .and_then(Ruleset::create)
+        .and_then(landlock::RulesetCreated::restrict_self);
+    match restricted.map(|status| status.ruleset) {
+        Ok(RulesetStatus::FullyEnforced) => Ok(()),
+        Ok(RulesetStatus::PartiallyEnforced) => Err("this kernel knows only a part of it".into()),
+        Ok(RulesetStatus::NotEnforced) => Err("this kernel lacks it".into()),
+        Err(error) => Err(error.to_string()),
+    }
+}

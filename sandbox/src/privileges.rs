@@ -1,0 +1,57 @@
+//! Giving up root, capabilities and the sight of the file tree.
+//! Changes the calling thread, which must be the only one.
+
+use rustix::process::{DumpableBehavior, getegid, geteuid};
+use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid, UnshareFlags};
+
+/// A user without rights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct User {
+    /// Its number.
+    pub uid: u32,
+    /// The number of its group.
+    pub gid: u32,
+}
+
+impl User {
+    /// The user that owns nothing.
+    pub const NOBODY: Self = Self { uid: 65534, gid: 65534 };
+}
+
+/// Makes a directory the root that is empty of everything but this process itself, so that no path
+/// leads to a name of the machine. Users other than root need a user namespace for it, which not
+/// every system grants.
+pub(crate) fn leave_the_root_directory() -> Result<(), String> {
+    if !geteuid().is_root() {
+        #[expect(unsafe_code, reason = "unshare is unsafe for shared descriptor tables only")]
+        // SAFETY: descriptors stay shared with nobody: `FILES` is not among the flags.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }
+            .map_err(|error| format!("no user namespace: {error}"))?;
+    }
+    rustix::process::chroot("/proc/self/fdinfo").map_err(|error| error.to_string())?;
+    rustix::process::chdir("/").map_err(|error| error.to_string())
+}
+
+/// Gives up root, every capability, and every way to get one back.
+pub(crate) fn drop_all(to: Option<User>) -> Result<(), String> {
+    let told = |what: &'static str| move |error| format!("{what}: {error}");
+    for capability in CapabilitySet::all().iter() {
+        // Without the right to do so there is nothing to lose either.
+        let _ = rustix::thread::remove_capability_from_bounding_set(capability);
+    }
+    let _ = rustix::thread::clear_ambient_capability_set();
+    if let Some(user) = to.filter(|_| geteuid().is_root()) {
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        rustix::thread::set_thread_groups(&[]).map_err(told("groups"))?;
+        rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(told("group"))?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(told("user"))?;
+        if (geteuid(), getegid()) != (uid, gid) {
+            return Err("the user did not change".to_owned());
+        }
+    }
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    rustix::thread::set_capabilities(None, sets).map_err(told("capabilities"))?;
+    rustix::thread::set_no_new_privs(true).map_err(told("no_new_privs"))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(told("dumpable"))
+}
