@@ -9,7 +9,7 @@ use iso_core::volume::{NodeId, Volume};
 use crate::cli::Cat;
 use crate::exit::{Failure, Outcome};
 use crate::image;
-use crate::list::{find, unreadable};
+use crate::ls::{find, unreadable};
 use crate::terminal::{Terminal, output_failed};
 
 /// Bytes read and written at a time.

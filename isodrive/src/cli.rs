@@ -24,6 +24,11 @@ pub(crate) enum Command {
     /// Mount an image and return when it can be used
     #[command(visible_alias = "attach")]
     Mount(Mount),
+    /// Show what is mounted and how it does
+    #[command(visible_alias = "ps")]
+    List(ListMounts),
+    /// Find out what keeps discs from being mounted here, and clean up after crashes
+    Doctor(Doctor),
     /// Unmount by path, image or label
     #[command(visible_aliases = ["unmount", "umount"])]
     Eject(Eject),
@@ -121,14 +126,23 @@ pub(crate) struct Mount {
     /// Print the result as JSON
     #[arg(long)]
     pub(crate) json: bool,
+    /// Print nothing when it went well
+    #[arg(short, long, conflicts_with_all = ["print_path", "json"])]
+    pub(crate) quiet: bool,
     /// Mount options as for mount(8), separated by commas
     #[arg(short = 'o', value_name = "OPT[,OPT...]", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
+    /// Pass over options of -o that there are not
+    #[arg(long, hide = true)]
+    pub(crate) sloppy: bool,
     #[command(flatten)]
     pub(crate) show: Show,
     /// Show all file systems, boot images and sessions side by side, as --view all does
     #[arg(long, conflicts_with = "view")]
     pub(crate) all_views: bool,
+    /// Eject by itself when unused for this long, as in 15m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) idle: Option<Duration>,
     /// Mount on a directory that is not empty, hiding what is in it
     #[arg(long)]
     pub(crate) over: bool,
@@ -136,14 +150,35 @@ pub(crate) struct Mount {
     #[arg(long)]
     pub(crate) strict: bool,
     /// How long to wait until the mount can be used
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = seconds)]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) ready_timeout: Duration,
+    /// Memory that reading the image may take
+    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = memory)]
+    pub(crate) memory_limit: u64,
+    /// Memory for what was read of the disc, cut down to what the limit allows
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) cache: Option<u64>,
+    /// Read the image without a sandbox
+    #[arg(long)]
+    pub(crate) no_sandbox: bool,
+    /// Add log lines to this file [default: standard error in the foreground, else the journal]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// Keep paths and names out of the log
+    #[arg(long)]
+    pub(crate) redact: bool,
     /// Threads that serve requests
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     pub(crate) threads: Option<u16>,
     /// Tell readiness to the process that waits on standard output
     #[arg(long, hide = true)]
     pub(crate) ready_pipe: bool,
+    /// Read the image for the process at the other end of standard input
+    #[arg(long, hide = true)]
+    pub(crate) worker: bool,
+    /// All arguments of the program, to start it again with.
+    #[arg(skip)]
+    pub(crate) raw: Vec<OsString>,
 }
 
 /// How the disc is shown.
@@ -211,6 +246,26 @@ pub(crate) struct Eject {
     /// Succeed if it is not mounted
     #[arg(long)]
     pub(crate) if_mounted: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListMounts {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// Clean up what crashes left behind
+    #[arg(long)]
+    pub(crate) fix: bool,
+    /// Enter the sandbox and say how far it went
+    #[arg(long, hide = true)]
+    pub(crate) probe_sandbox: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -290,14 +345,44 @@ pub(crate) fn charset(name: &str) -> Result<Charset, String> {
     })
 }
 
-/// A time in seconds, with or without `s`.
-fn seconds(text: &str) -> Result<Duration, String> {
-    let number = text.strip_suffix('s').unwrap_or(text);
-    match number.parse() {
-        Ok(seconds @ 1..=3600) => Ok(Duration::from_secs(seconds)),
-        _ => Err("a time is a number of seconds from 1 to 3600, as in 10s".to_owned()),
+/// A time in seconds, minutes or hours; a bare number means seconds.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.as_bytes().last() {
+        Some(b's') => (text.trim_end_matches('s'), 1),
+        Some(b'm') => (text.trim_end_matches('m'), 60),
+        Some(b'h') => (text.trim_end_matches('h'), 3600),
+        _ => (text, 1),
+    };
+    let seconds = number.parse().ok().and_then(|number: u64| number.checked_mul(unit));
+    match seconds {
+        Some(seconds @ 1..=604_800) => Ok(Duration::from_secs(seconds)),
+        _ => Err("a time is a number with s, m or h behind it, as in 90s or 15m".to_owned()),
     }
 }
+
+/// A number of bytes, with K, M or G behind it or nothing.
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let upper = text.to_ascii_uppercase();
+    let (number, shift) = match upper.as_bytes().last() {
+        Some(b'K') => (upper.trim_end_matches('K'), 10),
+        Some(b'M') => (upper.trim_end_matches('M'), 20),
+        Some(b'G') => (upper.trim_end_matches('G'), 30),
+        _ => (upper.as_str(), 0),
+    };
+    let bytes = number.parse().ok().and_then(|number: u64| number.checked_mul(1 << shift));
+    bytes.ok_or_else(|| "a size is a number with K, M or G behind it, as in 64M".to_owned())
+}
+
+/// A bound on memory that leaves room to work in.
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    match bytes(text)? {
+        enough if enough >= MIN_MEMORY => Ok(enough),
+        _ => Err("reading a disc takes 64M at least".to_owned()),
+    }
+}
+
+/// Memory without which no disc can be read.
+pub(crate) const MIN_MEMORY: u64 = 64 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -309,10 +394,14 @@ mod tests {
     }
 
     #[test]
-    fn modes_are_octal_and_times_are_seconds() {
+    fn modes_are_octal_and_times_and_sizes_have_units() {
         assert_eq!(octal("0444"), Ok(0o444));
         assert!(octal("4755").is_err() && octal("9").is_err());
-        assert_eq!(seconds("10s"), Ok(Duration::from_secs(10)));
-        assert!(seconds("0").is_err() && seconds("1h").is_err());
+        assert_eq!(duration("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+        assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
+        assert!(duration("0").is_err() && duration("1d").is_err() && duration("m").is_err());
+        assert_eq!((bytes("64M"), bytes("3")), (Ok(64 << 20), Ok(3)));
+        assert!(bytes("M").is_err() && bytes("99999999999G").is_err() && memory("1M").is_err());
     }
 }

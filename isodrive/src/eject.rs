@@ -2,12 +2,14 @@
 //! Touches isodrive's own mounts only.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome, bare};
 use crate::holders;
+use crate::mount::point;
 use crate::mounts::{self, Entry};
 use crate::state::Record;
 use crate::terminal::{Terminal, quoted};
@@ -19,30 +21,54 @@ pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
     let table = mounts::list()
         .map_err(|error| Failure::io(Exit::Other, "cannot read the mount table", &error))?;
     if arguments.all {
-        return table.iter().rev().try_for_each(|entry| eject(entry, arguments.lazy));
+        let entries: Vec<&Entry> = table.iter().rev().filter(|entry| is_mine(entry)).collect();
+        return every(&entries, |entry| eject(entry, arguments.lazy));
     }
-    for target in &arguments.targets {
-        match find(target, &table)? {
-            Some(entry) => eject(entry, arguments.lazy)?,
-            None if arguments.if_mounted => {}
-            None => return Err(unknown(target, &table)),
-        }
-    }
+    let records = Record::all();
+    every(&arguments.targets, |target| match find(target, &table, &records)? {
+        Some(entry) => eject(entry, arguments.lazy),
+        None if arguments.if_mounted => Ok(()),
+        None => Err(unknown(target, &table)),
+    })?;
     terminal.flush()
 }
 
-/// The mount that a person means: by its path, its image, or its last path component. Paths of
+/// Does all of them, and gives the first failure with the others below it.
+fn every<T>(items: &[T], mut eject: impl FnMut(&T) -> Outcome) -> Outcome {
+    let mut failures = items.iter().filter_map(|item| eject(item).err());
+    let Some(first) = failures.next() else { return Ok(()) };
+    Err(failures.fold(first, |first, other| {
+        let first = first.line("also", other.message);
+        other.lines.into_iter().fold(first, |first, (label, text)| first.line(label, text))
+    }))
+}
+
+/// Whether this user may take it away.
+fn is_mine(entry: &Entry) -> bool {
+    let user = rustix::process::geteuid();
+    user.is_root() || entry.user.is_none_or(|owner| owner == user.as_raw())
+}
+
+/// The mount that a person means: by its path, its image, its label or last path component. Paths of
 /// dead mounts cannot be resolved, so they are compared as they are written too. Of mounts that
 /// lie over each other the topmost is meant; a name that fits several places is an error.
-fn find<'t>(target: &Path, table: &'t [Entry]) -> Result<Option<&'t Entry>, Failure> {
+fn find<'t>(
+    target: &Path,
+    table: &'t [Entry],
+    records: &[Record],
+) -> Result<Option<&'t Entry>, Failure> {
     let resolved = target.canonicalize().ok();
     let written: Option<PathBuf> =
         std::path::absolute(target).ok().map(|path| path.components().collect());
     let paths = [&resolved, &written].map(Option::as_ref);
     let is_path = |entry: &&Entry| paths.contains(&Some(&entry.at));
     let is_image = |entry: &&Entry| paths.iter().flatten().any(|path| entry.shows(path));
-    let is_label = |entry: &&Entry| entry.at.file_name() == Some(target.as_os_str());
-    let ways: [&dyn Fn(&&Entry) -> bool; 3] = [&is_path, &is_image, &is_label];
+    let is_name = |entry: &&Entry| entry.at.file_name() == Some(target.as_os_str());
+    let is_label = |entry: &&Entry| {
+        let record = records.iter().find(|record| record.device.as_ref() == Some(&entry.device));
+        record.is_some_and(|record| record.label.bytes() == target.as_os_str().as_bytes())
+    };
+    let ways: [&dyn Fn(&&Entry) -> bool; 4] = [&is_path, &is_image, &is_name, &is_label];
     for fits in ways {
         let found: Vec<&Entry> = table.iter().rev().filter(fits).collect();
         if let [first, rest @ ..] = found.as_slice() {
@@ -61,7 +87,7 @@ fn find<'t>(target: &Path, table: &'t [Entry]) -> Result<Option<&'t Entry>, Fail
 
 fn unknown(target: &Path, table: &[Entry]) -> Failure {
     let name = quoted(target);
-    let is_foreign = target.canonicalize().is_ok_and(|path| mounts::is_mount_point(&path));
+    let is_foreign = target.canonicalize().is_ok_and(|path| mounts::top_at(&path).is_some());
     let failure = if is_foreign {
         Failure::new(Exit::NotMounted, format!("{name} is a mount of another program"))
             .line("try", format!("umount {name}"))
@@ -71,20 +97,26 @@ fn unknown(target: &Path, table: &[Entry]) -> Failure {
     table.iter().fold(failure, |failure, entry| failure.line("mounted", quoted(&entry.at)))
 }
 
-/// Takes one mount away and waits for its server to clean up.
+/// Takes one mount away and waits for its supervisor to clean up.
 fn eject(entry: &Entry, lazy: bool) -> Outcome {
-    let record = Record::read(&entry.device);
+    let mut records = Record::all().into_iter();
+    let record = records.find(|record| record.device.as_ref() == Some(&entry.device));
     mount_fuse::unmount(&entry.at, lazy).map_err(|error| not_unmounted(entry, &error))?;
     let Some(record) = record else { return Ok(()) };
+    if !record.is_alive() {
+        // One that was killed removes nothing.
+        let _ = record.clean_up();
+        return Ok(());
+    }
     let deadline = Instant::now().checked_add(PATIENCE);
     let mut pause = Duration::from_millis(1);
     while !lazy && record.is_alive() && deadline.is_some_and(|at| Instant::now() < at) {
         std::thread::sleep(pause);
         pause = pause.saturating_mul(2).min(Duration::from_millis(50));
     }
-    // A server that was killed removes nothing; and this removes an empty directory alone.
-    if record.made_directory && !mounts::is_mount_point(&entry.at) {
-        let _ = std::fs::remove_dir(&entry.at);
+    // Its users may be at it for long; the place is free at once.
+    if lazy && record.made_directory && mounts::top_at(&entry.at).is_none() {
+        point::remove(&entry.at);
     }
     Ok(())
 }
@@ -97,7 +129,7 @@ fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {
     let failure = Failure::new(Exit::Busy, format!("{name} is busy"));
     holders::of(&entry.at)
         .into_iter()
-        .fold(failure, |failure, holder| failure.line("in use", holder))
+        .fold(failure, |failure, holder| failure.line("in use", holder.to_string()))
         .line("try", format!("close them, or detach now: isodrive eject --lazy {name}"))
 }
 
@@ -106,7 +138,13 @@ mod tests {
     use super::*;
 
     fn entry(at: &str, source: &str) -> Entry {
-        Entry { at: at.into(), source: source.to_owned(), device: "0:1".to_owned() }
+        Entry {
+            at: at.into(),
+            source: source.to_owned(),
+            device: "0:1".to_owned(),
+            kind: mount_fuse::FS_TYPE.to_owned(),
+            user: None,
+        }
     }
 
     #[test]
@@ -124,10 +162,10 @@ mod tests {
             ("two", Some(3)),
             ("/mnt", None),
         ] {
-            let found = find(Path::new(target), &table).unwrap();
+            let found = find(Path::new(target), &table, &[]).unwrap();
             assert_eq!(found, want.map(|index: usize| &table[index]), "{target}");
         }
-        let failure = find(Path::new("DISC"), &table).unwrap_err();
+        let failure = find(Path::new("DISC"), &table, &[]).unwrap_err();
         assert_eq!(failure.message, "\"DISC\" names several mounts");
         assert_eq!(failure.lines.len(), 2);
     }

@@ -1,6 +1,7 @@
 //! How commands end: exit codes, and failures that say what, where, why and what to try.
 //! The one place where errors of the core become exit codes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::process::ExitCode;
@@ -83,7 +84,7 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     pub(crate) message: String,
     /// Label and text of each line, as in `try`, `isodrive list`.
-    pub(crate) lines: Vec<(&'static str, String)>,
+    pub(crate) lines: Vec<(Cow<'static, str>, String)>,
     /// The message was printed already, by a process that did the work.
     pub(crate) is_told: bool,
 }
@@ -99,8 +100,12 @@ impl Failure {
     }
 
     /// Adds a line.
-    pub(crate) fn line(mut self, label: &'static str, text: impl Into<String>) -> Self {
-        self.lines.push((label, text.into()));
+    pub(crate) fn line(
+        mut self,
+        label: impl Into<Cow<'static, str>>,
+        text: impl Into<String>,
+    ) -> Self {
+        self.lines.push((label.into(), text.into()));
         self
     }
 

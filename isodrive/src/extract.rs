@@ -11,7 +11,7 @@ use crate::cat::{Stopped, copy};
 use crate::cli::Extract;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
-use crate::list::unreadable;
+use crate::ls::unreadable;
 use crate::terminal::{Terminal, shown};
 
 mod destination;

@@ -1,45 +1,83 @@
-//! Who keeps a mount busy: processes with a file, a directory or a program of it.
+//! Who keeps a mount busy: processes with a file, a directory, a program or a map of it.
 //! Reads `/proc` alone, so it never touches the mount and never waits for it.
 
+use std::fmt;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
 
 use crate::terminal::shown;
 
-/// Processes shown at most.
-const MAX_SHOWN: usize = 8;
+/// Processes told of at most.
+const MAX: usize = 8;
 
-/// One line per process that holds something below `mount` and that may be seen.
-pub(crate) fn of(mount: &Path) -> Vec<String> {
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
-    let numbered = processes
-        .flatten()
-        .filter(|process| process.file_name().as_bytes().iter().all(u8::is_ascii_digit));
-    numbered.filter_map(|process| holder(&process.path(), mount)).take(MAX_SHOWN).collect()
+/// A process that holds something of a mount.
+#[derive(Debug, Serialize)]
+pub(crate) struct Holder {
+    pub(crate) pid: u32,
+    /// The name of its program.
+    pub(crate) name: String,
+    /// What it does with which file, in words.
+    pub(crate) what: String,
 }
 
-/// What one process holds, in words.
-fn holder(process: &Path, mount: &Path) -> Option<String> {
-    let below = |link: &Path| {
-        let target = fs::read_link(link).ok()?;
+impl fmt::Display for Holder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (pid {}) {}", shown(self.name.as_bytes()), self.pid, self.what)
+    }
+}
+
+/// The processes that hold something below `mount` and that this user may look at.
+pub(crate) fn of(mount: &Path) -> Vec<Holder> {
+    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let numbered = processes.flatten().filter_map(|process| {
+        let pid = process.file_name().to_str()?.parse().ok()?;
+        holder(&process.path(), pid, mount)
+    });
+    numbered.take(MAX).collect()
+}
+
+/// What one process holds.
+fn holder(process: &Path, pid: u32, mount: &Path) -> Option<Holder> {
+    let below = |target: &Path| {
         let rest = target.strip_prefix(mount).ok()?;
         Some(shown(rest.as_os_str().as_bytes()))
     };
-    let what = if let Some(path) = below(&process.join("cwd")) {
+    let link = |name: &str| below(&fs::read_link(process.join(name)).ok()?);
+    let what = if let Some(path) = link("cwd") {
         format!("is in {}", place(&path))
-    } else if let Some(path) = below(&process.join("exe")) {
+    } else if let Some(path) = link("exe") {
         format!("runs {}", place(&path))
-    } else if below(&process.join("root")).is_some() {
+    } else if link("root").is_some() {
         "has it as its root".to_owned()
-    } else {
-        let mut open = fs::read_dir(process.join("fd")).ok()?.flatten();
-        let path = open.find_map(|fd| below(&fd.path()))?;
+    } else if let Some(path) = open_file(process, below) {
         format!("has {} open", place(&path))
+    } else {
+        let path = mapped_files(process).iter().find_map(|path| below(path))?;
+        format!("has {} in memory", place(&path))
     };
     let name = fs::read(process.join("comm")).unwrap_or_default();
-    let pid = process.file_name()?.to_string_lossy().into_owned();
-    Some(format!("{} (pid {pid}) {what}", shown(name.trim_ascii_end())))
+    let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+    Some(Holder { pid, name, what })
+}
+
+fn open_file(process: &Path, below: impl Fn(&Path) -> Option<String>) -> Option<String> {
+    let mut open = fs::read_dir(process.join("fd")).ok()?.flatten();
+    open.find_map(|descriptor| below(&fs::read_link(descriptor.path()).ok()?))
+}
+
+/// The files that a process has mapped (proc_pid_maps(5)): six fields, the path last.
+fn mapped_files(process: &Path) -> Vec<PathBuf> {
+    let maps = fs::read(process.join("maps")).unwrap_or_default();
+    let path = |line: &[u8]| {
+        let at = line.iter().position(|byte| *byte == b'/')?;
+        Some(PathBuf::from(std::ffi::OsString::from_vec(line.get(at..)?.to_vec())))
+    };
+    let mut paths: Vec<PathBuf> = maps.split(|byte| *byte == b'\n').filter_map(path).collect();
+    paths.dedup();
+    paths
 }
 
 fn place(path: &str) -> &str {

@@ -1,10 +1,11 @@
 //! Opening the image that a command names, with messages that help when it cannot be opened.
 //! Every command that reads an image begins here.
 
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use iso_core::source::{Source, Window, open_path};
+use iso_core::source::{self, Source, Window, open_path};
 use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
 use crate::cli::ImageArguments;
@@ -16,24 +17,44 @@ use crate::terminal::{Terminal, quoted, size};
 pub(crate) fn open(arguments: &ImageArguments) -> Result<Image, Failure> {
     let path = &arguments.image;
     let source = open_path(path).map_err(|error| cannot_open(path, &error))?;
-    let source: Box<dyn Source> = match arguments.image_offset {
-        0 => source,
-        start => Box::new(Window::from(source, start)),
-    };
+    open_source(arguments, placed(source, arguments.image_offset), Limits::default())
+}
+
+/// Opens the files of the image without looking at them.
+pub(crate) fn open_parts(path: &Path) -> Result<Vec<File>, Failure> {
+    source::open_parts(path).map_err(|error| cannot_open(path, &error))
+}
+
+/// The source from where the image begins in it.
+pub(crate) fn placed(source: Box<dyn Source>, start: u64) -> Box<dyn Source> {
+    if start == 0 { source } else { Box::new(Window::from(source, start)) }
+}
+
+/// Finds the file systems of an opened image.
+pub(crate) fn open_source(
+    arguments: &ImageArguments,
+    source: Box<dyn Source>,
+    limits: Limits,
+) -> Result<Image, Failure> {
     let options = Options { session: arguments.session, charset: arguments.charset };
-    Image::open_with(source, Limits::default(), &options).map_err(|error| not_opened(path, &error))
+    Image::open_with(source, limits, &options).map_err(|error| not_opened(&arguments.image, &error))
 }
 
 /// Opens the image and the file system to show.
 pub(crate) fn open_shown(arguments: &ImageArguments) -> Result<(Image, Shown), Failure> {
     let image = open(arguments)?;
+    let shown = choose(arguments, &image)?;
+    Ok((image, shown))
+}
+
+/// The file system of an image to show.
+pub(crate) fn choose(arguments: &ImageArguments, image: &Image) -> Result<Shown, Failure> {
     let wanted = arguments.view.view();
     let shown = match wanted {
-        Some(View::All) => all_views(arguments, &image),
+        Some(View::All) => all_views(arguments, image),
         _ => image.choose(wanted),
     };
-    let shown = shown.map_err(|error| not_shown(&arguments.image, &image, &error))?;
-    Ok((image, shown))
+    shown.map_err(|error| not_shown(&arguments.image, image, &error))
 }
 
 /// All views, with what is known of the image as files beside them.
@@ -55,15 +76,23 @@ pub(crate) fn warn_if_truncated(
     terminal: &mut Terminal,
 ) {
     if let Some((_, claimed)) = image.truncation() {
-        let message = format!(
-            "{} is shorter than its file system says ({} of {claimed} bytes)",
-            quoted(path),
-            image.disc().len(),
-        );
-        let cause = "files beyond the cut will give \"Input/output error\"; \
-                     the download is probably incomplete";
-        terminal.warn(&message, &[cause.to_owned(), what_now.to_owned()]);
+        warn_truncated(path, (image.disc().len(), claimed), what_now, terminal);
     }
+}
+
+/// Says that an image has fewer bytes than it claims.
+pub(crate) fn warn_truncated(
+    path: &Path,
+    (there, claimed): (u64, u64),
+    what_now: &str,
+    terminal: &mut Terminal,
+) {
+    let name = quoted(path);
+    let message =
+        format!("{name} is shorter than its file system says ({there} of {claimed} bytes)");
+    let cause = "files beyond the cut will give \"Input/output error\"; \
+                 the download is probably incomplete";
+    terminal.warn(&message, &[cause.to_owned(), what_now.to_owned()]);
 }
 
 fn cannot_open(path: &Path, error: &io::Error) -> Failure {

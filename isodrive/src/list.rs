@@ -1,194 +1,165 @@
-//! `isodrive ls` and `isodrive tree`: what is in an image, without mounting it.
-//! Prints names made harmless, or JSON lines with every byte of them.
+//! `isodrive list`: what is mounted now, of which image, and how it does.
+//! Reads the mount table and the records; touches no mount that somebody takes care of.
 
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 
-use iso_core::Error;
-use iso_core::volume::{Attr, FileKind, NodeId, Volume, Walk, resolve};
 use serde::Serialize;
 
-use crate::cli::List;
+use crate::cli::ListMounts;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::image;
-use crate::json::{self, Name};
-use crate::terminal::{Terminal, output_failed, shown};
+use crate::health::{self, Health};
+use crate::holders::{self, Holder};
+use crate::json::{self, Name, SCHEMA};
+use crate::mounts::{self, Entry};
+use crate::state::{Record, State};
+use crate::terminal::{Terminal, output_failed, shown, size};
 
-/// One line of JSON: a file of the image.
-#[derive(Debug, Default, Serialize)]
+/// One mount, as it is told.
+#[derive(Debug, Serialize)]
 struct Line {
     schema: u32,
-    path: Name,
-    kind: Option<char>,
+    at: Name,
+    image: Name,
     #[serde(skip_serializing_if = "Option::is_none")]
-    size: Option<u64>,
+    label: Option<Name>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    mode: Option<String>,
+    system: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    uid: Option<u32>,
+    bytes: Option<u64>,
+    /// Seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
-    gid: Option<u32>,
+    since: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    modified: Option<String>,
+    sandbox: Option<String>,
+    state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    target: Option<Name>,
+    detail: Option<State>,
+    /// Numbers of the supervisor and the worker.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
+    processes: Option<(u32, u32)>,
+    used_by: Vec<Holder>,
 }
 
-pub(crate) fn ls(arguments: &List, terminal: &mut Terminal) -> Outcome {
-    let (opened, chosen) = image::open_shown(&arguments.image)?;
-    let volume = &*chosen.volume;
-    let start = find(volume, &arguments.path)?;
-    let attr = volume.attr(start).map_err(|error| unreadable(&arguments.path, &error))?;
-    if attr.kind == FileKind::Directory {
-        let dir = volume.read_dir(start).map_err(|error| unreadable(&arguments.path, &error))?;
-        let mut order: Vec<_> = dir.iter().collect();
-        order.sort_by_key(|entry| entry.name);
-        for entry in order {
-            print(arguments, volume, entry.name, entry.name.to_vec(), entry.node, terminal)?;
-        }
-    } else {
-        let path = arguments.path.as_bytes();
-        print(arguments, volume, path, path.to_vec(), start, terminal)?;
-    }
-    mention_findings(arguments, &opened, terminal);
-    Ok(())
-}
-
-pub(crate) fn tree(arguments: &List, terminal: &mut Terminal) -> Outcome {
-    let (opened, chosen) = image::open_shown(&arguments.image)?;
-    let volume = &*chosen.volume;
-    let start = find(volume, &arguments.path)?;
-    let walk = Walk::new(volume, start).map_err(|error| unreadable(&arguments.path, &error))?;
-    // Whether each open directory on the way has entries left, for the lines that join them.
-    let mut is_last: Vec<bool> = Vec::new();
-    let mut damaged = 0u64;
-    for step in walk {
-        is_last.truncate(step.depth.saturating_sub(1));
-        is_last.push(step.last);
-        if let Some(error) = &step.error {
-            damaged = damaged.saturating_add(1);
-            print_damaged(arguments, &step.path, error, terminal)?;
-            continue;
-        }
-        let prefix = if arguments.json { String::new() } else { joints(&is_last) };
-        let out = terminal.out();
-        out.write_all(prefix.as_bytes()).map_err(|error| output_failed(&error))?;
-        print(arguments, volume, step.name(), step.path.clone(), step.node, terminal)?;
-    }
-    mention_findings(arguments, &opened, terminal);
-    if damaged > 0 {
-        let message = format!("{damaged} entries could not be read and are marked");
-        return Err(Failure::new(Exit::Damaged, message));
-    }
-    Ok(())
-}
-
-/// The lines that join an entry to the directories above it, each of which has entries left or not.
-fn joints(is_last: &[bool]) -> String {
-    let (own, above) = is_last.split_last().unwrap_or((&true, &[]));
-    let mut joints: String = above.iter().map(|last| if *last { "    " } else { "|   " }).collect();
-    joints.push_str(if *own { "`-- " } else { "|-- " });
-    joints
-}
-
-/// The node of a path in the image.
-pub(crate) fn find(volume: &dyn Volume, path: &std::ffi::OsStr) -> Result<NodeId, Failure> {
-    resolve(volume, path.as_bytes(), true).map_err(|error| unreadable(path, &error))
-}
-
-/// A path of the image that cannot be read.
-pub(crate) fn unreadable(path: &std::ffi::OsStr, error: &Error) -> Failure {
-    let name = shown(path.as_bytes());
-    Failure::new(Exit::of(error), format!("\"{name}\" in the image: {error}"))
-}
-
-fn print(
-    arguments: &List,
-    volume: &dyn Volume,
-    name: &[u8],
-    path: Vec<u8>,
-    node: NodeId,
-    terminal: &mut Terminal,
-) -> Outcome {
-    let attr = volume.attr(node);
-    let out = terminal.out();
-    let written = match (&attr, arguments.json, arguments.long) {
-        (Ok(attr), true, _) => json::write_line(out, &line(volume, &path, attr)),
-        (Ok(attr), false, true) => {
-            writeln!(out, "{}{}", long(attr), with_target(volume, name, attr))
-        }
-        (Ok(attr), false, false) if attr.kind == FileKind::Directory => {
-            writeln!(out, "{}/", shown(name))
-        }
-        (Ok(_), false, false) => writeln!(out, "{}", shown(name)),
-        (Err(error), ..) => return print_damaged(arguments, &path, error, terminal),
-    };
-    written.map_err(|error| output_failed(&error))
-}
-
-fn print_damaged(arguments: &List, path: &[u8], error: &Error, terminal: &mut Terminal) -> Outcome {
+pub(crate) fn run(arguments: &ListMounts, terminal: &mut Terminal) -> Outcome {
+    let lines =
+        lines().map_err(|error| Failure::io(Exit::Other, "cannot read the mount table", &error))?;
     let out = terminal.out();
     let written = if arguments.json {
-        let line = Line {
-            schema: json::SCHEMA,
-            path: Name::new(path),
-            error: Some(error.to_string()),
-            ..Line::default()
-        };
-        json::write_line(out, &line)
+        lines.iter().try_for_each(|line| json::write_line(out, line))
     } else {
-        writeln!(out, "{}  [{error}]", shown(path))
+        write_table(&lines, out)
     };
-    written.map_err(|error| output_failed(&error))
+    written.map_err(|error| output_failed(&error))?;
+    terminal.flush()
 }
 
-fn line(volume: &dyn Volume, path: &[u8], attr: &Attr) -> Line {
-    let target = (attr.kind == FileKind::Symlink).then(|| volume.read_link(attr.node));
-    Line {
-        schema: json::SCHEMA,
-        path: Name::new(path),
-        kind: Some(attr.kind.letter()),
-        size: Some(attr.size),
-        mode: attr.posix.map(|posix| format!("{:04o}", posix.permissions)),
-        uid: attr.posix.and_then(|posix| posix.uid),
-        gid: attr.posix.and_then(|posix| posix.gid),
-        modified: Some(json::time(attr.modified)),
-        error: target.as_ref().and_then(|t| t.as_ref().err().map(Error::to_string)),
-        target: target.and_then(|target| target.ok().map(|target| Name::new(&target))),
+fn lines() -> std::io::Result<Vec<Line>> {
+    let mut records = Record::all();
+    let mut lines = Vec::new();
+    for entry in mounts::list()? {
+        let place = records.iter().position(|r| r.device.as_ref() == Some(&entry.device));
+        let record = place.map(|place| records.swap_remove(place));
+        lines.push(line(&entry, record));
     }
+    // What was mounted by others, by a descriptor, stands in no table line of ours.
+    let handed = records.into_iter().filter(|record| record.device.is_none() && record.is_alive());
+    lines.extend(handed.map(|record| {
+        let state = record.state.to_string();
+        of_record(record, state, Vec::new())
+    }));
+    Ok(lines)
 }
 
-/// Kind, mode, size and time in columns.
-fn long(attr: &Attr) -> String {
-    let mode = attr.posix.map_or("----".to_owned(), |posix| format!("{:04o}", posix.permissions));
-    let time = json::time(attr.modified);
-    let minute = time.get(..16).unwrap_or(&time).replace('T', " ");
-    format!("{} {mode} {:>14} {minute:<16} ", attr.kind.letter(), attr.size)
-}
-
-fn with_target(volume: &dyn Volume, name: &[u8], attr: &Attr) -> String {
-    let name = shown(name);
-    match attr.kind {
-        FileKind::Symlink => match volume.read_link(attr.node) {
-            Ok(target) => format!("{name} -> {}", shown(&target)),
-            Err(error) => format!("{name} -> [{error}]"),
+fn line(entry: &Entry, record: Option<Record>) -> Line {
+    match record.filter(Record::is_alive) {
+        Some(record) => {
+            let used_by = holders::of(&entry.at);
+            let state = match (&record.state, used_by.as_slice()) {
+                (State::Serving, []) => "idle".to_owned(),
+                (State::Serving, [first, ..]) => {
+                    format!("in use ({} {})", shown(first.name.as_bytes()), first.pid)
+                }
+                (other, _) => other.to_string(),
+            };
+            of_record(record, state, used_by)
+        }
+        None => Line {
+            schema: SCHEMA,
+            at: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(entry.at.as_os_str())),
+            image: Name::new(entry.source.as_bytes()),
+            label: None,
+            system: None,
+            bytes: None,
+            since: None,
+            sandbox: None,
+            state: match health::of(entry) {
+                Health::Serving => "serving".to_owned(),
+                Health::Dead => "dead (server gone) - isodrive doctor --fix".to_owned(),
+                Health::Silent => "not responding".to_owned(),
+            },
+            detail: None,
+            processes: None,
+            used_by: Vec::new(),
         },
-        FileKind::Directory => format!("{name}/"),
-        FileKind::Regular
-        | FileKind::BlockDevice
-        | FileKind::CharDevice
-        | FileKind::Fifo
-        | FileKind::Socket => name,
     }
 }
 
-/// Points to the findings, which would drown the list.
-fn mention_findings(arguments: &List, image: &iso_core::Image, terminal: &mut Terminal) {
-    let count = image.disc().findings().list().len();
-    if count > 0 && !arguments.json {
-        let of = crate::terminal::quoted(&arguments.image.image);
-        terminal.warn(&format!("{count} findings about this disc: isodrive info {of}"), &[]);
+fn of_record(record: Record, state: String, used_by: Vec<Holder>) -> Line {
+    Line {
+        schema: SCHEMA,
+        at: record.at,
+        image: record.image,
+        label: Some(record.label),
+        system: Some(record.system),
+        bytes: Some(record.bytes),
+        since: Some(record.since),
+        sandbox: Some(record.sandbox),
+        state,
+        detail: Some(record.state),
+        processes: Some((record.supervisor.pid, record.worker.pid)),
+        used_by,
+    }
+}
+
+/// Columns as wide as what stands in them.
+fn write_table(lines: &[Line], out: &mut impl Write) -> std::io::Result<()> {
+    const TITLES: [&str; 7] =
+        ["MOUNTED AT", "IMAGE", "SYSTEM", "SIZE", "SINCE", "SANDBOX", "STATE"];
+    if lines.is_empty() {
+        return Ok(());
+    }
+    let mut rows = vec![TITLES.map(str::to_owned)];
+    rows.extend(lines.iter().map(|line| {
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
+        [
+            line.at.text(),
+            line.image.text(),
+            or_dash(line.system.clone()),
+            or_dash(line.bytes.map(size)),
+            or_dash(line.since.map(age)),
+            or_dash(line.sandbox.clone()),
+            line.state.clone(),
+        ]
+    }));
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+/// How long ago a time was, roughly.
+fn age(since: i64) -> String {
+    let seconds = jiff::Timestamp::now().as_second().saturating_sub(since).max(0);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        3600..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} days", seconds / 86_400),
     }
 }

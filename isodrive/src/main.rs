@@ -3,50 +3,67 @@
 
 mod cat;
 mod cli;
+mod doctor;
 mod eject;
 mod exit;
 mod extract;
+mod health;
+mod helper;
 mod holders;
 mod image;
 mod info;
 mod json;
 mod list;
+mod logs;
+mod ls;
 mod mount;
-mod mount_point;
 mod mounts;
 mod options;
-mod serve;
 mod state;
 mod terminal;
+
+use std::ffi::OsString;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::exit::Outcome;
+use crate::logs::Sink;
 use crate::terminal::Terminal;
 
 fn main() -> std::process::ExitCode {
-    let cli = Cli::parse();
-    terminal::start_log(log_level(&cli));
-    let mut terminal = Terminal::new();
-    let outcome = run(cli.command, &mut terminal);
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let terminal = Terminal::new();
+    if helper::is_called(&arguments) {
+        return helper::run(&arguments, terminal);
+    }
+    let cli = Cli::parse_from(&arguments);
+    run(cli, arguments.into_iter().skip(1).collect(), terminal)
+}
+
+/// Runs one command. `raw` are the arguments that it came from.
+fn run(cli: Cli, raw: Vec<OsString>, mut terminal: Terminal) -> std::process::ExitCode {
+    // A mount decides for itself where its log goes.
+    let log = if matches!(cli.command, Command::Mount(_)) {
+        Ok(())
+    } else {
+        logs::start(cli.verbose, Sink::Terminal, false)
+    };
+    let outcome = log.and_then(|()| command(cli, raw, &mut terminal));
     terminal.end(outcome)
 }
 
-/// How much is logged: what was asked for, and damage where a mount stays in the foreground.
-fn log_level(cli: &Cli) -> u8 {
-    let Command::Mount(mount) = &cli.command else { return cli.verbose };
-    let least = if mount.debug { 2 } else { u8::from(mount.foreground) };
-    cli.verbose.max(least)
-}
-
-fn run(command: Command, terminal: &mut Terminal) -> Outcome {
-    match command {
-        Command::Mount(arguments) => mount::run(&arguments, terminal),
+fn command(cli: Cli, raw: Vec<OsString>, terminal: &mut Terminal) -> Outcome {
+    match cli.command {
+        Command::Mount(arguments) => {
+            mount::run(&cli::Mount { raw, ..arguments }, cli.verbose, terminal)
+        }
+        Command::List(arguments) => list::run(&arguments, terminal),
+        Command::Doctor(arguments) => doctor::run(&arguments, terminal),
         Command::Eject(arguments) => eject::run(&arguments, terminal),
         Command::Info(arguments) => info::run(&arguments, terminal),
-        Command::Ls(arguments) => list::ls(&arguments, terminal),
-        Command::Tree(arguments) => list::tree(&arguments, terminal),
+        Command::Ls(arguments) => ls::ls(&arguments, terminal),
+        Command::Tree(arguments) => ls::tree(&arguments, terminal),
         Command::Cat(arguments) => cat::run(&arguments, terminal),
         Command::Extract(arguments) => extract::run(&arguments, terminal),
     }

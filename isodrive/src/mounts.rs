@@ -17,6 +17,10 @@ pub(crate) struct Entry {
     pub(crate) source: String,
     /// `major:minor` of its device, which no other mount has at the same time.
     pub(crate) device: String,
+    /// Its type, as in `fuse.isodrive`.
+    pub(crate) kind: String,
+    /// The user it was mounted for, where the table tells.
+    pub(crate) user: Option<u32>,
 }
 
 impl Entry {
@@ -24,22 +28,27 @@ impl Entry {
     pub(crate) fn shows(&self, image: &Path) -> bool {
         self.source == source_name(image)
     }
+
+    /// Whether isodrive made it.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.kind == FS_TYPE
+    }
 }
 
 /// All isodrive mounts, the latest last.
 pub(crate) fn list() -> io::Result<Vec<Entry>> {
-    Ok(parse(&std::fs::read("/proc/self/mountinfo")?))
+    let mut entries = parse(&std::fs::read("/proc/self/mountinfo")?);
+    entries.retain(Entry::is_ours);
+    Ok(entries)
 }
 
-/// Whether anything is mounted exactly there.
-pub(crate) fn is_mount_point(path: &Path) -> bool {
+/// What is mounted exactly there, whoever did it; the topmost where several lie over each other.
+pub(crate) fn top_at(path: &Path) -> Option<Entry> {
     let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let mut points =
-        table.split(|b| *b == b'\n').filter_map(|line| line.split(|b| *b == b' ').nth(4));
-    points.any(|point| unescape(point) == path.as_os_str())
+    parse(&table).into_iter().rfind(|entry| entry.at == path)
 }
 
-/// The isodrive mounts in a `mountinfo` table (proc_pid_mountinfo(5)).
+/// The mounts in a `mountinfo` table (proc_pid_mountinfo(5)).
 fn parse(table: &[u8]) -> Vec<Entry> {
     table.split(|b| *b == b'\n').filter_map(parse_line).collect()
 }
@@ -52,10 +61,14 @@ fn parse_line(line: &[u8]) -> Option<Entry> {
     fields.find(|field| *field == b"-")?;
     let kind = fields.next()?;
     let source = fields.next()?;
-    (kind == FS_TYPE.as_bytes()).then(|| Entry {
+    let options = fields.next().unwrap_or_default();
+    let user = options.split(|b| *b == b',').find_map(|option| option.strip_prefix(b"user_id="));
+    Some(Entry {
         at: PathBuf::from(unescape(at)),
         source: unescape(source).to_string_lossy().into_owned(),
         device: String::from_utf8_lossy(device).into_owned(),
+        kind: String::from_utf8_lossy(kind).into_owned(),
+        user: user.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()),
     })
 }
 
@@ -87,10 +100,13 @@ mod tests {
     #[test]
     fn our_mounts_are_found_with_their_escapes_undone() {
         let table = b"36 35 98:0 / /mnt rw shared:1 - ext4 /dev/sda rw\n\
-            99 35 0:50 / /home/a\\040b/X ro shared:2 master:1 - fuse.isodrive /srv/a\\040b.iso ro\n\
+            99 35 0:50 / /home/a\\040b/X ro shared:2 master:1 - fuse.isodrive /srv/a\\040b.iso ro,user_id=7\n\
             100 35 0:51 / /home/y ro - fuse.isodrive /srv/c_d.iso ro\n";
-        let entries = parse(table);
+        let mut entries = parse(table);
+        assert_eq!(entries.len(), 3);
+        entries.retain(Entry::is_ours);
         assert_eq!(entries.len(), 2);
+        assert_eq!((entries[0].user, entries[1].user), (Some(7), None));
         assert_eq!(entries[0].at, Path::new("/home/a b/X"));
         assert_eq!(entries[0].device, "0:50");
         assert!(entries[0].shows(Path::new("/srv/a b.iso")));

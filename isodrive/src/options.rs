@@ -8,7 +8,7 @@ use crate::exit::{Exit, Failure};
 
 /// Options that are taken and change nothing: a disc is read-only, without set-id and device
 /// files, whatever is asked; the rest is for mount(8) and systemd.
-const WITHOUT_EFFECT: [&str; 24] = [
+const WITHOUT_EFFECT: &[&str] = &[
     "ro",
     "rw",
     "suid",
@@ -33,6 +33,14 @@ const WITHOUT_EFFECT: [&str; 24] = [
     "sync",
     "async",
     "loop",
+    "diratime",
+    "nodiratime",
+    "strictatime",
+    "lazytime",
+    "nolazytime",
+    "silent",
+    "loud",
+    "comment",
 ];
 
 /// The arguments with every `-o` option folded in.
@@ -66,6 +74,13 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
                 mount.image.charset = told(&option, cli::charset(value))?;
             }
             "offset" => mount.image.image_offset = number(&option, value, 10)?,
+            "idle" => mount.idle = Some(told(&option, cli::duration(value))?),
+            "ready_timeout" => mount.ready_timeout = told(&option, cli::duration(value))?,
+            "memory_limit" => mount.memory_limit = told(&option, cli::memory(value))?,
+            "log_file" => mount.log_file = Some(value.into()),
+            "redact" => mount.redact = true,
+            "strict" => mount.strict = true,
+            _ if mount.sloppy => {}
             _ => {
                 let message = format!("-o {option}: there is no such option");
                 return Err(Failure::new(Exit::Usage, message).line("try", "isodrive mount --help"));

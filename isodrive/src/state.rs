@@ -1,30 +1,150 @@
-//! What a serving process leaves for `eject` to find: its number and the folder it made.
-//! One small file per mount in the user's runtime folder, removed when the mount ends.
+//! What a supervisor leaves for other commands to find: who keeps and serves a mount, of which
+//! image, and how it does. One small file per mount in the user's runtime folder, removed when the
+//! mount ends; what crashes leave behind is swept up by the next command.
 
+use std::ffi::OsStr;
+use std::fmt;
+use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
+use crate::json::Name;
+use crate::mount::point;
+use crate::mounts;
+
 /// Version of the file's shape.
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// What is remembered of a mount.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
-    version: u32,
+    pub(crate) version: u32,
+    /// The process that keeps it.
+    pub(crate) supervisor: Process,
     /// The process that serves it.
-    pub(crate) pid: u32,
+    pub(crate) worker: Process,
+    /// `major:minor` of its device; nothing where somebody else mounted it.
+    pub(crate) device: Option<String>,
+    /// Where it is mounted.
+    pub(crate) at: Name,
+    pub(crate) image: Name,
+    /// What tells this image from another under the same path.
+    pub(crate) identity: Identity,
+    /// How it was asked to be shown.
+    pub(crate) asked: String,
+    pub(crate) label: Name,
+    pub(crate) system: String,
+    /// Size of the image.
+    pub(crate) bytes: u64,
     /// Whether isodrive made the mount point, and so removes it.
     pub(crate) made_directory: bool,
+    /// When it was mounted, in seconds since 1970.
+    pub(crate) since: i64,
+    /// How far the worker's sandbox went.
+    pub(crate) sandbox: String,
+    pub(crate) state: State,
+}
+
+/// How a mount does.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "is")]
+pub(crate) enum State {
+    Serving,
+    /// The worker does not answer.
+    NotResponding,
+    /// The image is no longer the one that was mounted.
+    ImageChanged,
+    /// A request does not come to an end.
+    Waiting {
+        operation: String,
+        seconds: u64,
+    },
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Serving => write!(f, "serving"),
+            Self::NotResponding => write!(f, "not responding"),
+            Self::ImageChanged => write!(f, "image changed"),
+            Self::Waiting { operation, seconds } => {
+                write!(f, "a {operation} has been waiting for {seconds} s")
+            }
+        }
+    }
+}
+
+/// A process, and when it was started: numbers are given again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    started: u64,
+}
+
+impl Process {
+    /// The process that has a number now.
+    pub(crate) fn of(pid: u32) -> Self {
+        Self { pid, started: started(pid).unwrap_or(0) }
+    }
+
+    /// Whether it is still there. One that ended and was not asked about yet is not.
+    pub(crate) fn is_alive(&self) -> bool {
+        started(self.pid) == Some(self.started)
+    }
+}
+
+/// When a living process was started, in clock ticks since the machine was (proc_pid_stat(5)).
+fn started(pid: u32) -> Option<u64> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name may hold blanks and brackets; nothing behind it does.
+    let mut fields = stat.get(stat.rfind(')')?.checked_add(2)?..)?.split(' ');
+    let is_dead = matches!(fields.next()?, "Z" | "X");
+    fields.nth(18)?.parse().ok().filter(|_| !is_dead)
+}
+
+/// What tells an image from another: the places of its files, their sizes and times.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity(Vec<(u64, u64, u64, u64, i64, i64)>);
+
+impl Identity {
+    /// That of opened files.
+    pub(crate) fn of(files: &[File]) -> Self {
+        let stamp = |file: &File| {
+            let m = file.metadata().ok()?;
+            Some((m.dev(), m.ino(), m.rdev(), m.size(), m.mtime(), m.mtime_nsec()))
+        };
+        Self(files.iter().filter_map(stamp).collect())
+    }
+
+    /// That of the image at a path, if it can be opened.
+    pub(crate) fn at(path: &Path) -> Option<Self> {
+        Some(Self::of(&iso_core::source::open_parts(path).ok()?))
+    }
 }
 
 /// A record on disk, removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Kept {
     path: PathBuf,
+    record: Record,
+}
+
+impl Kept {
+    /// How the mount does, as it is written.
+    pub(crate) const fn state(&self) -> &State {
+        &self.record.state
+    }
+
+    /// Writes down how the mount does now.
+    pub(crate) fn become_state(&mut self, state: State) -> io::Result<()> {
+        self.record.state = state;
+        self.record.write(&self.path)
+    }
 }
 
 impl Drop for Kept {
@@ -34,36 +154,74 @@ impl Drop for Kept {
 }
 
 impl Record {
-    /// Remembers that this process serves the mount of a device.
-    pub(crate) fn keep(device: &str, made_directory: bool) -> io::Result<Kept> {
-        let folder = folder()?;
-        let path = path(&folder, device);
-        let record = Self { version: VERSION, pid: std::process::id(), made_directory };
-        // Written beside and renamed, so that nobody reads half of it.
-        let partial = path.with_extension(format!("{}.part", record.pid));
-        std::fs::write(&partial, serde_json::to_vec(&record)?)?;
-        std::fs::rename(&partial, &path)?;
-        Ok(Kept { path })
+    /// Writes it down for as long as the mount is there.
+    pub(crate) fn keep(self) -> io::Result<Kept> {
+        let path = folder()?.join(self.file_name());
+        self.write(&path)?;
+        Ok(Kept { path, record: self })
     }
 
-    /// The record of a mount, if there is one that can be read.
-    pub(crate) fn read(device: &str) -> Option<Self> {
-        let bytes = std::fs::read(path(&folder().ok()?, device)).ok()?;
-        serde_json::from_slice(&bytes).ok().filter(|record: &Self| record.version == VERSION)
+    fn file_name(&self) -> String {
+        let device = self.device.as_ref().map(|device| device.replace(':', "-"));
+        format!("{}.json", device.unwrap_or_else(|| format!("fd-{}", self.supervisor.pid)))
     }
 
-    /// Whether the serving process is still there.
+    /// Written beside and renamed, so that nobody reads half of it.
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let partial = path.with_extension(format!("{}.part", self.supervisor.pid));
+        std::fs::write(&partial, serde_json::to_vec(self)?)?;
+        std::fs::rename(&partial, path)
+    }
+
+    /// All records of this user that can be read.
+    pub(crate) fn all() -> Vec<Self> {
+        let Ok(files) = folder().and_then(std::fs::read_dir) else { return Vec::new() };
+        let paths = files.flatten().map(|file| file.path());
+        let mut records: Vec<Self> = paths.filter_map(|path| Self::read(&path)).collect();
+        records.sort_by_key(|record| record.since);
+        records
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        let record: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        (record.version == VERSION).then_some(record)
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn at(&self) -> PathBuf {
+        PathBuf::from(OsStr::from_bytes(&self.at.bytes()))
+    }
+
+    /// Whether somebody still takes care of it.
     pub(crate) fn is_alive(&self) -> bool {
-        Path::new("/proc").join(self.pid.to_string()).exists()
+        self.supervisor.is_alive()
+    }
+
+    /// Takes away what a crash left behind: the mount, the directory that was made for it, this
+    /// record. Whether there was a mount.
+    pub(crate) fn clean_up(&self) -> io::Result<bool> {
+        let at = self.at();
+        let is_ours = |entry: &mounts::Entry| Some(&entry.device) == self.device.as_ref();
+        let was_mounted = mounts::top_at(&at).as_ref().is_some_and(is_ours);
+        if was_mounted {
+            mount_fuse::unmount(&at, true)?;
+        }
+        if self.made_directory && mounts::top_at(&at).is_none() {
+            point::remove(&at);
+        }
+        std::fs::remove_file(folder()?.join(self.file_name()))?;
+        Ok(was_mounted)
     }
 }
 
-fn path(folder: &Path, device: &str) -> PathBuf {
-    folder.join(format!("{}.json", device.replace(':', "-")))
+/// Cleans up after mounts whose supervisor is dead, and so their worker, which ends with it; gives the places where one was.
+pub(crate) fn sweep() -> Vec<PathBuf> {
+    let dead = Record::all().into_iter().filter(|record| !record.is_alive());
+    dead.filter(|record| record.clean_up().unwrap_or(false)).map(|record| record.at()).collect()
 }
 
 /// The user's folder for such files, made if missing and refused if it is somebody else's.
-fn folder() -> io::Result<PathBuf> {
+pub(crate) fn folder() -> io::Result<PathBuf> {
     let uid = geteuid().as_raw();
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
     let folder = match runtime {
@@ -83,4 +241,18 @@ fn folder() -> io::Result<PathBuf> {
         ));
     }
     Ok(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_alive_until_another_has_its_number() {
+        let own = Process::of(std::process::id());
+        assert!(own.started > 0 && own.is_alive());
+        let earlier = Process { started: own.started - 1, ..own };
+        assert!(!earlier.is_alive(), "the number alone proves nothing");
+        assert!(!Process { pid: u32::MAX, started: 0 }.is_alive());
+    }
 }

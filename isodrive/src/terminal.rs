@@ -76,45 +76,31 @@ pub(crate) fn output_failed(error: &io::Error) -> Failure {
     Failure::io(Exit::Other, "cannot write to standard output", error)
 }
 
-/// Sends log lines to standard error: none at level 0, damage at 1, decisions at 2, requests at 3.
-pub(crate) fn start_log(level: u8) {
-    use tracing_subscriber::EnvFilter;
-    let default = match level {
-        0 => "off",
-        1 => "warn",
-        2 => "debug",
-        _ => "trace",
-    };
-    let filter =
-        EnvFilter::try_from_env("ISODRIVE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let _ = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .with_target(false)
-        .compact()
-        .try_init();
-}
-
 /// A name from a disc for a terminal: what could move the cursor, hide or turn text around, or
 /// would not be seen, is escaped.
 pub(crate) fn shown(name: &[u8]) -> String {
     let mut text = String::with_capacity(name.len());
     for chunk in name.utf8_chunks() {
         for c in chunk.valid().chars() {
-            if c == '\\' {
-                text.push_str("\\\\");
-            } else if c.is_control() || turns_text(c) {
-                text.extend(c.escape_default());
-            } else {
-                text.push(c);
-            }
+            if c == '\\' { text.push_str("\\\\") } else { push_harmless(&mut text, c) }
         }
         for byte in chunk.invalid() {
             let _ = write!(text, "\\x{byte:02x}");
         }
     }
     escape_edges(text)
+}
+
+/// Text of another process, made harmless for a terminal. What it escaped itself stays as it is.
+pub(crate) fn harmless(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut harmless, c| {
+        push_harmless(&mut harmless, c);
+        harmless
+    })
+}
+
+fn push_harmless(text: &mut String, c: char) {
+    if c.is_control() || turns_text(c) { text.extend(c.escape_default()) } else { text.push(c) }
 }
 
 /// A path of this machine, quoted, for messages.

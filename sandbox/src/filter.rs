@@ -53,13 +53,14 @@ pub const ALLOWED_CALLS: usize = PLAIN.len().saturating_add(7);
 
 /// Installs the filter for this thread and those it starts.
 pub(crate) fn install() -> Result<(), String> {
-    let list = program(list()?, SeccompAction::Errno(errno(libc::EPERM)), SeccompAction::Allow)?;
-    seccompiler::apply_filter(&list).map_err(|error| error.to_string())?;
     // The flags of clone3 lie in memory, where no filter sees them. A C library that is told that
-    // there is no such call takes clone, whose flags are seen.
+    // there is no such call takes clone, whose flags are seen. First, since the list below leaves
+    // no call to install another filter with; of two answers the stricter one holds.
     let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let absent = program(absent, SeccompAction::Allow, SeccompAction::Errno(errno(libc::ENOSYS)))?;
-    seccompiler::apply_filter(&absent).map_err(|error| error.to_string())
+    seccompiler::apply_filter(&absent).map_err(|error| error.to_string())?;
+    let list = program(list()?, SeccompAction::Errno(errno(libc::EPERM)), SeccompAction::Allow)?;
+    seccompiler::apply_filter(&list).map_err(|error| error.to_string())
 }
 
 /// An errno as filters have it.
@@ -89,7 +90,7 @@ fn list() -> Result<Rules, String> {
     // Threads, never processes.
     let thread = libc::CLONE_THREAD.unsigned_abs().into();
     rules.insert(libc::SYS_clone, vec![when(0, Masked(thread), thread)?]);
-    // Answered with ENOSYS by the second filter.
+    // Answered with ENOSYS by the other filter.
     rules.insert(libc::SYS_clone3, Vec::new());
     // Descriptors are looked at and doubled, never aimed at other processes.
     let commands = [libc::F_GETFD, libc::F_DUPFD_CLOEXEC];

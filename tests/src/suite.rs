@@ -155,8 +155,10 @@ fn compare(
         }
         Door::Mount => {
             let folder = tempfile::tempdir_in(crate::corpus::scratch()?)?;
-            let options = mount_fuse::Options { presentation: show, ..Default::default() };
-            let mounted = mount_fuse::mount(system.volume.clone(), folder.path(), &options)?;
+            let served = mount_fuse::Serve { presentation: show, ..Default::default() };
+            let attached = mount_fuse::Attach::default();
+            let volume = system.volume.clone();
+            let mounted = mount_fuse::mount(volume, folder.path(), &attached, &served)?;
             let shown = Tree::of_folder(folder.path());
             // Lazily: between fork and exec, a child of another test holds our descriptors too.
             mount_fuse::unmount(folder.path(), true)?;

@@ -1,13 +1,13 @@
 //! What opening and walking cost: few reads whatever the size of the image, little memory.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
 use std::process::Command;
 use std::sync::atomic::Ordering;
 
 use anyhow::Result;
-use iso_core::source::FileSource;
 use iso_core::source::testing::Counting;
+use iso_core::source::{FileSource, Medium};
 use iso_core::{Image, Limits};
 use isodrive_tests::corpus;
 use isodrive_tests::program::{Session, can_mount};
@@ -22,7 +22,8 @@ fn opening_and_listing_a_disc_of_gigabytes_reads_less_than_two_mebibytes() -> Re
             file.seek(SeekFrom::Start(5 << 30))?;
             file.write_all(&[0])?;
         }
-        let (source, bytes) = Counting::new(FileSource::open(&disc.path)?);
+        let (source, bytes) =
+            Counting::new(FileSource::from_file(File::open(&disc.path)?, Medium::Local)?);
         let image = Image::open(Box::new(source), Limits::default())?;
         let shown = image.choose(None)?;
         let root = shown.volume.read_dir(shown.volume.root())?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
-use iso_core::volume::{Attr, Data, Dir, Facts, NodeId, Presentation, Volume};
+use iso_core::volume::{Attr, Data, Dir, Facts, NodeId, Volume};
 use iso_core::{Disc, Image, Limits, source};
 use isodrive_tests::corpus;
 use isodrive_tests::program::can_mount;
@@ -57,12 +57,9 @@ fn a_panic_fails_one_request_and_the_mount_goes_on() -> Result<()> {
     let volume =
         Panics { inner: image.choose(None)?.volume, at_len: 60_000, panics: panics.clone() };
     let folder = tempfile::tempdir_in(corpus::scratch()?)?;
-    let options = mount_fuse::Options {
-        presentation: Presentation::default(),
-        threads: Some(2),
-        ..mount_fuse::Options::default()
-    };
-    let mounted = mount_fuse::mount(Arc::new(volume), folder.path(), &options)?;
+    let served = mount_fuse::Serve { threads: Some(2), ..mount_fuse::Serve::default() };
+    let attached = mount_fuse::Attach::default();
+    let mounted = mount_fuse::mount(Arc::new(volume), folder.path(), &attached, &served)?;
     // More often than there are threads: none of them may end.
     let outcomes: Vec<_> = (0..10)
         .map(|_| {

@@ -6,32 +6,48 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
+use crate::health::{self, Health};
 use crate::mounts;
 use crate::terminal::quoted;
 
 /// A directory to mount on. Removed again when this is dropped, if it was made for the mount.
 #[derive(Debug)]
-pub(crate) struct MountPoint {
-    pub(crate) path: PathBuf,
-    pub(crate) made: bool,
+pub(super) struct MountPoint {
+    pub(super) path: PathBuf,
+    pub(super) made: bool,
 }
 
 impl Drop for MountPoint {
     fn drop(&mut self) {
-        if self.made && fs::remove_dir(&self.path).is_ok() {
-            // The folder that holds mounts goes with the last of them; never one with anything in.
-            let base = default_base().filter(|base| self.path.parent() == Some(base));
-            let _ = base.map(fs::remove_dir);
+        if self.made {
+            remove(&self.path);
         }
     }
 }
 
-/// The directory that was asked for, made if it is missing.
-pub(crate) fn given(at: &Path, over: bool) -> Result<MountPoint, Failure> {
+/// Removes a directory that was made for a mount. The folder that holds mounts goes with the last
+/// of them; never one with anything in it.
+pub(crate) fn remove(at: &Path) {
+    if fs::remove_dir(at).is_ok() {
+        let base = default_base().filter(|base| at.parent() == Some(base));
+        let _ = base.map(fs::remove_dir);
+    }
+}
+
+/// The directory that was asked for, made if it is missing. A dead mount of isodrive's that lies
+/// there is taken away and `cleaned` told; nobody else's is touched.
+pub(super) fn given(
+    at: &Path,
+    over: bool,
+    cleaned: &mut dyn FnMut(&Path),
+) -> Result<MountPoint, Failure> {
     let name = quoted(at);
     let refuse =
         |why: &str| Failure::new(Exit::MountPoint, format!("cannot mount at {name}: {why}"));
     let at = std::path::absolute(at).map_err(|error| refuse(&error.to_string()))?;
+    let written: PathBuf = at.components().collect();
+    let resolved = at.canonicalize().unwrap_or(written);
+    clear(&resolved, cleaned).map_err(|(why, remedy)| refuse(&why).line("try", remedy))?;
     let made = match fs::symlink_metadata(&at) {
         Ok(metadata) if metadata.is_symlink() => {
             return Err(refuse("it is a symbolic link").line("try", "name the directory itself"));
@@ -42,17 +58,9 @@ pub(crate) fn given(at: &Path, over: bool) -> Result<MountPoint, Failure> {
             fs::create_dir(&at).map_err(|error| refuse(&crate::exit::bare(&error)))?;
             true
         }
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-            return Err(refuse("a mount is there whose server is gone")
-                .line("try", format!("isodrive eject {name}")));
-        }
         Err(error) => return Err(refuse(&crate::exit::bare(&error))),
     };
     let point = MountPoint { path: at.canonicalize().unwrap_or(at), made };
-    if mounts::is_mount_point(&point.path) {
-        return Err(refuse("something is mounted there already")
-            .line("try", format!("isodrive eject {name}   or another directory")));
-    }
     let is_empty = fs::read_dir(&point.path)
         .map_err(|error| refuse(&crate::exit::bare(&error)))?
         .next()
@@ -64,8 +72,36 @@ pub(crate) fn given(at: &Path, over: bool) -> Result<MountPoint, Failure> {
     Ok(point)
 }
 
+/// Takes away a dead mount of isodrive's; what else is mounted there is an error and its remedy.
+fn clear(at: &Path, cleaned: &mut dyn FnMut(&Path)) -> Result<(), (String, String)> {
+    let Some(entry) = mounts::top_at(at) else { return Ok(()) };
+    let name = quoted(at);
+    match (health::of(&entry), entry.is_ours()) {
+        (Health::Dead, true) => {
+            mount_fuse::unmount(at, true).map_err(|error| {
+                let why = format!("a dead mount is there: {}", crate::exit::bare(&error));
+                (why, format!("isodrive doctor --fix, as the user who mounted {name}"))
+            })?;
+            cleaned(at);
+            Ok(())
+        }
+        (Health::Dead, false) => {
+            let why = format!("a dead mount of another program is there ({})", entry.kind);
+            Err((why, format!("umount {name}   or another directory")))
+        }
+        (Health::Serving | Health::Silent, true) => {
+            let why = "something is mounted there already".to_owned();
+            Err((why, format!("isodrive eject {name}   or another directory")))
+        }
+        (Health::Serving | Health::Silent, false) => {
+            let why = format!("something is mounted there already ({})", entry.kind);
+            Err((why, "another directory".to_owned()))
+        }
+    }
+}
+
 /// A new directory `~/isodrive/LABEL`, with a number behind it if the label is taken.
-pub(crate) fn for_label(label: &[u8], image: &Path) -> Result<MountPoint, Failure> {
+pub(super) fn for_label(label: &[u8], image: &Path) -> Result<MountPoint, Failure> {
     let base = default_base().ok_or_else(|| {
         Failure::new(Exit::MountPoint, "there is no home directory to mount in")
             .line("try", "isodrive mount IMAGE WHERE")

@@ -1,9 +1,24 @@
-//! `isodrive mount`: starts the process that serves the mount and waits until it can be used.
-//! Opens nothing itself; the serving process does, and explains its own failures.
+//! `isodrive mount`: starts the process that keeps the mount, and waits until it can be used.
+//! Opens nothing itself; the processes that it starts do, and explain their own failures.
+//!
+//! Three processes: this one, which ends when the mount is ready; the supervisor, which mounts and
+//! unmounts; the worker, which reads the image and answers the kernel from inside a sandbox.
+
+mod child;
+mod events;
+mod medium;
+mod place;
+pub(crate) mod point;
+mod refusal;
+mod supervisor;
+mod watch;
+mod wire;
+mod worker;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -14,8 +29,13 @@ use serde::{Deserialize, Serialize};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::json::{self, Name, SCHEMA};
+use crate::logs::{self, Sink};
+use crate::state::{Identity, Record};
 use crate::terminal::{Terminal, output_failed, quoted, shown};
-use crate::{mounts, options, serve};
+use crate::{mounts, options};
+
+/// How much longer than the supervisor its caller waits: that one has more to say.
+const GRACE: Duration = Duration::from_secs(3);
 
 /// What is told of a mount that can be used.
 #[derive(Debug, Serialize, Deserialize)]
@@ -28,46 +48,75 @@ pub(crate) struct Ready {
     pub(crate) already_mounted: bool,
 }
 
-pub(crate) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
+pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Outcome {
     let arguments = options::folded(arguments)?;
+    let is_front = arguments.foreground || arguments.debug;
+    let level = if arguments.debug { verbose.max(2) } else { verbose.max(is_front.into()) };
+    let sink = match (&arguments.log_file, is_front) {
+        _ if arguments.worker => Sink::Supervisor,
+        (Some(file), _) => Sink::File(file),
+        (None, true) => Sink::Terminal,
+        (None, false) => Sink::Machine,
+    };
+    if arguments.worker {
+        logs::start(level, sink, arguments.redact)?;
+        return worker::run(&arguments);
+    }
+    if is_front || arguments.ready_pipe {
+        logs::start(level, sink, arguments.redact)?;
+    }
     if arguments.ready_pipe {
-        return serve::run(&arguments, terminal);
+        return supervisor::run(&arguments, terminal);
     }
     if let Some(ready) = already_mounted(&arguments) {
         return tell(&ready, &arguments, terminal);
     }
-    if arguments.foreground || arguments.debug {
-        return serve::run(&arguments, terminal);
+    if is_front {
+        return supervisor::run(&arguments, terminal);
     }
-    let ready = start_server(&arguments)?;
+    let ready = start_supervisor(&arguments)?;
     tell(&ready, &arguments, terminal)
 }
 
-/// The mount of this image that is there already, where it is wanted.
+/// How the image is to be shown, as one text: the same image shown another way is another mount.
+fn asked(arguments: &Mount) -> String {
+    let image = &arguments.image;
+    let which = (image.view, image.session, image.charset, image.image_offset);
+    format!("{which:?} {:?}", arguments.show)
+}
+
+/// The mount of this image that is there already, where and as it is wanted.
 fn already_mounted(arguments: &Mount) -> Option<Ready> {
     let image = arguments.image.image.canonicalize().ok()?;
+    let identity = Identity::at(&image)?;
     let wanted = arguments.at.as_ref().map(|at| at.canonicalize().unwrap_or(at.clone()));
-    let mounts = mounts::list().ok()?;
-    let found = mounts.into_iter().find(|entry| {
-        let is_wanted = wanted.as_ref().is_none_or(|at| *at == entry.at);
-        entry.shows(&image) && is_wanted && entry.at.read_dir().is_ok()
+    let asked = asked(arguments);
+    let table = mounts::list().ok()?;
+    let found = Record::all().into_iter().find(|record| {
+        let at = record.at();
+        record.identity == identity
+            && record.asked == asked
+            && record.is_alive()
+            && wanted.as_ref().is_none_or(|wanted| *wanted == at)
+            && table.iter().any(|e| Some(&e.device) == record.device.as_ref() && e.at == at)
     })?;
     Some(Ready {
         schema: SCHEMA,
-        path: Name::new(found.at.as_os_str().as_bytes()),
-        label: Name::new(found.at.file_name().unwrap_or_default().as_bytes()),
-        system: "mounted before".to_owned(),
+        path: found.at,
+        label: found.label,
+        system: found.system,
         reason: "the image is mounted already".to_owned(),
         already_mounted: true,
     })
 }
 
 /// Runs this program again in the background and waits for its word.
-fn start_server(arguments: &Mount) -> Result<Ready, Failure> {
-    let failed = |error| Failure::io(Exit::Other, "cannot start the serving process", &error);
-    let program = std::env::current_exe().map_err(failed)?;
-    let mut child = Command::new(program)
-        .args(server_arguments(std::env::args_os().skip(1)))
+fn start_supervisor(arguments: &Mount) -> Result<Ready, Failure> {
+    let failed =
+        |error| Failure::io(Exit::Other, "cannot start the process that keeps the mount", &error);
+    let mut child = Command::new("/proc/self/exe")
+        .arg0("isodrive")
+        .args(with_flag(arguments.raw.iter().cloned(), "--ready-pipe"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .spawn()
@@ -80,7 +129,7 @@ fn start_server(arguments: &Mount) -> Result<Ready, Failure> {
             let _ = sender.send(read.map(|_| line).unwrap_or_default());
         });
     }
-    match receiver.recv_timeout(arguments.ready_timeout) {
+    match receiver.recv_timeout(arguments.ready_timeout.saturating_add(GRACE)) {
         Ok(line) => match serde_json::from_str(&line) {
             Ok(ready) => Ok(ready),
             Err(_) => Err(ended_early(&mut child)),
@@ -93,26 +142,26 @@ fn start_server(arguments: &Mount) -> Result<Ready, Failure> {
     }
 }
 
-/// The arguments of this program with `--ready-pipe` behind the name of the command.
-fn server_arguments(own: impl Iterator<Item = OsString>) -> Vec<OsString> {
+/// The arguments of this program with a flag behind the name of the command.
+fn with_flag(own: impl Iterator<Item = OsString>, flag: &str) -> Vec<OsString> {
     let mut arguments: Vec<OsString> = own.collect();
     let is_command = |argument: &OsString| !argument.as_bytes().starts_with(b"-");
     let command = arguments.iter().position(is_command).map_or(0, |at| at.saturating_add(1));
-    arguments.insert(command.min(arguments.len()), OsString::from("--ready-pipe"));
+    arguments.insert(command.min(arguments.len()), OsString::from(flag));
     arguments
 }
 
-/// The server ended before it was ready, and has said why.
+/// The supervisor ended before it was ready, and has said why.
 fn ended_early(child: &mut Child) -> Failure {
     let status = child.wait().ok().and_then(|status| status.code());
     match status.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0) {
         Some(code) => Failure::told(Exit::Child(code)),
-        None => Failure::new(Exit::Other, "the serving process ended without a word")
+        None => Failure::new(Exit::Other, "the process that keeps the mount ended without a word")
             .line("try", "isodrive mount --debug IMAGE WHERE"),
     }
 }
 
-/// Ends the server, which takes its mount away; by force if it does not listen.
+/// Ends the supervisor, which takes its mount away; by force if it does not listen.
 fn stop(child: &mut Child) {
     let pid = rustix::process::Pid::from_child(child);
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
@@ -128,10 +177,12 @@ fn stop(child: &mut Child) {
 }
 
 /// Tells people, scripts or programs that the mount can be used.
-pub(crate) fn tell(ready: &Ready, arguments: &Mount, terminal: &mut Terminal) -> Outcome {
+fn tell(ready: &Ready, arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let path = PathBuf::from(OsStr::from_bytes(&ready.path.bytes()));
     let out = terminal.out();
-    let written = if arguments.print_path {
+    let written = if arguments.quiet {
+        Ok(())
+    } else if arguments.print_path {
         out.write_all(path.as_os_str().as_bytes()).and_then(|()| writeln!(out))
     } else if arguments.json {
         json::write_line(out, ready)
@@ -146,8 +197,7 @@ fn tell_people(ready: &Ready, path: &Path, out: &mut impl Write) -> std::io::Res
     let first = if ready.already_mounted { "Mounted before  " } else { "Mounted  " };
     let label = ready.label.text();
     let name = if label.is_empty() { "a disc without a label".to_owned() } else { label };
-    let system = if ready.already_mounted { String::new() } else { format!(", {}", ready.system) };
-    writeln!(out, "{first}{name}{system}")?;
+    writeln!(out, "{first}{name}, {}", ready.system)?;
     writeln!(out, "at       {}", shown(path.as_os_str().as_bytes()))?;
     let handle = path.file_name().map(Path::new).unwrap_or(path);
     let plain = handle.to_str().filter(|text| {
@@ -162,12 +212,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_server_gets_its_flag_before_anything_that_could_be_a_path() {
+    fn the_supervisor_gets_its_flag_before_anything_that_could_be_a_path() {
         for (own, want) in [
             (&["mount", "x.iso"][..], &["mount", "--ready-pipe", "x.iso"][..]),
             (&["-v", "mount", "--", "-x"], &["-v", "mount", "--ready-pipe", "--", "-x"]),
         ] {
-            let got = server_arguments(own.iter().map(OsString::from));
+            let got = with_flag(own.iter().map(OsString::from), "--ready-pipe");
             assert_eq!(got, want.iter().map(OsString::from).collect::<Vec<_>>());
         }
     }

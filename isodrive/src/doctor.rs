@@ -1,0 +1,212 @@
+//! `isodrive doctor`: whether discs can be mounted here, how safely, and what crashes left behind.
+//! Looks, says what to do, and with `--fix` cleans up isodrive's own; never another program's.
+
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::geteuid;
+use serde::Serialize;
+
+use crate::cli::Doctor;
+use crate::exit::{Exit, Failure, Outcome, bare};
+use crate::health::{self, Health};
+use crate::json::{self, SCHEMA};
+use crate::mounts::{self, Entry};
+use crate::state::{self, Record};
+use crate::terminal::{Terminal, output_failed, quoted};
+
+/// How one thing is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    /// Works, and could be better.
+    Note,
+    /// Keeps discs from being mounted.
+    Broken,
+    /// Left behind by a crash.
+    Dead,
+    /// Was left behind and is cleaned up.
+    Fixed,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Check {
+    schema: u32,
+    what: &'static str,
+    verdict: Verdict,
+    text: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fix: Option<String>,
+}
+
+impl Check {
+    fn new(what: &'static str, verdict: Verdict, text: impl Into<String>) -> Self {
+        Self { schema: SCHEMA, what, verdict, text: text.into(), fix: None }
+    }
+
+    fn fix(self, how: impl Into<String>) -> Self {
+        Self { fix: Some(how.into()), ..self }
+    }
+}
+
+pub(crate) fn run(arguments: &Doctor, terminal: &mut Terminal) -> Outcome {
+    if arguments.probe_sandbox {
+        return probe_sandbox(terminal);
+    }
+    let mut checks = vec![device(), helper(), other_users(), sandboxing(), folder()];
+    checks.extend(left_behind(arguments.fix));
+    let out = terminal.out();
+    let written = if arguments.json {
+        checks.iter().try_for_each(|check| json::write_line(out, check))
+    } else {
+        checks.iter().try_for_each(|check| write(check, out))
+    };
+    written.map_err(|error| output_failed(&error))?;
+    terminal.flush()?;
+    let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
+    if any(Verdict::Broken) {
+        Err(Failure::told(Exit::NoFuse))
+    } else if any(Verdict::Dead) {
+        Err(Failure::told(Exit::Other))
+    } else {
+        Ok(())
+    }
+}
+
+fn write(check: &Check, out: &mut impl Write) -> std::io::Result<()> {
+    let verdict = match check.verdict {
+        Verdict::Ok => "ok",
+        Verdict::Note => "note",
+        Verdict::Broken => "broken",
+        Verdict::Dead => "dead",
+        Verdict::Fixed => "fixed",
+    };
+    writeln!(out, "{verdict:<7} {}: {}", check.what, check.text)?;
+    match &check.fix {
+        Some(fix) => writeln!(out, "        fix   {fix}"),
+        None => Ok(()),
+    }
+}
+
+fn device() -> Check {
+    let check = |verdict, text: &str| Check::new("/dev/fuse", verdict, text);
+    match std::fs::File::options().read(true).write(true).open("/dev/fuse") {
+        Ok(_) => check(Verdict::Ok, "can be opened"),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            check(Verdict::Broken, "is missing")
+                .fix("sudo modprobe fuse; in a container, pass the device in")
+        }
+        // fusermount3 opens it for users other than root.
+        Err(_) if !geteuid().is_root() => check(Verdict::Ok, "is opened by fusermount3"),
+        Err(error) => check(Verdict::Broken, &bare(&error)),
+    }
+}
+
+fn helper() -> Check {
+    let check = |verdict, text: String| Check::new("fusermount3", verdict, text);
+    let needed = if geteuid().is_root() { Verdict::Note } else { Verdict::Broken };
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found: Option<PathBuf> = std::env::split_paths(&folders)
+        .map(|folder| folder.join("fusermount3"))
+        .find(|path| path.is_file());
+    let Some(path) = found else {
+        let text = "is not installed; users other than root cannot mount".to_owned();
+        return check(needed, text).fix("sudo apt install fuse3");
+    };
+    let mode = path.metadata().map_or(0, |metadata| metadata.permissions().mode());
+    if mode & 0o4111 == 0o4111 {
+        check(Verdict::Ok, format!("{} is set-uid root", quoted(&path)))
+    } else {
+        let text = format!("{} is not set-uid; users other than root cannot mount", quoted(&path));
+        check(needed, text).fix(format!("sudo chmod u+s {}", quoted(&path)))
+    }
+}
+
+fn other_users() -> Check {
+    let file = std::fs::read_to_string("/etc/fuse.conf").unwrap_or_default();
+    let is_allowed = file.lines().any(|line| line.trim() == "user_allow_other");
+    if is_allowed || geteuid().is_root() {
+        Check::new("other users", Verdict::Ok, "may be let in with --allow-other")
+    } else {
+        Check::new("other users", Verdict::Note, "cannot be let in by you (--allow-other)")
+            .fix("sudo sh -c 'echo user_allow_other >> /etc/fuse.conf'")
+    }
+}
+
+/// What the sandbox of a worker would be, found out by a process that enters it.
+fn sandboxing() -> Check {
+    let probe = Command::new("/proc/self/exe")
+        .args(["doctor", "--probe-sandbox"])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .output();
+    let said = probe.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    match said {
+        Ok(level) if level.starts_with("full") => {
+            Check::new("sandbox", Verdict::Ok, "full (Landlock, seccomp, no privileges)")
+        }
+        Ok(level) if !level.is_empty() => Check::new("sandbox", Verdict::Note, level),
+        Ok(_) | Err(_) => Check::new("sandbox", Verdict::Note, "cannot be tried"),
+    }
+}
+
+fn probe_sandbox(terminal: &mut Terminal) -> Outcome {
+    let plan = sandbox::Plan { drop_to: Some(sandbox::User::NOBODY), ..Default::default() };
+    let level = sandbox::enter(&plan);
+    let missing: Vec<&str> = level.essential_missing().collect();
+    writeln!(terminal.out(), "{} {}", level.summary(), missing.join("; "))
+        .map_err(|error| output_failed(&error))?;
+    terminal.flush()
+}
+
+fn folder() -> Check {
+    match state::folder() {
+        Ok(folder) => Check::new("state", Verdict::Ok, format!("is kept in {}", quoted(&folder))),
+        Err(error) => {
+            let text = format!("cannot be kept: {}; crashes leave traces", bare(&error));
+            Check::new("state", Verdict::Note, text)
+        }
+    }
+}
+
+/// What crashes left behind: by the records of this user, and by the mount table.
+fn left_behind(fix: bool) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for record in Record::all().iter().filter(|record| !record.is_alive()) {
+        checks.push(dead(&record.at(), fix, || record.clean_up().map(drop)));
+    }
+    for entry in mounts::list().unwrap_or_default() {
+        let is_told = Record::all().iter().any(|r| r.device.as_ref() == Some(&entry.device));
+        if !is_told && health::of(&entry) == Health::Dead {
+            checks.push(dead(&entry.at, fix && is_mine(&entry), || unmount(&entry.at)));
+        }
+    }
+    if checks.is_empty() {
+        checks.push(Check::new("mounts", Verdict::Ok, "none is dead"));
+    }
+    checks
+}
+
+fn is_mine(entry: &Entry) -> bool {
+    geteuid().is_root() || entry.user == Some(geteuid().as_raw())
+}
+
+fn unmount(at: &Path) -> std::io::Result<()> {
+    mount_fuse::unmount(at, true)
+}
+
+fn dead(at: &Path, fix: bool, clean: impl FnOnce() -> std::io::Result<()>) -> Check {
+    let what = "a mount";
+    let gone = format!("at {} is dead: the processes that kept it are gone", quoted(at));
+    if !fix {
+        return Check::new(what, Verdict::Dead, gone).fix("isodrive doctor --fix");
+    }
+    match clean() {
+        Ok(()) => Check::new(what, Verdict::Fixed, format!("at {} was taken away", quoted(at))),
+        Err(error) => Check::new(what, Verdict::Dead, format!("{gone}; {}", bare(&error))),
+    }
+}

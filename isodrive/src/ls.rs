@@ -1,0 +1,194 @@
+//! `isodrive ls` and `isodrive tree`: what is in an image, without mounting it.
+//! Prints names made harmless, or JSON lines with every byte of them.
+
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+
+use iso_core::Error;
+use iso_core::volume::{Attr, FileKind, NodeId, Volume, Walk, resolve};
+use serde::Serialize;
+
+use crate::cli::List;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::image;
+use crate::json::{self, Name};
+use crate::terminal::{Terminal, output_failed, shown};
+
+/// One line of JSON: a file of the image.
+#[derive(Debug, Default, Serialize)]
+struct Line {
+    schema: u32,
+    path: Name,
+    kind: Option<char>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mode: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    gid: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modified: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<Name>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+pub(crate) fn ls(arguments: &List, terminal: &mut Terminal) -> Outcome {
+    let (opened, chosen) = image::open_shown(&arguments.image)?;
+    let volume = &*chosen.volume;
+    let start = find(volume, &arguments.path)?;
+    let attr = volume.attr(start).map_err(|error| unreadable(&arguments.path, &error))?;
+    if attr.kind == FileKind::Directory {
+        let dir = volume.read_dir(start).map_err(|error| unreadable(&arguments.path, &error))?;
+        let mut order: Vec<_> = dir.iter().collect();
+        order.sort_by_key(|entry| entry.name);
+        for entry in order {
+            print(arguments, volume, entry.name, entry.name.to_vec(), entry.node, terminal)?;
+        }
+    } else {
+        let path = arguments.path.as_bytes();
+        print(arguments, volume, path, path.to_vec(), start, terminal)?;
+    }
+    mention_findings(arguments, &opened, terminal);
+    Ok(())
+}
+
+pub(crate) fn tree(arguments: &List, terminal: &mut Terminal) -> Outcome {
+    let (opened, chosen) = image::open_shown(&arguments.image)?;
+    let volume = &*chosen.volume;
+    let start = find(volume, &arguments.path)?;
+    let walk = Walk::new(volume, start).map_err(|error| unreadable(&arguments.path, &error))?;
+    // Whether each open directory on the way has entries left, for the lines that join them.
+    let mut is_last: Vec<bool> = Vec::new();
+    let mut damaged = 0u64;
+    for step in walk {
+        is_last.truncate(step.depth.saturating_sub(1));
+        is_last.push(step.last);
+        if let Some(error) = &step.error {
+            damaged = damaged.saturating_add(1);
+            print_damaged(arguments, &step.path, error, terminal)?;
+            continue;
+        }
+        let prefix = if arguments.json { String::new() } else { joints(&is_last) };
+        let out = terminal.out();
+        out.write_all(prefix.as_bytes()).map_err(|error| output_failed(&error))?;
+        print(arguments, volume, step.name(), step.path.clone(), step.node, terminal)?;
+    }
+    mention_findings(arguments, &opened, terminal);
+    if damaged > 0 {
+        let message = format!("{damaged} entries could not be read and are marked");
+        return Err(Failure::new(Exit::Damaged, message));
+    }
+    Ok(())
+}
+
+/// The lines that join an entry to the directories above it, each of which has entries left or not.
+fn joints(is_last: &[bool]) -> String {
+    let (own, above) = is_last.split_last().unwrap_or((&true, &[]));
+    let mut joints: String = above.iter().map(|last| if *last { "    " } else { "|   " }).collect();
+    joints.push_str(if *own { "`-- " } else { "|-- " });
+    joints
+}
+
+/// The node of a path in the image.
+pub(crate) fn find(volume: &dyn Volume, path: &std::ffi::OsStr) -> Result<NodeId, Failure> {
+    resolve(volume, path.as_bytes(), true).map_err(|error| unreadable(path, &error))
+}
+
+/// A path of the image that cannot be read.
+pub(crate) fn unreadable(path: &std::ffi::OsStr, error: &Error) -> Failure {
+    let name = shown(path.as_bytes());
+    Failure::new(Exit::of(error), format!("\"{name}\" in the image: {error}"))
+}
+
+fn print(
+    arguments: &List,
+    volume: &dyn Volume,
+    name: &[u8],
+    path: Vec<u8>,
+    node: NodeId,
+    terminal: &mut Terminal,
+) -> Outcome {
+    let attr = volume.attr(node);
+    let out = terminal.out();
+    let written = match (&attr, arguments.json, arguments.long) {
+        (Ok(attr), true, _) => json::write_line(out, &line(volume, &path, attr)),
+        (Ok(attr), false, true) => {
+            writeln!(out, "{}{}", long(attr), with_target(volume, name, attr))
+        }
+        (Ok(attr), false, false) if attr.kind == FileKind::Directory => {
+            writeln!(out, "{}/", shown(name))
+        }
+        (Ok(_), false, false) => writeln!(out, "{}", shown(name)),
+        (Err(error), ..) => return print_damaged(arguments, &path, error, terminal),
+    };
+    written.map_err(|error| output_failed(&error))
+}
+
+fn print_damaged(arguments: &List, path: &[u8], error: &Error, terminal: &mut Terminal) -> Outcome {
+    let out = terminal.out();
+    let written = if arguments.json {
+        let line = Line {
+            schema: json::SCHEMA,
+            path: Name::new(path),
+            error: Some(error.to_string()),
+            ..Line::default()
+        };
+        json::write_line(out, &line)
+    } else {
+        writeln!(out, "{}  [{error}]", shown(path))
+    };
+    written.map_err(|error| output_failed(&error))
+}
+
+fn line(volume: &dyn Volume, path: &[u8], attr: &Attr) -> Line {
+    let target = (attr.kind == FileKind::Symlink).then(|| volume.read_link(attr.node));
+    Line {
+        schema: json::SCHEMA,
+        path: Name::new(path),
+        kind: Some(attr.kind.letter()),
+        size: Some(attr.size),
+        mode: attr.posix.map(|posix| format!("{:04o}", posix.permissions)),
+        uid: attr.posix.and_then(|posix| posix.uid),
+        gid: attr.posix.and_then(|posix| posix.gid),
+        modified: Some(json::time(attr.modified)),
+        error: target.as_ref().and_then(|t| t.as_ref().err().map(Error::to_string)),
+        target: target.and_then(|target| target.ok().map(|target| Name::new(&target))),
+    }
+}
+
+/// Kind, mode, size and time in columns.
+fn long(attr: &Attr) -> String {
+    let mode = attr.posix.map_or("----".to_owned(), |posix| format!("{:04o}", posix.permissions));
+    let time = json::time(attr.modified);
+    let minute = time.get(..16).unwrap_or(&time).replace('T', " ");
+    format!("{} {mode} {:>14} {minute:<16} ", attr.kind.letter(), attr.size)
+}
+
+fn with_target(volume: &dyn Volume, name: &[u8], attr: &Attr) -> String {
+    let name = shown(name);
+    match attr.kind {
+        FileKind::Symlink => match volume.read_link(attr.node) {
+            Ok(target) => format!("{name} -> {}", shown(&target)),
+            Err(error) => format!("{name} -> [{error}]"),
+        },
+        FileKind::Directory => format!("{name}/"),
+        FileKind::Regular
+        | FileKind::BlockDevice
+        | FileKind::CharDevice
+        | FileKind::Fifo
+        | FileKind::Socket => name,
+    }
+}
+
+/// Points to the findings, which would drown the list.
+fn mention_findings(arguments: &List, image: &iso_core::Image, terminal: &mut Terminal) {
+    let count = image.disc().findings().list().len();
+    if count > 0 && !arguments.json {
+        let of = crate::terminal::quoted(&arguments.image.image);
+        terminal.warn(&format!("{count} findings about this disc: isodrive info {of}"), &[]);
+    }
+}

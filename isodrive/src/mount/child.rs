@@ -1,0 +1,120 @@
+//! The worker as its supervisor has it: a child process at the other end of a socket, with its log.
+//! Knows nothing of mounts.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Sender;
+use std::time::{Duration, Instant};
+
+use super::events::Event;
+use super::wire::{FromWorker, Line, ToWorker};
+use crate::cli::Mount;
+use crate::exit::{Exit, Failure};
+use crate::logs;
+
+/// Bytes of one log line of a worker at most.
+const MAX_LOG_LINE: u64 = 4096;
+
+/// A worker. Dropping it ends it.
+pub(super) struct Worker {
+    child: Child,
+    line: Line,
+}
+
+impl Worker {
+    /// Starts this program again as a worker; what it says becomes events.
+    pub(super) fn start(arguments: &Mount, events: &Sender<Event>) -> Result<Self, Failure> {
+        let failed = |error: std::io::Error| {
+            Failure::io(Exit::Other, "cannot start the process that reads the image", &error)
+        };
+        sandbox::keep_descriptors_from_children();
+        let (line, theirs) = Line::pair().map_err(failed)?;
+        let mut command = Command::new("/proc/self/exe");
+        // Nothing of the surroundings is a disc's business.
+        command.arg0("isodrive").env_clear();
+        for name in ["ISODRIVE_LOG", "RUST_BACKTRACE"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        let child = command
+            .args(super::with_flag(arguments.raw.iter().cloned(), "--worker"))
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .current_dir("/");
+        let mut child = child.spawn().map_err(failed)?;
+        if let Some(log) = child.stderr.take() {
+            std::thread::spawn(move || pass_log_on(log));
+        }
+        let ear = line.try_clone().map_err(failed)?;
+        let events = events.clone();
+        std::thread::spawn(move || {
+            while let Ok(Some((message, _))) = ear.receive::<FromWorker>() {
+                if events.send(Event::Said(message)).is_err() {
+                    return;
+                }
+            }
+            let _ = events.send(Event::Gone);
+        });
+        Ok(Self { child, line })
+    }
+
+    /// Its process number.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Tells it something. That it is gone is told by its own event.
+    pub(super) fn tell(&self, message: &ToWorker, with: Option<BorrowedFd<'_>>) {
+        let _ = self.line.send(message, with);
+    }
+
+    /// Hands it a file of the image.
+    pub(super) fn give(&self, file: &impl AsFd) {
+        self.tell(&ToWorker::Part, Some(file.as_fd()));
+    }
+
+    /// Why it is gone, waited for briefly.
+    pub(super) fn last_words(&mut self) -> String {
+        let deadline = Instant::now().checked_add(Duration::from_secs(1));
+        while deadline.is_some_and(|deadline| Instant::now() < deadline) {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return words(status);
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        "it went silent".to_owned()
+    }
+}
+
+fn words(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => format!("it ended with exit code {code}"),
+        (None, Some(signal)) => format!("signal {signal} ended it"),
+        (None, None) => "it ended".to_owned(),
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Passes the lines of a worker's log on until it ends; long ones in pieces.
+fn pass_log_on(log: impl Read) {
+    let mut log = BufReader::new(log);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut log).take(MAX_LOG_LINE).read_until(b'\n', &mut line);
+        match read {
+            Ok(1..) => logs::pass_on(String::from_utf8_lossy(&line).trim_end()),
+            Ok(0) | Err(_) => return,
+        }
+    }
+}

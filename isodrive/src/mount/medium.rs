@@ -1,0 +1,48 @@
+//! What an image lies on: a disk of this machine, or something that may go away.
+//! Asks the kernel about the opened file; reads nothing of it.
+
+use std::fs::File;
+use std::os::unix::fs::MetadataExt;
+
+use iso_core::source::Medium;
+
+/// File systems that other machines or processes serve, by their `f_type`.
+const SERVED: [u32; 11] = [
+    0x6969,      // NFS
+    0x517B,      // SMB
+    0xFF53_4D42, // CIFS
+    0xFE53_4D42, // SMB 2 and later
+    0x0102_1997, // 9P
+    0x6573_5546, // FUSE
+    0x5346_414F, // AFS
+    0x6B41_4653, // kAFS
+    0x00C3_6400, // Ceph
+    0x0BD0_0BD0, // Lustre
+    0x7461_636F, // OCFS2
+];
+
+/// The medium of the files of an image: the worst of them.
+pub(super) fn of(files: &[File]) -> Medium {
+    if files.iter().any(|file| is_served(file) || is_removable(file)) {
+        Medium::Distant
+    } else {
+        Medium::Local
+    }
+}
+
+fn is_served(file: &File) -> bool {
+    let Ok(facts) = rustix::fs::fstatfs(file) else { return false };
+    SERVED.iter().any(|kind| i64::from(*kind) == facts.f_type & 0xFFFF_FFFF)
+}
+
+/// Whether the kernel says that the disk below can be taken out.
+fn is_removable(file: &File) -> bool {
+    let Ok(metadata) = file.metadata() else { return false };
+    let device = if metadata.is_file() { metadata.dev() } else { metadata.rdev() };
+    let number = format!("{}:{}", rustix::fs::major(device), rustix::fs::minor(device));
+    // A partition has the flag in its disk's folder, one above its own.
+    ["removable", "../removable"].iter().any(|flag| {
+        let path = format!("/sys/dev/block/{number}/{flag}");
+        std::fs::read(path).is_ok_and(|text| text.starts_with(b"1"))
+    })
+}

@@ -1,0 +1,214 @@
+//! What supervisor and worker tell each other, over a socket that keeps messages apart and can
+//! carry a descriptor. A worker may be in the hands of a hostile image: what it says is bounded
+//! here, and made harmless before anybody sees it.
+
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use iso_core::source::Medium;
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::exit::{Exit, Failure};
+use crate::json::Name;
+use crate::terminal::harmless;
+
+/// Bytes of one message at most.
+const MAX_MESSAGE: usize = 64 << 10;
+
+/// What a supervisor says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum ToWorker {
+    /// Enter the sandbox, as this user where it is root's.
+    Enter { uid: u32, gid: u32 },
+    /// The next file of the image comes with this.
+    Part,
+    /// All files were sent; this is what they lie on.
+    Open { is_distant: bool },
+    /// The descriptor to serve on comes with this.
+    Serve,
+    /// Is anybody there?
+    Ping,
+}
+
+/// What a worker says.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum FromWorker {
+    /// How far the sandbox went, and what ought to be told of it.
+    Sandboxed { level: String, missing: Vec<String> },
+    /// The image is open.
+    Opened(Opened),
+    /// It did not go.
+    Failed(Told),
+    /// The kernel's first request was answered.
+    Serving,
+    /// It is there, and this is how it does.
+    Pong(Pulse),
+    /// The mount was taken away, or the connection broke for this reason.
+    Ended(Option<String>),
+}
+
+/// What there is to know of an opened image.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Opened {
+    pub(super) label: Name,
+    pub(super) system: String,
+    pub(super) reason: String,
+    pub(super) bytes: u64,
+    /// Bytes there are and bytes there ought to be, of an image that is cut short.
+    pub(super) truncated: Option<(u64, u64)>,
+}
+
+/// How a worker does.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pulse {
+    /// Requests answered so far.
+    pub(super) answered: u64,
+    /// The oldest request in work: what it is, and its age in seconds.
+    pub(super) oldest: Option<(String, u64)>,
+    /// The image is no longer the one that was opened.
+    pub(super) is_changed: bool,
+}
+
+/// A failure on its way.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Told {
+    exit: u8,
+    message: String,
+    lines: Vec<(String, String)>,
+}
+
+impl From<Failure> for Told {
+    fn from(failure: Failure) -> Self {
+        let lines = failure.lines.into_iter().take(40);
+        Self {
+            exit: failure.exit.number(),
+            message: failure.message,
+            lines: lines.map(|(label, text)| (label.into_owned(), text)).collect(),
+        }
+    }
+}
+
+impl From<Told> for Failure {
+    fn from(told: Told) -> Self {
+        let failure = Self::new(Exit::Child(told.exit.max(1)), harmless(&told.message));
+        told.lines
+            .into_iter()
+            .fold(failure, |failure, (label, text)| failure.line(harmless(&label), harmless(&text)))
+    }
+}
+
+impl ToWorker {
+    pub(super) const fn open(medium: Medium) -> Self {
+        Self::Open { is_distant: matches!(medium, Medium::Distant) }
+    }
+}
+
+/// One end of the socket.
+#[derive(Debug)]
+pub(super) struct Line(OwnedFd);
+
+impl Line {
+    /// A supervisor's end and the descriptor for the worker's.
+    pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
+        let (ours, theirs) = rustix::net::socketpair(kind.0, kind.1, kind.2, None)?;
+        Ok((Self(ours), theirs))
+    }
+
+    /// The end in a descriptor.
+    pub(super) const fn on(descriptor: OwnedFd) -> Self {
+        Self(descriptor)
+    }
+
+    /// The same end once more.
+    pub(super) fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self(self.0.try_clone()?))
+    }
+
+    /// Sends a message, with a descriptor if there is one.
+    pub(super) fn send(
+        &self,
+        message: &impl Serialize,
+        with: Option<BorrowedFd<'_>>,
+    ) -> io::Result<()> {
+        let bytes = serde_json::to_vec(message)?;
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = SendAncillaryBuffer::new(&mut space);
+        let descriptors = with.as_slice();
+        if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors))
+        {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let parts = [IoSlice::new(&bytes)];
+        rustix::io::retry_on_intr(|| {
+            rustix::net::sendmsg(self.0.as_fd(), &parts, &mut ancillary, SendFlags::NOSIGNAL)
+        })?;
+        Ok(())
+    }
+
+    /// Waits for a message; nothing when the other end is closed.
+    pub(super) fn receive<T: DeserializeOwned>(&self) -> io::Result<Option<(T, Option<OwnedFd>)>> {
+        let mut bytes = vec![0; MAX_MESSAGE];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+        let mut parts = [IoSliceMut::new(&mut bytes)];
+        let received = rustix::io::retry_on_intr(|| {
+            rustix::net::recvmsg(
+                self.0.as_fd(),
+                &mut parts,
+                &mut ancillary,
+                RecvFlags::CMSG_CLOEXEC,
+            )
+        })?;
+        let mut descriptor = None;
+        for message in ancillary.drain() {
+            if let RecvAncillaryMessage::ScmRights(mut sent) = message {
+                descriptor = sent.next();
+            }
+        }
+        if received.bytes == 0 {
+            return Ok(None);
+        }
+        let text = bytes.get(..received.bytes).unwrap_or_default();
+        Ok(Some((serde_json::from_slice(text)?, descriptor)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_arrive_one_by_one_with_their_descriptor_and_end_with_the_other_end() {
+        let (ours, theirs) = Line::pair().unwrap();
+        let theirs = Line::on(theirs);
+        ours.send(&ToWorker::Ping, None).unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        ours.send(&ToWorker::Part, Some(null.as_fd())).unwrap();
+        drop(ours);
+        let (first, none) = theirs.receive::<ToWorker>().unwrap().unwrap();
+        assert!(matches!(first, ToWorker::Ping) && none.is_none());
+        let (second, some) = theirs.receive::<ToWorker>().unwrap().unwrap();
+        assert!(matches!(second, ToWorker::Part) && some.is_some());
+        assert!(theirs.receive::<ToWorker>().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_worker_cannot_act_on_a_terminal_nor_end_well_by_failing() {
+        let told = Told {
+            exit: 0,
+            message: "bad \u{1b}[2J \\u{1b}".to_owned(),
+            lines: vec![("found\n".to_owned(), "x".to_owned())],
+        };
+        let failure = Failure::from(told);
+        assert_eq!(failure.exit.number(), 1);
+        assert_eq!(failure.message, "bad \\u{1b}[2J \\u{1b}");
+        assert_eq!(failure.lines[0].0, "found\\n");
+    }
+}

@@ -1,0 +1,238 @@
+//! The worker: reads a stranger's image and serves it, in a sandbox, with nothing but the image and
+//! the descriptor of the mount. Knows neither where that is mounted nor any other file.
+
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use iso_core::source::{self, Medium};
+use iso_core::volume::{Case, Hidden, Owner, Permissions, Presentation};
+use iso_core::{Image, Limits, Shown};
+use mount_fuse::{Activity, Serve};
+use rustix::process::{Resource, getegid, geteuid, getrlimit};
+use sandbox::{Plan, User};
+
+use super::wire::{FromWorker, Line, Opened, Pulse, ToWorker};
+use crate::cli::{CaseChoice, HiddenChoice, Mount, PermissionsChoice, Show};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::image;
+use crate::json::Name;
+
+/// Longer than this, a request is worth a line in the log.
+const SLOW: Duration = Duration::from_secs(30);
+
+pub(crate) fn run(arguments: &Mount) -> Outcome {
+    let line = io::stdin().as_fd().try_clone_to_owned().map(Line::on).map_err(lost)?;
+    if let Err(failure) = work(arguments, &line) {
+        line.send(&FromWorker::Failed(failure.into()), None).map_err(lost)?;
+    }
+    Ok(())
+}
+
+/// The supervisor cannot be reached: then nobody needs this process.
+fn lost(error: io::Error) -> Failure {
+    Failure::io(Exit::Other, "a worker is started by `mount` alone", &error)
+}
+
+fn work(arguments: &Mount, line: &Line) -> Outcome {
+    let Some(ToWorker::Enter { uid, gid }) = next(line)?.map(|(message, _)| message) else {
+        return Ok(());
+    };
+    let budget = Budget::of(arguments);
+    let serve = Serve {
+        presentation: presentation(&arguments.show),
+        threads: Some(budget.threads),
+        // Kept for a moment only, so that the kernel asks while somebody uses the mount.
+        keep: arguments.idle.map(|_| Duration::from_secs(1)),
+    };
+    let (level, missing) = enter(arguments, User { uid, gid }, &budget);
+    line.send(&FromWorker::Sandboxed { level, missing }, None).map_err(lost)?;
+
+    let Some((files, medium)) = parts(line)? else { return Ok(()) };
+    let (image, shown) = open(arguments, files, medium, &budget)?;
+    line.send(&FromWorker::Opened(opened(&image, &shown)), None).map_err(lost)?;
+    let Some((ToWorker::Serve, Some(device))) = next(line)? else { return Ok(()) };
+    serve_until_the_end(line, &shown, device, &serve)
+}
+
+fn next(line: &Line) -> Result<Option<(ToWorker, Option<OwnedFd>)>, Failure> {
+    line.receive().map_err(lost)
+}
+
+/// The files of the image; nothing if the supervisor went away.
+fn parts(line: &Line) -> Result<Option<(Vec<File>, Medium)>, Failure> {
+    let mut files = Vec::new();
+    loop {
+        match next(line)? {
+            Some((ToWorker::Part, Some(file))) => files.push(File::from(file)),
+            Some((ToWorker::Open { is_distant: true }, _)) => {
+                return Ok(Some((files, Medium::Distant)));
+            }
+            Some((ToWorker::Open { is_distant: false }, _)) => {
+                return Ok(Some((files, Medium::Local)));
+            }
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+}
+
+/// Enters the sandbox, unless the person who mounts said not to.
+fn enter(arguments: &Mount, user: User, budget: &Budget) -> (String, Vec<String>) {
+    if arguments.no_sandbox {
+        return ("none, as asked".to_owned(), Vec::new());
+    }
+    let plan = Plan { drop_to: Some(user), memory_bytes: Some(budget.memory), ..Plan::default() };
+    let level = sandbox::enter(&plan);
+    tracing::debug!(level = level.summary(), missing = ?level.missing, "sandbox");
+    let missing = level.essential_missing().map(str::to_owned).collect();
+    (level.summary(), missing)
+}
+
+fn open(
+    arguments: &Mount,
+    files: Vec<File>,
+    medium: Medium,
+    budget: &Budget,
+) -> Result<(Image, Shown), Failure> {
+    let path = &arguments.image.image;
+    let source = source::from_parts(files, medium)
+        .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
+    let source = image::placed(source, arguments.image.image_offset);
+    let image = image::open_source(&arguments.image, source, budget.limits())?;
+    let shown = image::choose(&arguments.image, &image)?;
+    if arguments.strict {
+        image::check_strict(path, &image)?;
+    }
+    Ok((image, shown))
+}
+
+fn opened(image: &Image, shown: &Shown) -> Opened {
+    let facts = shown.volume.facts();
+    Opened {
+        label: Name::new(&facts.label),
+        system: facts.system.clone(),
+        reason: shown.reason.clone(),
+        bytes: image.disc().len(),
+        truncated: image.truncation().map(|(_, claimed)| (image.disc().len(), claimed)),
+    }
+}
+
+/// Serves until the mount or the supervisor is gone.
+fn serve_until_the_end(line: &Line, shown: &Shown, device: OwnedFd, serve: &Serve) -> Outcome {
+    let served = mount_fuse::serve(shown.volume.clone(), device, serve).map_err(|error| {
+        Failure::io(Exit::MountPoint, "what was handed over is no FUSE mount", &error)
+    })?;
+    line.send(&FromWorker::Serving, None).map_err(lost)?;
+    let activity = served.activity();
+    let mouth = line.try_clone().map_err(lost)?;
+    std::thread::spawn(move || {
+        let why = served.wait().err().map(|error| error.to_string());
+        let _ = mouth.send(&FromWorker::Ended(why), None);
+        std::process::exit(0);
+    });
+    let mut warned = None;
+    while let Some((message, _)) = next(line)? {
+        if matches!(message, ToWorker::Ping) {
+            warn_of_slow(&activity, &mut warned);
+            line.send(&FromWorker::Pong(pulse(&activity, shown)), None).map_err(lost)?;
+        }
+    }
+    // Without its supervisor nobody would take the mount away.
+    std::process::exit(0);
+}
+
+fn pulse(activity: &Activity, shown: &Shown) -> Pulse {
+    Pulse {
+        answered: activity.answered(),
+        oldest: activity.oldest().map(|(what, age)| (what.to_owned(), age.as_secs())),
+        is_changed: shown.volume.disc().is_changed(),
+    }
+}
+
+/// Writes one line for a request that does not come to an end.
+fn warn_of_slow(activity: &Activity, warned: &mut Option<&'static str>) {
+    match activity.oldest() {
+        Some((operation, age)) if age > SLOW => {
+            if *warned != Some(operation) {
+                tracing::warn!(operation, seconds = age.as_secs(), "a request takes long");
+                *warned = Some(operation);
+            }
+        }
+        _ => *warned = None,
+    }
+}
+
+fn presentation(show: &Show) -> Presentation {
+    Presentation {
+        permissions: match show.permissions {
+            Some(PermissionsChoice::Image) => Permissions::Image,
+            Some(PermissionsChoice::Safe) | None => Permissions::Safe,
+        },
+        owner: Owner { uid: geteuid().as_raw(), gid: getegid().as_raw() },
+        uid: show.uid,
+        gid: show.gid,
+        file_mode: show.fmode,
+        directory_mode: show.dmode,
+        case: match show.case {
+            Some(CaseChoice::Sensitive) => Case::Sensitive,
+            Some(CaseChoice::Insensitive) => Case::Insensitive,
+            Some(CaseChoice::Auto) | None => Case::Auto,
+        },
+        hidden: match show.hidden {
+            Some(HiddenChoice::Hide) => Hidden::Hide,
+            Some(HiddenChoice::Show) | None => Hidden::Show,
+        },
+    }
+}
+
+/// Memory that this process may take, and how it is shared out.
+struct Budget {
+    /// Bytes in all.
+    memory: u64,
+    /// Bytes for what was read of the disc.
+    cache: u64,
+    threads: usize,
+}
+
+impl Budget {
+    /// What was asked for, cut down to what this process may have.
+    fn of(arguments: &Mount) -> Self {
+        let bound = [getrlimit(Resource::As).current, control_group_bytes()];
+        // A quarter stays free for the program itself, its stacks and maps.
+        let share = |bytes: u64| (bytes / 4).saturating_mul(3);
+        let memory = bound.into_iter().flatten().map(share).fold(arguments.memory_limit, u64::min);
+        let most = memory / 4;
+        let cache = arguments.cache.unwrap_or(most.min(104 << 20)).min(most);
+        if arguments.cache.is_some_and(|asked| asked > cache) {
+            tracing::warn!(bytes = cache, "the cache is smaller than asked: memory is limited");
+        }
+        // Each thread has a buffer of 16 MiB for requests.
+        let affordable = usize::try_from(memory / (64 << 20)).unwrap_or(1).max(1);
+        let processors = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
+        let threads = arguments.threads.map_or(processors, usize::from).min(affordable);
+        Self { memory, cache, threads }
+    }
+
+    fn limits(&self) -> Limits {
+        let defaults = Limits::default();
+        Limits {
+            parsed_cache_bytes: self.cache / 4,
+            metadata_cache_bytes: self.cache / 8,
+            decoded_cache_bytes: self.cache / 8,
+            bulk_cache_bytes: self.cache / 2,
+            // Parsed, a directory takes up to four times its size.
+            directory_bytes: defaults.directory_bytes.min(self.memory / 8),
+            ..defaults
+        }
+    }
+}
+
+/// The memory limit of the control group that this process is in, if it has one.
+fn control_group_bytes() -> Option<u64> {
+    let groups = std::fs::read_to_string("/proc/self/cgroup").ok()?;
+    let group = groups.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let limit = std::fs::read_to_string(format!("/sys/fs/cgroup/{group}/memory.max")).ok()?;
+    limit.trim().parse().ok()
+}
