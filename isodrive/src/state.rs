@@ -220,12 +220,14 @@ pub(crate) fn sweep() -> Vec<PathBuf> {
     dead.filter(|record| record.clean_up().unwrap_or(false)).map(|record| record.at()).collect()
 }
 
-/// The user's folder for such files, made if missing and refused if it is somebody else's.
+/// The user's folder for such files, or the one that `ISODRIVE_STATE_DIR` names; made if missing
+/// and refused if it is somebody else's.
 pub(crate) fn folder() -> io::Result<PathBuf> {
     let uid = geteuid().as_raw();
-    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
-    let folder = match runtime {
-        Some(runtime) if runtime.is_absolute() && uid != 0 => runtime.join("isodrive"),
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let folder = match (variable("ISODRIVE_STATE_DIR"), variable("XDG_RUNTIME_DIR")) {
+        (Some(folder), _) if folder.is_absolute() => folder,
+        (_, Some(runtime)) if runtime.is_absolute() && uid != 0 => runtime.join("isodrive"),
         _ if uid == 0 => PathBuf::from("/run/isodrive"),
         _ => std::env::temp_dir().join(format!("isodrive-{uid}")),
     };

@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod corpus;
+pub mod faulty;
 pub mod make;
 pub mod manifest;
 pub mod program;

@@ -1,12 +1,15 @@
-//! Running the program itself, as a person would: its own process, its own home.
+//! Running the program itself, as a person would: its own process, its own home, its own state.
 //! Everything it mounts is taken away again when the session is dropped.
 
 use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use serde_json::Value;
 
 use crate::corpus::scratch;
 
@@ -30,15 +33,39 @@ fn build() -> Result<PathBuf> {
     Ok(profile.join("isodrive"))
 }
 
+/// A user without rights, who is in every user table.
+pub const NOBODY: u32 = 65534;
+
 /// A person's session: a home folder and what is mounted in it.
 pub struct Session {
     folder: tempfile::TempDir,
+    user: Option<u32>,
 }
 
 impl Session {
-    /// A new home.
+    /// A new home, of the user who runs the tests.
     pub fn new() -> Result<Self> {
-        Ok(Self { folder: tempfile::tempdir_in(scratch()?)? })
+        Ok(Self { folder: tempfile::tempdir_in(scratch()?)?, user: None })
+    }
+
+    /// A new home of an ordinary user; nothing where the tests are not root's or this user cannot
+    /// reach the program, which is said.
+    pub fn of_nobody() -> Result<Option<Self>> {
+        if !rustix::process::geteuid().is_root() {
+            println!("not run: only root can start programs as another user");
+            return Ok(None);
+        }
+        let mode = std::fs::metadata("/dev/fuse").map_or(0, |device| device.mode());
+        if mode & 0o006 != 0o006 {
+            println!("not run: /dev/fuse is for root alone here (chmod 666 /dev/fuse)");
+            return Ok(None);
+        }
+        let folder = tempfile::tempdir()?;
+        std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY))?;
+        // The program is copied: a checkout may lie in a folder that is root's alone.
+        let program = folder.path().join(".program");
+        std::fs::copy(path()?, &program)?;
+        Ok(Some(Self { folder, user: Some(NOBODY) }))
     }
 
     /// A path in the session's folder.
@@ -46,17 +73,89 @@ impl Session {
         self.folder.path().join(name)
     }
 
-    /// Runs the program to its end.
-    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Ended> {
-        let output = Command::new(path()?)
+    /// The program with arguments, ready to be started.
+    pub fn command<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Command> {
+        let mut command = match self.user {
+            None => Command::new(path()?),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                let user = user.to_string();
+                command.args(["--reuid", &user, "--regid", &user, "--clear-groups", "--"]);
+                command.arg(self.path(".program"));
+                command
+            }
+        };
+        command
             .args(arguments)
             .current_dir(self.folder.path())
             .env("HOME", self.folder.path())
+            .env("ISODRIVE_STATE_DIR", self.state())
             .env_remove("ISODRIVE_LOG")
-            .stdin(Stdio::null())
-            .output()?;
-        Ok(Ended::of(&output))
+            .stdin(Stdio::null());
+        Ok(command)
     }
+
+    /// Where the session's state files are.
+    pub fn state(&self) -> PathBuf {
+        self.path(".state")
+    }
+
+    /// Runs the program to its end.
+    pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Ended> {
+        Ok(Ended::of(&self.command(arguments)?.output()?))
+    }
+
+    /// Mounts, and gives the place.
+    pub fn mount<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<Mount> {
+        let words = ["mount", "--print-path"].map(OsStr::new);
+        let arguments: Vec<&OsStr> =
+            words.into_iter().chain(arguments.iter().map(AsRef::as_ref)).collect();
+        let ended = self.run(&arguments)?;
+        ensure!(ended.code == 0, "{arguments:?}: {}", ended.err);
+        self.mounted(Path::new(ended.out.trim_end_matches('\n')))
+    }
+
+    /// The mount at a place.
+    pub fn mounted(&self, at: &Path) -> Result<Mount> {
+        let list = self.list()?;
+        let is_there = |line: &&Value| line["at"]["name"].as_str() == at.to_str();
+        let line = list.iter().find(is_there).with_context(|| format!("{at:?} in {list:?}"))?;
+        let process = |index: usize| {
+            let pid = line["processes"][index].as_i64().and_then(|pid| i32::try_from(pid).ok());
+            pid.with_context(|| format!("no process in {line}"))
+        };
+        Ok(Mount { at: at.to_path_buf(), supervisor: process(0)?, worker: process(1)? })
+    }
+
+    /// What `list --json` tells of this session's mounts.
+    pub fn list(&self) -> Result<Vec<Value>> {
+        let ended = self.run(&["list", "--json"])?;
+        ensure!(ended.code == 0, "{}", ended.err);
+        let lines = ended.out.lines().map(serde_json::from_str::<Value>);
+        let mut lines = lines.collect::<std::result::Result<Vec<_>, _>>()?;
+        // The table shows the mounts of all sessions.
+        lines.retain(|line| {
+            line["at"]["name"].as_str().is_some_and(|at| Path::new(at).starts_with(self.path("")))
+        });
+        Ok(lines)
+    }
+
+    /// The state that `list` tells of the one mount of this session.
+    pub fn told_state(&self) -> Result<String> {
+        let list = self.list()?;
+        Ok(list.first().and_then(|line| line["state"].as_str()).unwrap_or("nothing").to_owned())
+    }
+}
+
+/// A mount with the processes behind it.
+#[derive(Debug)]
+pub struct Mount {
+    /// Where it is.
+    pub at: PathBuf,
+    /// The process that keeps it.
+    pub supervisor: i32,
+    /// The process that serves it.
+    pub worker: i32,
 }
 
 impl Drop for Session {
@@ -66,6 +165,16 @@ impl Drop for Session {
         for point in points.filter(|point| Path::new(point).starts_with(self.folder.path())) {
             let _ = mount_fuse::unmount(Path::new(point), true);
         }
+    }
+}
+
+/// A program that runs while a test does something else; ended when this is dropped.
+pub struct Running(pub Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -83,7 +192,8 @@ pub struct Ended {
 }
 
 impl Ended {
-    fn of(output: &Output) -> Self {
+    /// How a program ended that ran with its output caught.
+    pub fn of(output: &Output) -> Self {
         Self {
             code: output.status.code().unwrap_or(-1),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -91,6 +201,40 @@ impl Ended {
             bytes: output.stdout.clone(),
         }
     }
+}
+
+/// Waits for a condition, and says whether it came.
+pub fn until(time: Duration, condition: impl Fn() -> bool) -> bool {
+    let deadline = Instant::now() + time;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() > deadline {
+            return false;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whether something is mounted exactly there.
+pub fn is_mounted(at: &Path) -> bool {
+    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    table.lines().any(|line| line.split(' ').nth(4) == at.to_str())
+}
+
+/// Whether a process is there and not waiting to be asked how it ended.
+pub fn is_alive(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| {
+        rest.trim_start().chars().next().is_some_and(|state| state != 'Z' && state != 'X')
+    })
+}
+
+/// Sends a signal.
+pub fn signal(pid: i32, signal: rustix::process::Signal) -> Result<()> {
+    let pid = rustix::process::Pid::from_raw(pid).context("a process number")?;
+    Ok(rustix::process::kill_process(pid, signal)?)
 }
 
 /// Whether mounts can be tested here. Without FUSE it says so, and with `CI=true` that is a
@@ -102,4 +246,13 @@ pub fn can_mount() -> bool {
         println!("ignored: there is no /dev/fuse here, so nothing can be mounted");
     }
     has_device
+}
+
+/// Whether the tests are root's, which some need. Says so where they are not.
+pub fn is_root(what: &str) -> bool {
+    let is = rustix::process::geteuid().is_root();
+    if !is {
+        println!("not run: {what} takes root");
+    }
+    is
 }

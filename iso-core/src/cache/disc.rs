@@ -1,6 +1,7 @@
 //! An image as the formats see it: exact reads at byte positions, cached where that pays.
 //! Metadata and file data live in separate caches, so that one big copy forgets no directory.
 
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -157,7 +158,10 @@ impl Disc {
             let block = match self.block(cache, at.saturating_sub(to_u64(within))) {
                 Ok(block) => block,
                 // The block could not be read whole; what was asked for may still be readable.
-                Err(_) => return self.read_source(rest, at),
+                Err(Error::Io { source, .. }) if source.kind() != ErrorKind::TimedOut => {
+                    return self.read_source(rest, at);
+                }
+                Err(error) => return Err(error),
             };
             let available = block.get(within..).unwrap_or_default();
             let take = available.len().min(rest.len());
@@ -167,7 +171,7 @@ impl Disc {
                 break;
             };
             if bytes.is_empty() {
-                return Err(self.failed(at, tail.len(), std::io::ErrorKind::UnexpectedEof.into()));
+                return Err(self.failed(at, tail.len(), ErrorKind::UnexpectedEof.into()));
             }
             head.copy_from_slice(bytes);
             at = at.saturating_add(to_u64(take));

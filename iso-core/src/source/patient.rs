@@ -16,9 +16,13 @@ const READERS: usize = 4;
 const WAITING: usize = 64;
 
 /// A source whose reads end after a time, with an error if need be.
+///
+/// One read waits for all of that time. While it is still without an answer the others wait for a
+/// tenth of it only: a kernel that asks again and again should not wait ten times.
 pub struct Patient {
     inner: Arc<dyn Source>,
     patience: Duration,
+    is_silent: Arc<AtomicBool>,
     jobs: SyncSender<Job>,
 }
 
@@ -39,17 +43,19 @@ impl Patient {
         let inner: Arc<dyn Source> = Arc::from(inner);
         let (jobs, queue) = mpsc::sync_channel(WAITING);
         let queue = Arc::new(Mutex::new(queue));
+        let is_silent = Arc::new(AtomicBool::new(false));
         for _ in 0..READERS {
-            let (inner, queue) = (inner.clone(), queue.clone());
-            let name = "medium".to_owned();
-            std::thread::Builder::new().name(name).spawn(move || read_for(&*inner, &queue))?;
+            let (inner, queue, is_silent) = (inner.clone(), queue.clone(), is_silent.clone());
+            std::thread::Builder::new()
+                .name("medium".to_owned())
+                .spawn(move || read_for(&*inner, &queue, &is_silent))?;
         }
-        Ok(Self { inner, patience, jobs })
+        Ok(Self { inner, patience, is_silent, jobs })
     }
 }
 
 /// Makes one read after the other until nobody can ask any more.
-fn read_for(source: &dyn Source, queue: &Mutex<Receiver<Job>>) {
+fn read_for(source: &dyn Source, queue: &Mutex<Receiver<Job>>, is_silent: &AtomicBool) {
     loop {
         let next = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = next else { return };
@@ -64,6 +70,7 @@ fn read_for(source: &dyn Source, queue: &Mutex<Receiver<Job>>) {
             }
             Err(_) => Err(io::ErrorKind::OutOfMemory.into()),
         };
+        is_silent.store(false, Ordering::Relaxed);
         let _ = job.answer.send(answer);
     }
 }
@@ -79,7 +86,10 @@ impl Source for Patient {
         let given_up = Arc::new(AtomicBool::new(false));
         let job = Job { offset, len: buf.len(), answer, given_up: given_up.clone() };
         self.jobs.try_send(job).map_err(|_| silent())?;
-        let bytes = answered.recv_timeout(self.patience).map_err(|_| {
+        let is_silent = self.is_silent.load(Ordering::Relaxed);
+        let patience = if is_silent { self.patience.div_f32(10.0) } else { self.patience };
+        let bytes = answered.recv_timeout(patience).map_err(|_| {
+            self.is_silent.store(true, Ordering::Relaxed);
             given_up.store(true, Ordering::Relaxed);
             silent()
         })??;

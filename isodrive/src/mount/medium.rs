@@ -2,7 +2,7 @@
 //! Asks the kernel about the opened file; reads nothing of it.
 
 use std::fs::File;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use iso_core::source::Medium;
 
@@ -27,6 +27,17 @@ pub(super) fn of(files: &[File]) -> Medium {
         Medium::Distant
     } else {
         Medium::Local
+    }
+}
+
+/// Has the kernel read of block devices what is asked for and no more. Who reads the mount reads
+/// ahead already; and a bad sector then fails the pages that it is in, not all that came with it.
+pub(super) fn prepare(files: &[File]) {
+    let is_device = |file: &&File| {
+        file.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device())
+    };
+    for file in files.iter().filter(is_device) {
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
     }
 }
 

@@ -16,11 +16,7 @@ pub(super) fn not_mounted(arguments: &Mount, at: &Path, error: &AttachError) -> 
     let refused = |message: &str| Failure::new(Exit::NoFuse, message);
     let said = match error {
         AttachError::NoDevice => return no_device(),
-        AttachError::Device(error) => {
-            return refused(&format!("FUSE is not available to you: /dev/fuse: {}", bare(error)))
-                .line("fix", "sudo chmod 666 /dev/fuse     (which is how most systems have it)")
-                .line("else", ELSE);
-        }
+        AttachError::Device(error) => return closed_device(&bare(error)),
         AttachError::NoHelper => {
             return refused("fusermount3 is not installed")
                 .line("fix", "sudo apt install fuse3     (or your system's package of that name)")
@@ -36,6 +32,9 @@ pub(super) fn not_mounted(arguments: &Mount, at: &Path, error: &AttachError) -> 
     };
     if said.contains("fuse device not found") {
         return no_device();
+    }
+    if let Some(why) = said.strip_prefix("failed to open /dev/fuse: ") {
+        return closed_device(why);
     }
     if said.contains("user_allow_other") {
         return refused("other users may not see FUSE mounts here").line(
@@ -59,6 +58,13 @@ pub(super) fn not_mounted(arguments: &Mount, at: &Path, error: &AttachError) -> 
 fn no_device() -> Failure {
     Failure::new(Exit::NoFuse, "FUSE is not available here: there is no /dev/fuse")
         .line("try", "modprobe fuse; in a container, pass the device /dev/fuse in")
+        .line("else", ELSE)
+}
+
+fn closed_device(why: &str) -> Failure {
+    let message = format!("FUSE is not available to you: /dev/fuse: {why}");
+    Failure::new(Exit::NoFuse, message)
+        .line("fix", "sudo chmod 666 /dev/fuse     (which is how most systems have it)")
         .line("else", ELSE)
 }
 

@@ -114,6 +114,7 @@ fn open(
     deadline: Deadline,
     files: &[File],
 ) -> Result<Opened, Failure> {
+    medium::prepare(files);
     files.iter().for_each(|file| worker.give(file));
     worker.tell(&ToWorker::open(medium::of(files)), None);
     let FromWorker::Opened(opened) = events.word(worker, deadline)? else {
