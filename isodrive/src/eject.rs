@@ -61,6 +61,11 @@ fn find<'t>(
     let written: Option<PathBuf> =
         std::path::absolute(target).ok().map(|path| path.components().collect());
     let paths = [&resolved, &written].map(Option::as_ref);
+    let is_foreign = |path: &&PathBuf| mounts::top_at(path).is_some_and(|top| !top.is_ours());
+    if paths.iter().flatten().any(is_foreign) {
+        // Whoever names another program's mount does not mean one of ours with the same name.
+        return Ok(None);
+    }
     let is_path = |entry: &&Entry| paths.contains(&Some(&entry.at));
     let is_image = |entry: &&Entry| paths.iter().flatten().any(|path| entry.shows(path));
     let is_name = |entry: &&Entry| entry.at.file_name() == Some(target.as_os_str());
@@ -87,7 +92,8 @@ fn find<'t>(
 
 fn unknown(target: &Path, table: &[Entry]) -> Failure {
     let name = quoted(target);
-    let is_foreign = target.canonicalize().is_ok_and(|path| mounts::top_at(&path).is_some());
+    let absolute = std::path::absolute(target).unwrap_or_default();
+    let is_foreign = mounts::top_at(&target.canonicalize().unwrap_or(absolute)).is_some();
     let failure = if is_foreign {
         Failure::new(Exit::NotMounted, format!("{name} is a mount of another program"))
             .line("try", format!("umount {name}"))
@@ -101,7 +107,7 @@ fn unknown(target: &Path, table: &[Entry]) -> Failure {
 fn eject(entry: &Entry, lazy: bool) -> Outcome {
     let mut records = Record::all().into_iter();
     let record = records.find(|record| record.device.as_ref() == Some(&entry.device));
-    mount_fuse::unmount(&entry.at, lazy).map_err(|error| not_unmounted(entry, &error))?;
+    unmount(entry, lazy).map_err(|error| not_unmounted(entry, &error))?;
     let Some(record) = record else { return Ok(()) };
     if !record.is_alive() {
         // One that was killed removes nothing.
@@ -119,6 +125,21 @@ fn eject(entry: &Entry, lazy: bool) -> Outcome {
         point::remove(&entry.at);
     }
     Ok(())
+}
+
+/// Takes it away. Whoever looks at a mount for a moment makes it busy for that moment; only who
+/// stays is worth telling.
+fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
+    let is_momentary = |error: &io::Error| {
+        error.kind() == io::ErrorKind::ResourceBusy && holders::of(&entry.at).is_empty()
+    };
+    for _ in 0..20 {
+        match mount_fuse::unmount(&entry.at, lazy) {
+            Err(error) if is_momentary(&error) => std::thread::sleep(Duration::from_millis(25)),
+            result => return result,
+        }
+    }
+    mount_fuse::unmount(&entry.at, lazy)
 }
 
 fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {

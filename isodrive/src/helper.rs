@@ -107,8 +107,9 @@ fn read(arguments: &[OsString]) -> Result<Asked, Failure> {
 }
 
 fn mount_as_asked(asked: Asked, terminal: &mut Terminal) -> Outcome {
-    // A disc gets no more than this, whatever mount(8) says by default.
-    let is_more = |option: &Vec<u8>| [&b"rw"[..], b"suid", b"dev"].contains(&option.as_slice());
+    // A disc gets no more than this, whatever mount(8) says by default for some types; `rw`, which
+    // it says for all, is no news for a disc.
+    let is_more = |option: &Vec<u8>| [&b"suid"[..], b"dev"].contains(&option.as_slice());
     if asked.options.iter().any(is_more) {
         terminal
             .warn("mounted read-only, without set-id programs and devices (ro,nosuid,nodev)", &[]);

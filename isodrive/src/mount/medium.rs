@@ -33,9 +33,8 @@ pub(super) fn of(files: &[File]) -> Medium {
 /// Has the kernel read of block devices what is asked for and no more. Who reads the mount reads
 /// ahead already; and a bad sector then fails the pages that it is in, not all that came with it.
 pub(super) fn prepare(files: &[File]) {
-    let is_device = |file: &&File| {
-        file.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device())
-    };
+    let is_device =
+        |file: &&File| file.metadata().is_ok_and(|metadata| metadata.file_type().is_block_device());
     for file in files.iter().filter(is_device) {
         let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
     }

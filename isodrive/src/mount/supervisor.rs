@@ -300,6 +300,10 @@ pub(super) enum End {
 fn finish(end: End, mounted: Attached, mut worker: Worker, events: &Events) -> Outcome {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let outcome = match end {
+        End::Ended(None) if mounted.is_there() => {
+            tracing::warn!("the connection was cut");
+            Ok(())
+        }
         End::Ended(None) => {
             tracing::info!("ejected");
             Ok(())

@@ -27,14 +27,14 @@ fn main() -> Result<()> {
         Some("map") => {
             let map = map(&File::open(&path)?)?;
             wait()?;
-            println!("{}", sum(map));
+            say(&sum(map).to_string());
             Ok(())
         }
         Some("read") => {
             let mut file = File::open(&path)?;
             wait()?;
             let mut bytes = Vec::new();
-            println!("{:?}", file.read_to_end(&mut bytes).map_err(|e| e.raw_os_error()));
+            say(&format!("{:?}", file.read_to_end(&mut bytes).map_err(|e| e.raw_os_error())));
             Ok(())
         }
         _ => bail!("open, cwd, map or read"),
@@ -42,10 +42,15 @@ fn main() -> Result<()> {
 }
 
 fn wait() -> Result<()> {
-    println!("ready");
-    io::stdout().flush()?;
+    say("ready");
     io::stdin().lock().read_line(&mut String::new())?;
     Ok(())
+}
+
+/// Says something, whether or not anybody listens.
+fn say(text: &str) {
+    let mut out = io::stdout();
+    let _ = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
 /// A map of a file that outlives its descriptor.
@@ -53,7 +58,14 @@ fn map(file: &File) -> Result<&'static [u8]> {
     let len = usize::try_from(file.metadata()?.len())?;
     // SAFETY: a new map at a place the kernel chooses; never unmapped.
     let at = unsafe {
-        libc::mmap(std::ptr::null_mut(), len, libc::PROT_READ, libc::MAP_SHARED, file.as_raw_fd(), 0)
+        libc::mmap(
+            std::ptr::null_mut(),
+            len,
+            libc::PROT_READ,
+            libc::MAP_SHARED,
+            file.as_raw_fd(),
+            0,
+        )
     };
     if at == libc::MAP_FAILED {
         return Err(io::Error::last_os_error().into());

@@ -30,8 +30,12 @@ fn main() -> Result<()> {
 fn on_an_old_kernel(program: &[OsString]) -> Result<()> {
     let absent = BTreeMap::from([(libc::SYS_landlock_create_ruleset, Vec::new())]);
     let refuse = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
-    let filter =
-        SeccompFilter::new(absent, SeccompAction::Allow, refuse, std::env::consts::ARCH.try_into()?)?;
+    let filter = SeccompFilter::new(
+        absent,
+        SeccompAction::Allow,
+        refuse,
+        std::env::consts::ARCH.try_into()?,
+    )?;
     seccompiler::apply_filter(&BpfProgram::try_from(filter)?)?;
     Err(Command::new(&program[0]).args(&program[1..]).exec().into())
 }

@@ -10,5 +10,7 @@ mod image_faults;
 mod mounts;
 mod odd_sources;
 mod panics;
+mod places;
 mod sandbox;
+mod server_life;
 mod views;
