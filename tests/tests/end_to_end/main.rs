@@ -3,6 +3,7 @@
 mod bad_input;
 mod command_line;
 mod extracting;
+mod file_semantics;
 mod frugality;
 mod generated;
 mod golden;
