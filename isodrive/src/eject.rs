@@ -49,7 +49,7 @@ fn is_mine(entry: &Entry) -> bool {
     user.is_root() || entry.user.is_none_or(|owner| owner == user.as_raw())
 }
 
-/// The mount that a person means: by its path, its image, its label or last path component. Paths of
+/// The mount that a person means: by its path, image, label or last path component. Paths of
 /// dead mounts cannot be resolved, so they are compared as they are written too. Of mounts that
 /// lie over each other the topmost is meant; a name that fits several places is an error.
 fn find<'t>(

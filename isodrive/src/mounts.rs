@@ -100,7 +100,8 @@ mod tests {
     #[test]
     fn our_mounts_are_found_with_their_escapes_undone() {
         let table = b"36 35 98:0 / /mnt rw shared:1 - ext4 /dev/sda rw\n\
-            99 35 0:50 / /home/a\\040b/X ro shared:2 master:1 - fuse.isodrive /srv/a\\040b.iso ro,user_id=7\n\
+            99 35 0:50 / /home/a\\040b/X ro shared:2 master:1 - fuse.isodrive /srv/a\\040b.iso \
+            ro,user_id=7\n\
             100 35 0:51 / /home/y ro - fuse.isodrive /srv/c_d.iso ro\n";
         let mut entries = parse(table);
         assert_eq!(entries.len(), 3);

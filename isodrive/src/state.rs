@@ -214,7 +214,8 @@ impl Record {
     }
 }
 
-/// Cleans up after mounts whose supervisor is dead, and so their worker, which ends with it; gives the places where one was.
+/// Cleans up after mounts whose supervisor is dead, and so their worker, which ends with it. Gives
+/// the places where one was.
 pub(crate) fn sweep() -> Vec<PathBuf> {
     let dead = Record::all().into_iter().filter(|record| !record.is_alive());
     dead.filter(|record| record.clean_up().unwrap_or(false)).map(|record| record.at()).collect()

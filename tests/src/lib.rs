@@ -7,5 +7,6 @@ pub mod faulty;
 pub mod make;
 pub mod manifest;
 pub mod program;
+pub mod sample;
 pub mod suite;
 pub mod tree;

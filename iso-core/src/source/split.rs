@@ -180,7 +180,7 @@ mod tests {
         let set = crate::source::open_path(&first).expect("three parts");
         assert_eq!(set.len(), 11);
         std::fs::remove_file(folder.join("a.iso.002")).unwrap();
-        let error = open_set(&first).err().expect("a gap").to_string();
+        let error = open_set(&first).expect_err("a gap").to_string();
         assert!(error.contains("a.iso.002") && error.contains("missing"), "{error}");
         std::fs::remove_file(folder.join("a.iso.003")).unwrap();
         assert!(open_set(&first).unwrap().is_none(), "one part is a plain file");

@@ -28,7 +28,7 @@ pub(super) struct Events {
 }
 
 impl Events {
-    /// Listens for signals that ask for an end. Before anything is made that one could leave behind.
+    /// Listens for signals that ask for an end: before anything is made that could be left behind.
     pub(super) fn listen() -> Result<Self, Failure> {
         let (sender, receiver) = mpsc::channel();
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])

@@ -1,5 +1,5 @@
-//! Code as a hostile image would run it in a worker that it took over: tries to open, write, connect,
-//! start and signal, and prints what came of it. Enters the sandbox first, or a part of it.
+//! Code as a hostile image would run it in a worker that it took over: tries to open, write,
+//! connect, start and signal, and prints what came of it. Enters the sandbox first, or part of it.
 //!
 //! `escape none|all|landlock|filter` tries everything; `escape old-kernel PROGRAM ARGUMENTS...`
 //! runs a program on what looks to it like a kernel without Landlock.

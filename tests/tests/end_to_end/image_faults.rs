@@ -1,6 +1,6 @@
-//! What becomes of a mount whose image is cut, changed, removed, or lies on a medium that fails
-//! (F1 to F14 of the faults that must be survived): errors where bytes cannot be had, the right
-//! bytes everywhere else, never zeros and never a mixture.
+//! What becomes of a mount whose image is cut, changed, removed, or lies on a medium that fails (F1
+//! to F14 of the faults that must be survived): errors where bytes cannot be had, the right bytes
+//! everywhere else, never zeros and never a mixture.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
@@ -154,8 +154,7 @@ fn client(how: &str, path: &Path) -> Result<std::process::Child> {
 }
 
 #[test]
-fn f4_f6_a_removed_or_replaced_image_stays_readable_and_a_new_mount_shows_the_new_one() -> Result<()>
-{
+fn f4_f6_a_removed_or_replaced_image_stays_readable_and_is_not_taken_for_the_new() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
@@ -414,6 +413,52 @@ fn f12_an_image_that_may_not_be_read_is_refused_with_the_reason() -> Result<()> 
     let mount = session.mount(&["disc.iso"])?;
     assert!(program::is_mounted(&mount.at));
     assert_eq!(session.run(&["eject", "--all"])?.code, 0);
+    Ok(())
+}
+
+#[test]
+fn f13_a_damaged_compressed_block_gives_errors_for_itself_alone() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::new()?;
+    let tree = session.path("tree");
+    fs::create_dir(&tree)?;
+    // Compresses by half: each byte of a random one in two.
+    let random = fs::read(program::path()?)?;
+    let want: Vec<u8> = random.iter().take(256 << 10).flat_map(|byte| [*byte, 0]).collect();
+    fs::write(tree.join("file"), &want)?;
+    let status = Command::new("xorriso")
+        .args(["-report_about", "SORRY", "-outdev", "disc.iso", "-map", "tree", "/"])
+        .args(["-set_filter_r", "--zisofs", "/", "--", "-commit"])
+        .current_dir(session.path(""))
+        .status()?;
+    assert!(status.success());
+    let path = session.path("disc.iso");
+    let bytes = fs::read(&path)?;
+    // The header of zisofs, its table of block pointers behind it, and one of the blocks.
+    const MAGIC: [u8; 8] = [0x37, 0xE4, 0x53, 0x96, 0xC9, 0xDB, 0xD6, 0x07];
+    let at = bytes.chunks(2048).position(|sector| sector.starts_with(&MAGIC));
+    let header = at.context("xorriso compressed the file")? * 2048;
+    let pointer = |block: usize| -> Result<usize> {
+        let place = header + 16 + 4 * block;
+        Ok(usize::try_from(u32::from_le_bytes(bytes[place..place + 4].try_into()?))?)
+    };
+    let bad = 5;
+    let place = header + (pointer(bad)? + pointer(bad + 1)?) / 2;
+    let flipped = [bytes[place] ^ 0x55];
+    File::options().write(true).open(&path)?.write_all_at(&flipped, u64::try_from(place)?)?;
+    let mount = session.mount(&["disc.iso", "here"])?;
+    let file = File::options().read(true).custom_flags(O_DIRECT).open(mount.at.join("file"))?;
+    assert_eq!(usize::try_from(file.metadata()?.len())?, want.len());
+    const BLOCK: usize = 32 << 10;
+    for block in 0..want.len() / BLOCK {
+        let mut got = vec![0; BLOCK];
+        match file.read_exact_at(&mut got, u64::try_from(block * BLOCK)?) {
+            Ok(()) => assert!(block != bad && got == want[block * BLOCK..][..BLOCK], "{block}"),
+            Err(error) => assert_eq!((block, error.raw_os_error()), (bad, Some(EIO))),
+        }
+    }
     Ok(())
 }
 

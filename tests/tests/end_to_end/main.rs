@@ -4,6 +4,7 @@ mod bad_input;
 mod command_line;
 mod extracting;
 mod file_semantics;
+mod file_users;
 mod frugality;
 mod generated;
 mod golden;

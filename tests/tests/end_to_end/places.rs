@@ -1,5 +1,5 @@
-//! Where and how mounts come and go (F48 to F58 of the faults that must be survived): the same image
-//! twice, odd places, busy mounts, other people's ways of unmounting, mount(8), handed descriptors.
+//! Where and how mounts come and go (F48 to F58 of the faults that must be survived): one image
+//! twice, odd places, busy mounts, other ways of unmounting, mount(8), handed descriptors.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
