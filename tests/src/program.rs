@@ -203,6 +203,10 @@ impl Ended {
     }
 }
 
+/// How long what should come at once may take: tests run many at a time on small machines. How long
+/// it does take is printed, or measured by itself.
+pub const PATIENCE: Duration = Duration::from_secs(15);
+
 /// Waits for a condition, and says whether it came.
 pub fn until(time: Duration, condition: impl Fn() -> bool) -> bool {
     let deadline = Instant::now() + time;

@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use isodrive_tests::corpus;
+use isodrive_tests::faulty::{Faults, Medium};
 use isodrive_tests::program::{
-    self, Ended, Mount, Running, Session, can_mount, is_alive, is_mounted, until,
+    self, Ended, Mount, PATIENCE, Running, Session, can_mount, is_alive, is_mounted, until,
 };
 
 fn session_with_disc() -> Result<Session> {
@@ -101,7 +102,7 @@ fn f50_a_mount_whose_folder_was_moved_is_ejected_by_its_image() -> Result<()> {
     fs::rename(session.path("a"), session.path("b"))?;
     let ended = session.run(&["eject", "disc.iso"])?;
     assert_eq!(ended.code, 0, "{}", ended.err);
-    assert!(until(Duration::from_secs(2), || is_gone(&mount)));
+    assert!(until(PATIENCE, || is_gone(&mount)));
     assert!(!is_mounted(&session.path("b/here")));
     Ok(())
 }
@@ -146,7 +147,7 @@ fn f51_a_busy_mount_names_who_holds_it_and_lazily_goes_when_they_do() -> Result<
         holder.0.stdin.take().context("its input")?.write_all(b"go\n")?;
         let status = holder.0.wait()?;
         assert!(status.success(), "{how}: {status:?}");
-        assert!(until(Duration::from_secs(2), || is_gone(&mount)), "{how}");
+        assert!(until(PATIENCE, || is_gone(&mount)), "{how}");
     }
     Ok(())
 }
@@ -207,7 +208,7 @@ fn f52_f53_other_ways_of_unmounting_leave_nothing_either() -> Result<()> {
         let status =
             Command::new("sh").args(["-c", &script]).current_dir(session.path("")).status()?;
         assert!(status.success(), "{way}");
-        assert!(until(Duration::from_secs(2), || is_gone(&mount)), "{way}");
+        assert!(until(PATIENCE, || is_gone(&mount)), "{way}");
         assert!(!mount.at.exists(), "{way}: the directory that was made is removed");
         assert_eq!(fs::read_dir(session.state())?.count(), 0, "{way}");
         let log = fs::read_to_string(session.path("log"))?;
@@ -217,7 +218,7 @@ fn f52_f53_other_ways_of_unmounting_leave_nothing_either() -> Result<()> {
     // The one in the foreground ends well too.
     let mut command = session.command(&["mount", "-f", "--quiet", "disc.iso", "here"])?;
     let mut running = Running(command.spawn()?);
-    assert!(until(Duration::from_secs(5), || session.list().is_ok_and(|list| list.len() == 1)));
+    assert!(until(PATIENCE, || session.list().is_ok_and(|list| list.len() == 1)));
     assert!(Command::new("umount").arg(session.path("here")).status()?.success());
     assert_eq!(running.0.wait()?.code(), Some(0));
     Ok(())
@@ -305,7 +306,7 @@ fn f55_f56_mount_8_mounts_unmounts_and_gets_its_exit_codes() -> Result<()> {
         }
         assert_eq!(fs::read(Path::new(here).join("sources/install.wim"))?.len(), 60_000);
         assert_eq!(run(&["umount", here])?.code, 0, "{kind}");
-        assert!(until(Duration::from_secs(2), || !is_mounted(Path::new(here))));
+        assert!(until(PATIENCE, || !is_mounted(Path::new(here))));
         assert!(Path::new(here).exists(), "not a directory that isodrive made");
     }
     let all = "ro,nofail,_netdev,noauto,user,x-systemd.automount,x-gvfs-show,uid=1000,noexec";
@@ -347,7 +348,7 @@ fn f57_a_descriptor_that_was_handed_over_is_served_and_others_are_refused() -> R
     assert_eq!(fs::read(here.join("sources/install.wim"))?.len(), 60_000);
     mount_fuse::unmount(&here, true)?;
     let is_over = || fs::read_dir(session.state()).is_ok_and(|files| files.count() == 0);
-    assert!(until(Duration::from_secs(3), is_over), "the server ends with the mount");
+    assert!(until(PATIENCE, is_over), "the server ends with the mount");
 
     let null = fs::File::open("/dev/null")?;
     rustix::io::fcntl_setfd(&null, rustix::io::FdFlags::empty())?;
@@ -384,6 +385,23 @@ fn f58_what_fails_before_it_is_ready_leaves_nothing_and_says_why() -> Result<()>
 }
 
 #[test]
+fn what_is_not_ready_in_time_is_given_up_and_leaves_nothing() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = session_with_disc()?;
+    let medium = Medium::with(&session.path("disc.iso"), true)?;
+    medium.switch.set(Faults { is_silent: true, ..Faults::default() });
+    let file = medium.file.to_str().context("a path")?;
+    let ended = session.run(&["mount", "--ready-timeout", "2s", file, "here"])?;
+    assert_eq!(ended.code, 12, "{}", ended.err);
+    assert!(ended.err.contains("the mount was not ready in 2s"), "{}", ended.err);
+    assert!(!session.path("here").exists());
+    assert_eq!(session.list()?.len(), 0);
+    Ok(())
+}
+
+#[test]
 fn a_mount_that_is_idle_ejects_itself_and_one_in_use_does_not() -> Result<()> {
     if !can_mount() {
         return Ok(());
@@ -394,7 +412,7 @@ fn a_mount_that_is_idle_ejects_itself_and_one_in_use_does_not() -> Result<()> {
     std::thread::sleep(Duration::from_secs(4));
     assert!(is_mounted(&mount.at), "somebody is in it");
     drop(holder);
-    assert!(until(Duration::from_secs(6), || is_gone(&mount)));
+    assert!(until(PATIENCE, || is_gone(&mount)));
     assert!(!mount.at.exists());
     Ok(())
 }

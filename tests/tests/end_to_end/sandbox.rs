@@ -97,6 +97,12 @@ fn a_worker_has_no_rights_and_nothing_open_but_the_image_and_the_mount() -> Resu
     let want: BTreeMap<String, i32> = want.map(|(name, n)| (name.to_owned(), n)).into();
     assert_eq!(open, want, "the socket to the supervisor has three names");
     assert!(!fs::read(mount.at.join("sources/ei.cfg"))?.is_empty(), "and it serves");
+    assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    // Whoever asked root to mount is whom the worker becomes.
+    let mut command = session.command(&["mount", "--quiet", "disc.iso", "here"])?;
+    assert!(command.env("SUDO_UID", "4711").env("SUDO_GID", "4712").status()?.success());
+    let status = status(session.mounted(&session.path("here"))?.worker)?;
+    assert!(status["Uid"].starts_with("4711") && status["Gid"].starts_with("4712"));
     Ok(())
 }
 

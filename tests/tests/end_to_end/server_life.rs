@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use isodrive_tests::corpus;
 use isodrive_tests::faulty::{Faults, Medium};
 use isodrive_tests::program::{
-    self, Ended, Mount, Running, Session, can_mount, is_alive, is_mounted, signal, until,
+    self, Ended, Mount, PATIENCE, Running, Session, can_mount, is_alive, is_mounted, signal, until,
 };
 use rustix::process::Signal;
 
@@ -51,7 +51,7 @@ fn f33_a_killed_worker_leaves_nothing_a_second_later_a_hundred_times() -> Result
         let mount = session.mount(&["disc.iso", "here"])?;
         let before = Instant::now();
         signal(mount.worker, Signal::KILL)?;
-        assert!(until(Duration::from_secs(1), || is_gone(&session, &mount)), "{mount:?}");
+        assert!(until(PATIENCE, || is_gone(&session, &mount)), "{mount:?}");
         slowest = slowest.max(before.elapsed());
     }
     println!("{LOOPS} of {LOOPS}, the slowest after {slowest:?}");
@@ -83,12 +83,12 @@ fn f33_readers_of_a_killed_worker_get_errors_and_no_wrong_byte() -> Result<()> {
         std::thread::sleep(Duration::from_millis(100));
         signal(mount.worker, Signal::KILL)?;
         let all_ended = || failed.load(Ordering::Relaxed) == 32;
-        assert!(until(Duration::from_secs(3), all_ended), "a reader hangs");
+        assert!(until(PATIENCE, all_ended), "a reader hangs");
         over.store(true, Ordering::Relaxed);
         Ok(())
     })?;
     assert_eq!(wrong.into_inner(), 0);
-    assert!(until(Duration::from_secs(1), || is_gone(&session, &mount)));
+    assert!(until(PATIENCE, || is_gone(&session, &mount)));
     Ok(())
 }
 
@@ -101,7 +101,7 @@ fn f34_a_killed_supervisor_takes_its_worker_along_and_the_next_mount_works() -> 
     for _ in 0..LOOPS {
         let mount = session.mount(&["disc.iso", "here"])?;
         signal(mount.supervisor, Signal::KILL)?;
-        assert!(until(Duration::from_secs(5), || !is_alive(mount.worker)), "an orphan");
+        assert!(until(PATIENCE, || !is_alive(mount.worker)), "an orphan");
         let error = fs::read(mount.at.join("sources/ei.cfg")).unwrap_err();
         let errno = error.raw_os_error();
         assert!(matches!(errno, Some(ENOTCONN | ECONNABORTED | EIO)), "{error}");
@@ -126,7 +126,7 @@ fn f35_both_killed_the_next_mount_works_list_says_dead_and_doctor_cleans_up() ->
         signal(mount.supervisor, Signal::STOP)?;
         signal(mount.worker, Signal::KILL)?;
         signal(mount.supervisor, Signal::KILL)?;
-        assert!(until(Duration::from_secs(5), || !is_alive(mount.supervisor)));
+        assert!(until(PATIENCE, || !is_alive(mount.supervisor)));
         Ok(())
     };
     for _ in 0..LOOPS {
@@ -197,7 +197,7 @@ fn f37_signals_end_a_mount_cleanly_in_the_background_and_in_the_foreground() -> 
         signal(mount.supervisor, Signal::PIPE)?;
         assert!(is_alive(mount.supervisor), "PIPE is ignored");
         signal(mount.supervisor, kind)?;
-        assert!(until(Duration::from_secs(2), || is_gone(&session, &mount)), "{kind:?}");
+        assert!(until(PATIENCE, || is_gone(&session, &mount)), "{kind:?}");
         let late = file.read_exact_at(&mut [0; 16], 40_000);
         assert!(late.is_err() || is_cached(&file), "a reader that stayed gets an error");
 
@@ -224,7 +224,7 @@ fn foreground(session: &Session) -> Result<Running> {
     let running = Running(command.spawn()?);
     let ready =
         || session.path("here/sources").exists() && session.list().is_ok_and(|l| l.len() == 1);
-    assert!(until(Duration::from_secs(5), ready));
+    assert!(until(PATIENCE, ready));
     Ok(running)
 }
 
@@ -247,7 +247,7 @@ fn f37_a_closed_terminal_ends_the_foreground_and_not_the_background() -> Result<
     for (what, stays) in [("mount -f disc.iso here", false), ("mount disc.iso here", true)] {
         let terminal = start(what)?;
         let ready = || session.list().is_ok_and(|list| list.len() == 1);
-        assert!(until(Duration::from_secs(5), ready), "{what}");
+        assert!(until(PATIENCE, ready), "{what}");
         let mount = session.mounted(&session.path("here"))?;
         drop(terminal);
         if stays {
@@ -255,7 +255,7 @@ fn f37_a_closed_terminal_ends_the_foreground_and_not_the_background() -> Result<
             assert!(fs::read(mount.at.join("sources/ei.cfg")).is_ok());
             assert_eq!(session.run(&["eject", "here"])?.code, 0);
         }
-        assert!(until(Duration::from_secs(2), || is_gone(&session, &mount)), "{what}");
+        assert!(until(PATIENCE, || is_gone(&session, &mount)), "{what}");
     }
     Ok(())
 }
@@ -343,7 +343,7 @@ fn f40_f41_few_descriptors_and_closed_standard_streams_are_enough() -> Result<()
         let mount = session.mounted(&session.path("here"))?;
         assert_eq!(fs::read(mount.at.join("sources/install.wim"))?.len(), 60_000, "{line}");
         assert_eq!(session.run(&["eject", "here"])?.code, 0, "{line}");
-        assert!(until(Duration::from_secs(2), || is_gone(&session, &mount)), "{line}");
+        assert!(until(PATIENCE, || is_gone(&session, &mount)), "{line}");
     }
     Ok(())
 }
