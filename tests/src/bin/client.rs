@@ -1,7 +1,7 @@
 //! A program that uses a mount, as the tests need it: holds files in different ways, or touches a
 //! map. Says `ready`, then waits for a line on standard input.
 //!
-//! `client open|cwd PATH` holds; `client map PATH` touches every page of a map after the line;
+//! `client open|cwd PATH` and `client many PATH COUNT` hold; `client map PATH` touches every page of a map after the line;
 //! `client read PATH` reads after it.
 
 use std::fs::File;
@@ -23,6 +23,12 @@ fn main() -> Result<()> {
             let _file = File::open(&path)?;
             wait()
         }
+        // The file again and again, with as many descriptors as are asked for.
+        Some("many") => {
+            let count: usize = arguments.next().and_then(|n| n.to_str()?.parse().ok()).unwrap_or(0);
+            let _files = (0..count).map(|_| File::open(&path)).collect::<io::Result<Vec<_>>>()?;
+            wait()
+        }
         // The descriptor is closed: the map alone holds the file.
         Some("map") => {
             let map = map(&File::open(&path)?)?;
@@ -37,7 +43,7 @@ fn main() -> Result<()> {
             say(&format!("{:?}", file.read_to_end(&mut bytes).map_err(|e| e.raw_os_error())));
             Ok(())
         }
-        _ => bail!("open, cwd, map or read"),
+        _ => bail!("open, cwd, many, map or read"),
     }
 }
 
