@@ -153,7 +153,7 @@ pub(crate) struct Mount {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) ready_timeout: Duration,
     /// Memory that reading the image may take
-    #[arg(long, value_name = "SIZE", default_value = "256M", value_parser = memory)]
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = memory)]
     pub(crate) memory_limit: u64,
     /// Memory for what was read of the disc, cut down to what the limit allows
     #[arg(long, value_name = "SIZE", value_parser = bytes)]

@@ -7,6 +7,7 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -16,6 +17,8 @@ use fuser::{
     Generation, INodeNo, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyEntry,
     ReplyOpen, Request, Session, SessionACL,
 };
+
+use crate::program::is_root;
 
 /// What goes wrong.
 #[derive(Debug, Default, Clone)]
@@ -87,6 +90,30 @@ impl Drop for Medium {
     fn drop(&mut self) {
         self.switch.set(Faults::default());
         let _ = mount_fuse::unmount(&self.at, true);
+    }
+}
+
+/// A loop device over a file, gone when this is dropped.
+pub struct Loop(pub String);
+
+impl Loop {
+    /// Makes one; nothing where none can be made, which is said.
+    pub fn over(file: &Path) -> Result<Option<Self>> {
+        if !is_root("a loop device") {
+            return Ok(None);
+        }
+        let output = Command::new("losetup").args(["-r", "-f", "--show"]).arg(file).output()?;
+        if !output.status.success() {
+            println!("not run: {}", String::from_utf8_lossy(&output.stderr).trim());
+            return Ok(None);
+        }
+        Ok(Some(Self(String::from_utf8(output.stdout)?.trim().to_owned())))
+    }
+}
+
+impl Drop for Loop {
+    fn drop(&mut self) {
+        let _ = Command::new("losetup").args(["-d", &self.0]).status();
     }
 }
 

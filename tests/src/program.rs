@@ -2,6 +2,7 @@
 //! Everything it mounts is taken away again when the session is dropped.
 
 use std::ffi::OsStr;
+use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -68,6 +69,14 @@ impl Session {
         Ok(Some(Self { folder, user: Some(NOBODY) }))
     }
 
+    /// A new home with `disc.iso`, the disc of the README, in it.
+    pub fn with_disc() -> Result<Self> {
+        let session = Self::new()?;
+        let sample = crate::corpus::repository().join("samples/setup-disc.iso");
+        std::fs::copy(sample, session.path("disc.iso"))?;
+        Ok(session)
+    }
+
     /// A path in the session's folder.
     pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
@@ -92,6 +101,22 @@ impl Session {
             .env("ISODRIVE_STATE_DIR", self.state())
             .env_remove("ISODRIVE_LOG")
             .stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// The program with arguments, run by another program that starts what is behind its own.
+    pub fn command_under(&self, wrapper: &[&str], arguments: &[&str]) -> Result<Command> {
+        let plain = self.command(arguments)?;
+        let (program, own) = wrapper.split_first().context("a wrapper")?;
+        let mut command = Command::new(program);
+        command.args(own).arg(plain.get_program()).args(plain.get_args());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        for (name, value) in plain.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         Ok(command)
     }
 
@@ -170,6 +195,25 @@ impl Drop for Session {
 
 /// A program that runs while a test does something else; ended when this is dropped.
 pub struct Running(pub Child);
+
+impl Running {
+    /// The tests' client, which has said that it is ready.
+    pub fn client(program: &str, arguments: &[&OsStr]) -> Result<Self> {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut client = Self(command.spawn()?);
+        let mut said = [0; 6];
+        client.0.stdout.as_mut().context("its output")?.read_exact(&mut said)?;
+        ensure!(&said == b"ready\n", "{said:?}");
+        Ok(client)
+    }
+
+    /// Tells the client to go on, and waits for its end.
+    pub fn go_on(mut self) -> Result<std::process::ExitStatus> {
+        self.0.stdin.take().context("its input")?.write_all(b"go\n")?;
+        Ok(self.0.wait()?)
+    }
+}
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -8,6 +8,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, getrlimit};
+
 use super::events::Event;
 use super::wire::{FromWorker, Line, ToWorker};
 use crate::cli::Mount;
@@ -38,6 +40,10 @@ impl Worker {
             if let Some(value) = std::env::var_os(name) {
                 command.env(name, value);
             }
+        }
+        // Where address space is short, the C library must not set 64 MiB of it aside for each thread.
+        if getrlimit(Resource::As).current.is_some() {
+            command.env("MALLOC_ARENA_MAX", "1");
         }
         let child = command
             .args(super::with_flag(arguments.raw.iter().cloned(), "--worker"))
@@ -79,14 +85,20 @@ impl Worker {
 
     /// Why it is gone, waited for briefly.
     pub(super) fn last_words(&mut self) -> String {
-        let deadline = Instant::now().checked_add(Duration::from_secs(1));
-        while deadline.is_some_and(|deadline| Instant::now() < deadline) {
-            if let Ok(Some(status)) = self.child.try_wait() {
-                return words(status);
+        self.ended().map_or_else(|| "it went silent".to_owned(), words)
+    }
+
+    /// How it ended, if it does so soon. A thread that waits for a silent medium cannot be killed
+    /// before that answers; whoever ends must not wait for it.
+    fn ended(&mut self) -> Option<ExitStatus> {
+        let since = Instant::now();
+        loop {
+            match self.child.try_wait() {
+                Ok(Some(status)) => return Some(status),
+                _ if since.elapsed() > Duration::from_secs(1) => return None,
+                _ => std::thread::sleep(Duration::from_millis(1)),
             }
-            std::thread::sleep(Duration::from_millis(1));
         }
-        "it went silent".to_owned()
     }
 }
 
@@ -101,7 +113,7 @@ fn words(status: ExitStatus) -> String {
 impl Drop for Worker {
     fn drop(&mut self) {
         let _ = self.child.kill();
-        let _ = self.child.wait();
+        let _ = self.ended();
     }
 }
 

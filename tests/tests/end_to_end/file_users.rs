@@ -1,12 +1,13 @@
 //! Many, odd and other users of a mount (F70 to F80 of the faults that must be survived): thousands
 //! of handles, locks, programs of 32 bits, NFS-like handles, scanners, overlays.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use isodrive_tests::corpus;
@@ -36,14 +37,11 @@ fn f70_twenty_thousand_open_files_cost_the_server_nothing() -> Result<()> {
     let before = (resident()?, descriptors()?);
     let holders = (0..PROGRAMS).map(|program| -> Result<Running> {
         let file = mount.at.join(format!("many/name-{program:03}"));
-        let mut command = Command::new("bash");
-        command.args(["-c", few, env!("CARGO_BIN_EXE_client"), "many"]).arg(file);
-        command.arg(EACH.to_string()).stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut holder = Running(command.spawn()?);
-        let mut said = [0; 6];
-        holder.0.stdout.as_mut().context("its output")?.read_exact(&mut said)?;
-        ensure!(&said == b"ready\n");
-        Ok(holder)
+        let each = EACH.to_string();
+        let words = ["-c", few, env!("CARGO_BIN_EXE_client"), "many"].map(OsStr::new);
+        let mut arguments = words.to_vec();
+        arguments.extend([file.as_os_str(), each.as_ref()]);
+        Running::client("bash", &arguments)
     });
     let holders = holders.collect::<Result<Vec<_>>>()?;
     let during = (resident()?, descriptors()?);

@@ -3,17 +3,17 @@
 //! everywhere else, never zeros and never a mixture.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use isodrive_tests::corpus;
-use isodrive_tests::faulty::{Faults, Medium};
+use isodrive_tests::faulty::{Faults, Loop, Medium};
 use isodrive_tests::program::{self, PATIENCE, Running, Session, can_mount, until};
 
 const EIO: i32 = 5;
@@ -128,29 +128,18 @@ fn f3_who_has_a_map_of_a_truncated_image_dies_and_the_server_does_not() -> Resul
     let mount = session.mount(&["disc.iso", "here"])?;
     let kept = contents(b'a', 1);
     assert_eq!(fs::read(mount.at.join("f01"))?, kept, "in the kernel's cache from here on");
-    let mut client = Running(client("map", &mount.at.join("f00"))?);
+    let client = client("map", &mount.at.join("f00"))?;
     File::options().write(true).open(&path)?.set_len(100_000)?;
-    client.0.stdin.take().context("its input")?.write_all(b"go\n")?;
-    let status = client.0.wait()?;
+    let status = client.go_on()?;
     assert_eq!(status.signal(), Some(7), "SIGBUS, as for any file that shrank: {status:?}");
     assert!(program::is_alive(mount.worker));
     assert_eq!(fs::read(mount.at.join("f01"))?, kept);
     Ok(())
 }
 
-/// A program that holds something of a mount, and has said that it does.
-fn client(how: &str, path: &Path) -> Result<std::process::Child> {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_client"))
-        .arg(how)
-        .arg(path)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()?;
-    let mut line = String::new();
-    let mut out = BufReader::new(child.stdout.take().context("its output")?);
-    out.read_line(&mut line)?;
-    ensure!(line == "ready\n", "{line:?}");
-    Ok(child)
+/// A program that uses a file in some way, and has said that it does.
+fn client(how: &str, path: &Path) -> Result<Running> {
+    Running::client(env!("CARGO_BIN_EXE_client"), &[how.as_ref(), path.as_ref()])
 }
 
 #[test]
@@ -235,29 +224,6 @@ fn f5_an_image_overwritten_in_place_never_shows_bytes_of_both() -> Result<()> {
 #[repr(align(4096))]
 struct Aligned([u8; 4096]);
 
-/// A loop device over a file, gone when this is dropped.
-struct Loop(String);
-
-impl Loop {
-    fn over(file: &Path) -> Result<Option<Self>> {
-        if !program::is_root("a loop device") {
-            return Ok(None);
-        }
-        let output = Command::new("losetup").args(["-r", "-f", "--show"]).arg(file).output()?;
-        if !output.status.success() {
-            println!("not run: {}", String::from_utf8_lossy(&output.stderr).trim());
-            return Ok(None);
-        }
-        Ok(Some(Self(String::from_utf8(output.stdout)?.trim().to_owned())))
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").args(["-d", &self.0]).status();
-    }
-}
-
 #[test]
 fn f7_a_faulty_block_device_gives_errors_for_the_files_that_touch_the_fault_alone() -> Result<()> {
     if !can_mount() {
@@ -311,7 +277,7 @@ fn f8_f45_a_medium_that_is_silent_gives_errors_in_time_and_works_when_it_is_back
     assert!(fs::read(mount.at.join("f00"))? == contents(b'a', 0));
     medium.switch.set(Faults { is_silent: true, ..Faults::default() });
     // A client that waits can be ended at once.
-    let mut waiting = Running(client("read", &mount.at.join("f02"))?);
+    let mut waiting = client("read", &mount.at.join("f02"))?;
     waiting.0.stdin.take().context("its input")?.write_all(b"go\n")?;
     std::thread::sleep(Duration::from_millis(300));
     let before = Instant::now();

@@ -3,13 +3,12 @@
 
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Result;
 use isodrive_tests::corpus;
-use isodrive_tests::program::{self, Session, can_mount};
+use isodrive_tests::program::{self, PATIENCE, Session, can_mount, is_mounted, until};
 
 fn sample() -> String {
     corpus::repository().join("samples/setup-disc.iso").to_string_lossy().into_owned()
@@ -18,22 +17,6 @@ fn sample() -> String {
 /// Held by tests that eject by label: a label means a mount of any home, and it must be the only
 /// one of its name.
 static LABEL: std::sync::Mutex<()> = std::sync::Mutex::new(());
-
-fn is_mounted(at: &Path) -> bool {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    table.lines().any(|line| line.split(' ').nth(4) == at.to_str())
-}
-
-fn gone(condition: impl Fn() -> bool) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < deadline {
-        if condition() {
-            return true;
-        }
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    false
-}
 
 #[test]
 fn a_disc_appears_under_its_label_and_goes_without_a_trace() -> Result<()> {
@@ -113,7 +96,7 @@ fn a_busy_mount_says_who_and_can_be_detached() -> Result<()> {
     assert!(!is_mounted(&here));
     user.kill()?;
     user.wait()?;
-    assert!(gone(|| !here.exists()), "the directory goes with the last user");
+    assert!(until(PATIENCE, || !here.exists()), "the directory goes with the last user");
     Ok(())
 }
 
@@ -133,7 +116,7 @@ fn a_signal_or_another_program_ends_a_mount_cleanly() -> Result<()> {
             .env("HOME", session.path(""))
             .stdout(std::process::Stdio::null())
             .spawn()?;
-        assert!(gone(|| here.join("setup.exe").exists()), "{how}: mounted");
+        assert!(until(PATIENCE, || here.join("setup.exe").exists()), "{how}: mounted");
         if how == "umount" {
             assert!(Command::new("umount").arg(&here).status()?.success());
         } else {

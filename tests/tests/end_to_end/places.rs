@@ -2,26 +2,19 @@
 //! twice, odd places, busy mounts, other ways of unmounting, mount(8), handed descriptors.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use isodrive_tests::corpus;
 use isodrive_tests::faulty::{Faults, Medium};
 use isodrive_tests::program::{
     self, Ended, Mount, PATIENCE, Running, Session, can_mount, is_alive, is_mounted, until,
 };
-
-fn session_with_disc() -> Result<Session> {
-    let session = Session::new()?;
-    fs::copy(corpus::repository().join("samples/setup-disc.iso"), session.path("disc.iso"))?;
-    Ok(session)
-}
 
 fn is_gone(mount: &Mount) -> bool {
     !is_alive(mount.supervisor) && !is_alive(mount.worker) && !is_mounted(&mount.at)
@@ -32,7 +25,7 @@ fn f48_the_same_image_is_mounted_once_and_equal_labels_get_numbers() -> Result<(
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let first = session.mount(&["disc.iso"])?;
     assert_eq!(first.at, session.path("isodrive/SETUP_EN_DVD"));
     assert_eq!(session.mount(&["disc.iso"])?.at, first.at);
@@ -58,7 +51,7 @@ fn f49_mounts_inside_mounts_and_over_the_image_itself() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let outer = session.mount(&["disc.iso", "here"])?;
     let ended = session.run(&["mount", "disc.iso", "here/new"])?;
     assert_eq!(ended.code, 7, "{}", ended.err);
@@ -96,7 +89,7 @@ fn f50_a_mount_whose_folder_was_moved_is_ejected_by_its_image() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     fs::create_dir(session.path("a"))?;
     let mount = session.mount(&["disc.iso", "a/here"])?;
     fs::rename(session.path("a"), session.path("b"))?;
@@ -109,18 +102,7 @@ fn f50_a_mount_whose_folder_was_moved_is_ejected_by_its_image() -> Result<()> {
 
 /// A program that holds something of a mount, and has said that it does.
 fn client(how: &str, path: &Path) -> Result<Running> {
-    let mut child = Running(
-        Command::new(env!("CARGO_BIN_EXE_client"))
-            .arg(how)
-            .arg(path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?,
-    );
-    let mut line = String::new();
-    BufReader::new(child.0.stdout.take().context("its output")?).read_line(&mut line)?;
-    ensure!(line == "ready\n", "{line:?}");
-    Ok(child)
+    Running::client(env!("CARGO_BIN_EXE_client"), &[how.as_ref(), path.as_ref()])
 }
 
 #[test]
@@ -128,14 +110,14 @@ fn f51_a_busy_mount_names_who_holds_it_and_lazily_goes_when_they_do() -> Result<
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     for (how, name, words) in [
         ("cwd", "sources", "is in sources"),
         ("open", "sources/install.wim", "has sources/install.wim open"),
         ("map", "sources/install.wim", "has sources/install.wim in memory"),
     ] {
         let mount = session.mount(&["disc.iso", "here"])?;
-        let mut holder = client(how, &mount.at.join(name))?;
+        let holder = client(how, &mount.at.join(name))?;
         let ended = session.run(&["eject", "here"])?;
         assert_eq!(ended.code, 9, "{how}: {}", ended.err);
         let who = format!("client (pid {}) {words}", holder.0.id());
@@ -144,8 +126,7 @@ fn f51_a_busy_mount_names_who_holds_it_and_lazily_goes_when_they_do() -> Result<
         assert_eq!(session.run(&["eject", "--lazy", "here"])?.code, 0, "{how}");
         assert!(!is_mounted(&mount.at) && !mount.at.exists(), "{how}: the place is free");
         assert!(is_alive(mount.worker), "{how}: who holds it may finish");
-        holder.0.stdin.take().context("its input")?.write_all(b"go\n")?;
-        let status = holder.0.wait()?;
+        let status = holder.go_on()?;
         assert!(status.success(), "{how}: {status:?}");
         assert!(until(PATIENCE, || is_gone(&mount)), "{how}");
     }
@@ -186,7 +167,7 @@ fn f52_f53_other_ways_of_unmounting_leave_nothing_either() -> Result<()> {
     if !can_mount() || !program::is_root("umount and aborting a connection") {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     for way in ["umount", "fusermount3 -u", "umount -l", "umount -f", "abort"] {
         let mount = session.mount(&["--log-file", "log", "disc.iso", "here"])?;
         let script = match way {
@@ -229,7 +210,7 @@ fn f54_odd_names_of_images_are_mounted_and_told_as_they_are() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let long = format!("{}.iso", "n".repeat(251));
     for name in
         ["a,b.iso", "a\\b.iso", "a b.iso", "a\nb.iso", "caf\u{e9}.iso", "#1.iso", "100%.iso", &long]
@@ -277,7 +258,7 @@ fn f55_f56_mount_8_mounts_unmounts_and_gets_its_exit_codes() -> Result<()> {
     if !can_mount() || !program::is_root("mount(8)") {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let _helpers = Helpers::install()?;
     fs::create_dir(session.path("here"))?;
     let run = |arguments: &[&str]| -> Result<Ended> {
@@ -335,7 +316,7 @@ fn f57_a_descriptor_that_was_handed_over_is_served_and_others_are_refused() -> R
     if !can_mount() || !program::is_root("mounting by hand") {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let here = session.path("here");
     fs::create_dir(&here)?;
     let device = mount_fuse::attach(&here, &mount_fuse::Attach::default())?;
@@ -389,7 +370,7 @@ fn what_is_not_ready_in_time_is_given_up_and_leaves_nothing() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let medium = Medium::with(&session.path("disc.iso"), true)?;
     medium.switch.set(Faults { is_silent: true, ..Faults::default() });
     let file = medium.file.to_str().context("a path")?;
@@ -406,10 +387,10 @@ fn a_mount_that_is_idle_ejects_itself_and_one_in_use_does_not() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
-    let mount = session.mount(&["--idle", "1s", "disc.iso", "here"])?;
+    let session = Session::with_disc()?;
+    let mount = session.mount(&["--idle", "4s", "disc.iso", "here"])?;
     let holder = client("cwd", &mount.at.join("sources"))?;
-    std::thread::sleep(Duration::from_secs(4));
+    std::thread::sleep(Duration::from_secs(9));
     assert!(is_mounted(&mount.at), "somebody is in it");
     drop(holder);
     assert!(until(PATIENCE, || is_gone(&mount)));
@@ -422,7 +403,7 @@ fn a_service_of_type_notify_is_told_when_the_mount_is_ready() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let socket = UnixDatagram::bind(session.path("notify"))?;
     socket.set_read_timeout(Some(Duration::from_secs(10)))?;
     let mut command = session.command(&["mount", "-f", "--quiet", "disc.iso", "here"])?;
@@ -439,7 +420,7 @@ fn logs_keep_paths_to_themselves_when_asked() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     for (redact, want) in [(false, true), (true, false)] {
         let mut arguments = vec!["mount", "--quiet", "--log-file", "log", "disc.iso", "here"];
         if redact {
@@ -458,7 +439,7 @@ fn logs_keep_paths_to_themselves_when_asked() -> Result<()> {
 
 /// What a background mount writes to a socket of the machine's log that a test stands in for.
 fn heard(socket: &str) -> Result<String> {
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     fs::create_dir_all(Path::new(socket).parent().context("a folder")?)?;
     let log = UnixDatagram::bind(socket)?;
     let outcome = (|| -> Result<String> {

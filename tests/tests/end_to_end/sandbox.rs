@@ -82,8 +82,7 @@ fn a_worker_has_no_rights_and_nothing_open_but_the_image_and_the_mount() -> Resu
     if !can_mount() || !program::is_root("looking at the descriptors of another user") {
         return Ok(());
     }
-    let session = Session::new()?;
-    fs::copy(corpus::repository().join("samples/setup-disc.iso"), session.path("disc.iso"))?;
+    let session = Session::with_disc()?;
     let mount = session.mount(&["disc.iso", "here"])?;
     check_worker(mount.worker, &session)?;
     let mut open = BTreeMap::new();
@@ -123,15 +122,9 @@ fn a_kernel_without_landlock_degrades_with_one_notice() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = Session::new()?;
-    fs::copy(corpus::repository().join("samples/setup-disc.iso"), session.path("disc.iso"))?;
-    let plain = session.command(&["mount", "disc.iso", "here"])?;
-    let mut command = Command::new(env!("CARGO_BIN_EXE_escape"));
-    command.arg("old-kernel").arg(plain.get_program()).args(plain.get_args());
-    command.current_dir(session.path("")).stdin(std::process::Stdio::null());
-    for (name, value) in plain.get_envs() {
-        value.map(|value| command.env(name, value));
-    }
+    let session = Session::with_disc()?;
+    let wrapper = [env!("CARGO_BIN_EXE_escape"), "old-kernel"];
+    let mut command = session.command_under(&wrapper, &["mount", "disc.iso", "here"])?;
     let ended = program::Ended::of(&command.output()?);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let notices = ended.err.matches("the sandbox is not complete").count();

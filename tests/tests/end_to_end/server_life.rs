@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use isodrive_tests::corpus;
-use isodrive_tests::faulty::{Faults, Medium};
+use isodrive_tests::faulty::{Faults, Loop, Medium};
 use isodrive_tests::program::{
     self, Ended, Mount, PATIENCE, Running, Session, can_mount, is_alive, is_mounted, signal, until,
 };
@@ -23,12 +23,6 @@ const LOOPS: usize = 100;
 const EIO: i32 = 5;
 const ENOTCONN: i32 = 107;
 const ECONNABORTED: i32 = 103;
-
-fn session_with_disc() -> Result<Session> {
-    let session = Session::new()?;
-    fs::copy(corpus::repository().join("samples/setup-disc.iso"), session.path("disc.iso"))?;
-    Ok(session)
-}
 
 /// Nothing is left of a mount: no process, no mount, no directory, no state file.
 fn is_gone(session: &Session, mount: &Mount) -> bool {
@@ -45,7 +39,7 @@ fn f33_a_killed_worker_leaves_nothing_a_second_later_a_hundred_times() -> Result
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let mut slowest = Duration::ZERO;
     for _ in 0..LOOPS {
         let mount = session.mount(&["disc.iso", "here"])?;
@@ -63,7 +57,7 @@ fn f33_readers_of_a_killed_worker_get_errors_and_no_wrong_byte() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let mount = session.mount(&["disc.iso", "here"])?;
     let name = "sources/install.wim";
     let want = session.run(&["cat", "disc.iso", name])?.bytes;
@@ -97,7 +91,7 @@ fn f34_a_killed_supervisor_takes_its_worker_along_and_the_next_mount_works() -> 
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     for _ in 0..LOOPS {
         let mount = session.mount(&["disc.iso", "here"])?;
         signal(mount.supervisor, Signal::KILL)?;
@@ -120,7 +114,7 @@ fn f35_both_killed_the_next_mount_works_list_says_dead_and_doctor_cleans_up() ->
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let kill_both = |mount: &Mount| -> Result<()> {
         // Stopped first, so that it has no time to clean up.
         signal(mount.supervisor, Signal::STOP)?;
@@ -158,7 +152,7 @@ fn f36_a_dead_mount_of_another_program_is_left_alone() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let here = session.path("here");
     fs::create_dir(&here)?;
     if !program::is_root("a mount of another type") {
@@ -189,7 +183,7 @@ fn f37_signals_end_a_mount_cleanly_in_the_background_and_in_the_foreground() -> 
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     for kind in [Signal::TERM, Signal::INT, Signal::HUP, Signal::QUIT] {
         let mount = session.mount(&["disc.iso", "here"])?;
         // Even while somebody uses it.
@@ -233,7 +227,7 @@ fn f37_a_closed_terminal_ends_the_foreground_and_not_the_background() -> Result<
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     // `script` gives a terminal, and closes it when its shell is killed.
     let start = |what: &str| -> Result<Running> {
         let program = session.command(&["mount"])?.get_program().to_owned();
@@ -265,7 +259,7 @@ fn f38_a_stopped_worker_is_told_and_goes_on_when_it_is_continued() -> Result<()>
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let mount = session.mount(&["--log-file", "log", "disc.iso", "here"])?;
     signal(mount.worker, Signal::STOP)?;
     let waiting = std::thread::spawn({
@@ -298,14 +292,9 @@ fn f39_little_memory_and_a_huge_cache_shrink_the_cache_and_abort_nothing() -> Re
         }
     }
     corpus::make_image(&tree, &session.path("disc.iso"))?;
-    let plain = session.command(&["mount", "--cache", "100G", "disc.iso", "here"])?;
     let line = "ulimit -v 131072; exec \"$0\" \"$@\"";
-    let mut command = Command::new("bash");
-    command.args(["-c", line]).arg(plain.get_program()).args(plain.get_args());
-    command.args(["--log-file", "log"]).current_dir(session.path(""));
-    for (name, value) in plain.get_envs() {
-        value.map(|value| command.env(name, value));
-    }
+    let arguments = ["mount", "--cache", "100G", "--log-file", "log", "disc.iso", "here"];
+    let mut command = session.command_under(&["bash", "-c", line], &arguments)?;
     let ended = Ended::of(&command.output()?);
     assert_eq!(ended.code, 0, "{}", ended.err);
     let here = session.path("here");
@@ -323,7 +312,7 @@ fn f40_f41_few_descriptors_and_closed_standard_streams_are_enough() -> Result<()
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     for line in [
         "ulimit -n 32; exec \"$0\" \"$@\"",
         "exec \"$0\" \"$@\" <&- >&- 2>&-",
@@ -331,13 +320,8 @@ fn f40_f41_few_descriptors_and_closed_standard_streams_are_enough() -> Result<()
         "exec \"$0\" \"$@\" >&-",
         "exec \"$0\" \"$@\" 2>&-",
     ] {
-        let plain = session.command(&["mount", "disc.iso", "here"])?;
-        let mut command = Command::new("bash");
-        command.args(["-c", line]).arg(plain.get_program()).args(plain.get_args());
-        command.current_dir(session.path(""));
-        for (name, value) in plain.get_envs() {
-            value.map(|value| command.env(name, value));
-        }
+        let arguments = ["mount", "disc.iso", "here"];
+        let mut command = session.command_under(&["bash", "-c", line], &arguments)?;
         let ended = Ended::of(&command.output()?);
         assert_eq!(ended.code, 0, "{line}: {}", ended.err);
         let mount = session.mounted(&session.path("here"))?;
@@ -353,15 +337,11 @@ fn f42_what_is_missing_for_fuse_is_named() -> Result<()> {
     if !can_mount() || !program::is_root("hiding /dev/fuse") {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let inside = |script: &str| -> Result<Ended> {
-        let plain = session.command(&["mount", "disc.iso", "here"])?;
-        let mut command = Command::new("unshare");
-        command.args(["-m", "bash", "-c", &format!("{script}; exec \"$0\" \"$@\"")]);
-        command.arg(plain.get_program()).args(plain.get_args()).current_dir(session.path(""));
-        for (name, value) in plain.get_envs() {
-            value.map(|value| command.env(name, value));
-        }
+        let script = format!("{script}; exec \"$0\" \"$@\"");
+        let wrapper = ["unshare", "-m", "bash", "-c", &script];
+        let mut command = session.command_under(&wrapper, &["mount", "disc.iso", "here"])?;
         Ok(Ended::of(&command.output()?))
     };
     let ended = inside("mount -t tmpfs none /dev; mknod -m 666 /dev/null c 1 3")?;
@@ -410,13 +390,8 @@ fn f45_a_request_that_waits_for_long_is_logged_and_listed() -> Result<()> {
     let sample = corpus::repository().join("samples/setup-disc.iso");
     let medium = Medium::with(&sample, true)?;
     // A block device has no time limit of its own: the kernel's driver does.
-    let output = Command::new("losetup").args(["-r", "-f", "--show"]).arg(&medium.file).output()?;
-    if !output.status.success() {
-        println!("not run: there is no loop device");
-        return Ok(());
-    }
-    let device = String::from_utf8(output.stdout)?.trim().to_owned();
-    let ended = session.run(&["mount", "--log-file", "log", &device, "here"])?;
+    let Some(device) = Loop::over(&medium.file)? else { return Ok(()) };
+    let ended = session.run(&["mount", "--log-file", "log", &device.0, "here"])?;
     assert_eq!(ended.code, 0, "{}", ended.err);
     medium.switch.set(Faults { is_silent: true, ..Faults::default() });
     let file = session.path("here/sources/install.wim");
@@ -427,7 +402,6 @@ fn f45_a_request_that_waits_for_long_is_logged_and_listed() -> Result<()> {
     medium.switch.set(Faults::default());
     let read = waiting.join();
     let ended = session.run(&["eject", "here"]);
-    let _ = Command::new("losetup").args(["-d", &device]).status();
     assert!(is_told, "{:?}", session.told_state());
     assert!(log.contains("a request takes long"), "{log}");
     assert_eq!(read.ok().context("the reader")??.len(), 60_000);
@@ -440,7 +414,7 @@ fn f46_a_thousand_mounts_leave_nothing_behind() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     for _ in 0..1000 {
         let ended = session.run(&["mount", "--quiet", "disc.iso", "here"])?;
         assert_eq!((ended.code, ended.err.as_str()), (0, ""));
@@ -465,7 +439,7 @@ fn f46_processes_stay_flat_while_a_mount_is_used() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
-    let session = session_with_disc()?;
+    let session = Session::with_disc()?;
     let mount = session.mount(&["disc.iso", "here"])?;
     let use_it = |times: usize| -> Result<()> {
         for _ in 0..times {
