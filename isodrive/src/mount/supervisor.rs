@@ -238,34 +238,51 @@ impl Making<'_> {
     }
 }
 
-/// A mount in the file tree. Dropping it takes it away, even while it is in use.
-struct Attached(Option<(PathBuf, String)>);
+/// A mount in the file tree, known by its device number: its folder may be moved. Nothing where
+/// somebody else made it. Dropping it takes it away, even while it is in use.
+struct Attached(Option<String>);
 
 impl Attached {
     fn at(path: &Path) -> Self {
-        Self(mounts::top_at(path).map(|entry| (path.to_path_buf(), entry.device)))
+        Self(mounts::top_at(path).map(|entry| entry.device))
+    }
+
+    /// Where it is now, if it still is.
+    fn place(&self) -> Option<PathBuf> {
+        let device = self.0.as_ref()?;
+        let entry = mounts::list().ok()?.into_iter().find(|entry| entry.device == *device)?;
+        Some(entry.at)
+    }
+
+    /// Where it can be taken away: not another one that lies over it.
+    fn reachable(&self) -> Option<PathBuf> {
+        let at = self.place()?;
+        mounts::top_at(&at).is_some_and(|top| Some(top.device) == self.0).then_some(at)
     }
 
     /// Takes it away if nobody uses it; whether it did.
     fn unmount_unused(&self) -> bool {
-        let there = self.0.as_ref().filter(|_| self.is_there());
-        there.is_some_and(|(at, _)| mount_fuse::unmount(at, false).is_ok())
+        self.reachable().is_some_and(|at| mount_fuse::unmount(&at, false).is_ok())
     }
 
-    /// Whether it is still there, and on top: never another one that came later.
-    fn is_there(&self) -> bool {
-        self.0.as_ref().is_some_and(|(at, device)| {
-            mounts::top_at(at).is_some_and(|entry| entry.device == *device)
-        })
+    /// Waits a moment for the worker to see that the mount is gone.
+    fn wait_for_the_worker(&self, events: &Events) {
+        let since = Instant::now();
+        while self.place().is_none() && since.elapsed() < Duration::from_secs(1) {
+            match events.within(Duration::from_millis(100)) {
+                Some(Event::Gone | Event::Said(FromWorker::Ended(_))) => return,
+                Some(Event::Said(_) | Event::Signal(_)) | None => {}
+            }
+        }
     }
 }
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        if let Some((at, _)) = self.0.as_ref().filter(|_| self.is_there())
-            && let Err(error) = mount_fuse::unmount(at, true)
+        if let Some(at) = self.reachable()
+            && let Err(error) = mount_fuse::unmount(&at, true)
         {
-            tracing::error!(at = %logs::path(at), %error, "the mount stays");
+            tracing::error!(at = %logs::path(&at), %error, "the mount stays");
         }
     }
 }
@@ -300,7 +317,7 @@ pub(super) enum End {
 fn finish(end: End, mounted: Attached, mut worker: Worker, events: &Events) -> Outcome {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     let outcome = match end {
-        End::Ended(None) if mounted.is_there() => {
+        End::Ended(None) if mounted.place().is_some() => {
             tracing::warn!("the connection was cut");
             Ok(())
         }
@@ -322,25 +339,13 @@ fn finish(end: End, mounted: Attached, mut worker: Worker, events: &Events) -> O
             tracing::info!(signal, "told to end");
             mounted.unmount_unused();
             // Whoever still uses the mount gets errors from here on.
-            let since = Instant::now();
-            while mounted.is_there_or_served(events, since) {}
+            mounted.wait_for_the_worker(events);
             if signal == SIGINT { Err(Failure::told(Exit::Interrupted)) } else { Ok(()) }
         }
     };
     drop(mounted);
     drop(worker);
     outcome
-}
-
-impl Attached {
-    /// Waits a moment for the worker to see that the mount is gone; false when that is over.
-    fn is_there_or_served(&self, events: &Events, since: Instant) -> bool {
-        if self.is_there() || since.elapsed() > Duration::from_secs(1) {
-            return false;
-        }
-        let event = events.within(Duration::from_millis(100));
-        !matches!(event, Some(Event::Gone | Event::Said(FromWorker::Ended(_))))
-    }
 }
 
 /// Lets go of the terminal that the mount was started from.

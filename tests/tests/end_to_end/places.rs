@@ -93,10 +93,14 @@ fn f50_a_mount_whose_folder_was_moved_is_ejected_by_its_image() -> Result<()> {
     fs::create_dir(session.path("a"))?;
     let mount = session.mount(&["disc.iso", "a/here"])?;
     fs::rename(session.path("a"), session.path("b"))?;
+    program::signal(mount.supervisor, rustix::process::Signal::TERM)?;
+    assert!(until(PATIENCE, || is_gone(&mount)) && !is_mounted(&session.path("b/here")));
+    let mount = session.mount(&["disc.iso", "b/here"])?;
+    fs::rename(session.path("b"), session.path("c"))?;
     let ended = session.run(&["eject", "disc.iso"])?;
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert!(until(PATIENCE, || is_gone(&mount)));
-    assert!(!is_mounted(&session.path("b/here")));
+    assert!(!is_mounted(&session.path("c/here")));
     Ok(())
 }
 
@@ -236,12 +240,17 @@ struct Helpers;
 const HELPERS: [&str; 2] = ["/sbin/mount.isodrive", "/sbin/mount.fuse.isodrive"];
 
 impl Helpers {
-    fn install() -> Result<Self> {
+    /// Nothing where isodrive is installed already, which is said.
+    fn install() -> Result<Option<Self>> {
+        if HELPERS.iter().any(|link| fs::symlink_metadata(link).is_ok()) {
+            println!("not run: mount(8) has helpers of that name here");
+            return Ok(None);
+        }
+        let helpers = Self;
         for link in HELPERS {
-            let _ = fs::remove_file(link);
             symlink(program::path()?, link)?;
         }
-        Ok(Self)
+        Ok(Some(helpers))
     }
 }
 
@@ -259,7 +268,7 @@ fn f55_f56_mount_8_mounts_unmounts_and_gets_its_exit_codes() -> Result<()> {
         return Ok(());
     }
     let session = Session::with_disc()?;
-    let _helpers = Helpers::install()?;
+    let Some(_helpers) = Helpers::install()? else { return Ok(()) };
     fs::create_dir(session.path("here"))?;
     let run = |arguments: &[&str]| -> Result<Ended> {
         let mut command = Command::new("env");
