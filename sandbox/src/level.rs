@@ -22,7 +22,7 @@ impl Level {
     /// its own is an extra that many systems refuse; a full sandbox does without.
     #[must_use]
     pub fn summary(&self) -> String {
-        let extra = |layer: &&str| layer.starts_with("own root");
+        let extra = |layer: &&str| layer.starts_with("own root") || *layer == "another user";
         if self.held.is_empty() {
             "none".to_owned()
         } else if self.essential_missing().next().is_none() {

@@ -50,7 +50,10 @@ pub fn enter(plan: &Plan) -> Level {
     }
     if wanted(Layer::Privileges) {
         level.note("own root directory", privileges::leave_the_root_directory());
-        level.note("privileges", privileges::drop_all(plan.drop_to));
+        privileges::empty_the_bounding_set();
+        // Root of a user namespace can become nobody else, and has no rights outside of it.
+        level.note("another user", privileges::become_user(plan.drop_to));
+        level.note("privileges", privileges::drop_capabilities());
     }
     if wanted(Layer::Landlock) {
         level.note("Landlock", landlock_all());

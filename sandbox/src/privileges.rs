@@ -32,23 +32,29 @@ pub(crate) fn leave_the_root_directory() -> Result<(), String> {
     rustix::process::chdir("/").map_err(|error| error.to_string())
 }
 
-/// Gives up root, every capability, and every way to get one back.
-pub(crate) fn drop_all(to: Option<User>) -> Result<(), String> {
+/// Becomes a user without rights, where the process is root's.
+pub(crate) fn become_user(to: Option<User>) -> Result<(), String> {
+    let Some(user) = to.filter(|_| geteuid().is_root()) else { return Ok(()) };
     let told = |what: &'static str| move |error| format!("{what}: {error}");
+    let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+    rustix::thread::set_thread_groups(&[]).map_err(told("groups"))?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(told("group"))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(told("user"))?;
+    if (geteuid(), getegid()) == (uid, gid) { Ok(()) } else { Err("it did not change".to_owned()) }
+}
+
+/// Gives up the right to get capabilities from programs: first, since it takes one itself.
+pub(crate) fn empty_the_bounding_set() {
     for capability in CapabilitySet::all().iter() {
         // Without the right to do so there is nothing to lose either.
         let _ = rustix::thread::remove_capability_from_bounding_set(capability);
     }
     let _ = rustix::thread::clear_ambient_capability_set();
-    if let Some(user) = to.filter(|_| geteuid().is_root()) {
-        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-        rustix::thread::set_thread_groups(&[]).map_err(told("groups"))?;
-        rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(told("group"))?;
-        rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(told("user"))?;
-        if (geteuid(), getegid()) != (uid, gid) {
-            return Err("the user did not change".to_owned());
-        }
-    }
+}
+
+/// Gives up every capability and every way to get one back.
+pub(crate) fn drop_capabilities() -> Result<(), String> {
+    let told = |what: &'static str| move |error| format!("{what}: {error}");
     let none = CapabilitySet::empty();
     let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
     rustix::thread::set_capabilities(None, sets).map_err(told("capabilities"))?;

@@ -118,6 +118,32 @@ fn an_ordinary_user_mounts_with_the_same_sandbox() -> Result<()> {
 }
 
 #[test]
+fn root_of_a_user_namespace_mounts_in_it_without_its_capabilities() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    let script = "\"$0\" \"$@\" >/dev/null && \"$0\" list --json \
+        && grep -h ^Cap /proc/$(pgrep -f -- \"[-]-worker.*$PWD/here\")/status \
+        && \"$0\" eject \"$PWD/here\"";
+    let here = session.path("here");
+    let arguments = ["mount", "disc.iso", here.to_str().context("a path")?];
+    let wrapper = ["unshare", "-Urm", "bash", "-c", script];
+    let output = session.command_under(&wrapper, &arguments)?.output();
+    let ended = program::Ended::of(&output?);
+    if ended.err.contains("unshare failed") {
+        println!("not run: {}", ended.err.trim());
+        return Ok(());
+    }
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.contains("memory limit, privileges, Landlock, seccomp"), "{}", ended.out);
+    let held = ended.out.lines().filter(|line| line.starts_with("Cap"));
+    let held: Vec<_> = held.filter(|line| !line.ends_with("0000000000000000")).collect();
+    assert!(held.is_empty(), "{held:?}");
+    Ok(())
+}
+
+#[test]
 fn a_kernel_without_landlock_degrades_with_one_notice() -> Result<()> {
     if !can_mount() {
         return Ok(());

@@ -349,8 +349,22 @@ fn f42_what_is_missing_for_fuse_is_named() -> Result<()> {
     assert!(ended.err.contains("there is no /dev/fuse"), "{}", ended.err);
     assert!(!session.path("here").exists());
 
+    let inner = ["unshare", "-Ur"];
+    let mut command = session.command_under(&inner, &["mount", "disc.iso", "here"])?;
+    let ended = Ended::of(&command.output()?);
+    assert_eq!(ended.code, 8, "root of a user namespace may not mount here: {}", ended.err);
+    assert!(ended.err.contains("nobody here may mount"), "{}", ended.err);
+
     let Some(session) = Session::of_nobody()? else { return Ok(()) };
-    fs::copy(corpus::repository().join("samples/setup-disc.iso"), session.path("disc.iso"))?;
+    fs::write(session.path("fuse.conf"), "mount_max = 0\n")?;
+    let script = "mount --bind fuse.conf /etc/fuse.conf; exec \"$0\" \"$@\"";
+    let wrapper = ["unshare", "-m", "bash", "-c", script];
+    let sample = corpus::repository().join("samples/setup-disc.iso");
+    fs::copy(&sample, session.path("disc.iso"))?;
+    let mut command = session.command_under(&wrapper, &["mount", "disc.iso", "here"])?;
+    let ended = Ended::of(&command.output()?);
+    assert_eq!(ended.code, 8, "{}", ended.err);
+    assert!(ended.err.contains("as many FUSE mounts as this system allows"), "{}", ended.err);
     let with_path = |folder: &Path| -> Result<Ended> {
         let mut command = session.command(&["mount", "disc.iso", "here"])?;
         // `setpriv` is found by the whole path, the helper by this one.
