@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use fuser::{
     BackgroundSession, Config, Errno, FileAttr, FileHandle, FileType, Filesystem, FopenFlags,
     Generation, INodeNo, LockOwner, MountOption, OpenFlags, ReplyAttr, ReplyData, ReplyEntry,
@@ -102,7 +102,8 @@ impl Loop {
         if !is_root("a loop device") {
             return Ok(None);
         }
-        let output = Command::new("losetup").args(["-r", "-f", "--show"]).arg(file).output()?;
+        let made = Command::new("losetup").args(["-r", "-f", "--show"]).arg(file).output();
+        let output = made.context("losetup, of Debian's mount")?;
         if !output.status.success() {
             println!("not run: {}", String::from_utf8_lossy(&output.stderr).trim());
             return Ok(None);

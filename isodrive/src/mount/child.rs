@@ -41,7 +41,7 @@ impl Worker {
                 command.env(name, value);
             }
         }
-        // Where address space is short, the C library must not set 64 MiB of it aside for each thread.
+        // Where address space is short, the C library must not set 64 MiB aside for each thread.
         if getrlimit(Resource::As).current.is_some() {
             command.env("MALLOC_ARENA_MAX", "1");
         }

@@ -124,7 +124,8 @@ fn root_of_a_user_namespace_mounts_in_it_without_its_capabilities() -> Result<()
     }
     let session = Session::with_disc()?;
     let script = "\"$0\" \"$@\" >/dev/null && \"$0\" list --json \
-        && grep -h ^Cap /proc/$(pgrep -f -- \"[-]-worker.*$PWD/here\")/status \
+        && pid=$(\"$0\" list --json | sed -n 's/.*\"processes\":.[0-9]*,\\([0-9]*\\).*/\\1/p') \
+        && grep -h ^Cap /proc/$pid/status \
         && \"$0\" eject \"$PWD/here\"";
     let here = session.path("here");
     let arguments = ["mount", "disc.iso", here.to_str().context("a path")?];
