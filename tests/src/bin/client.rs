@@ -1,8 +1,8 @@
 //! A program that uses a mount, as the tests need it: holds files in different ways, or touches a
 //! map. Says `ready`, then waits for a line on standard input.
 //!
-//! `client open|cwd PATH` and `client many PATH COUNT` hold; `client map PATH` touches each page of a
-//! a map after the line; `client read PATH` reads after it.
+//! `client open|cwd PATH` and `client many PATH COUNT` hold; after the line, `client map PATH`
+//! touches every page of a map, and `client read PATH` reads.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
