@@ -1,11 +1,12 @@
 //! The worker as its supervisor has it: a child process at the other end of a socket, with its log.
 //! Knows nothing of mounts.
 
+use std::cmp::Ordering;
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
@@ -19,6 +20,9 @@ use crate::logs;
 /// Bytes of one log line of a worker at most.
 const MAX_LOG_LINE: u64 = 4096;
 
+/// Log lines of a worker that are passed on in one second.
+const MAX_LOG_LINES_A_SECOND: u32 = 5000;
+
 /// A worker. Dropping it ends it.
 pub(super) struct Worker {
     child: Child,
@@ -27,7 +31,7 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts this program again as a worker; what it says becomes events.
-    pub(super) fn start(arguments: &Mount, events: &Sender<Event>) -> Result<Self, Failure> {
+    pub(super) fn start(arguments: &Mount, events: &SyncSender<Event>) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
             Failure::io(Exit::Other, "cannot start the process that reads the image", &error)
         };
@@ -78,6 +82,11 @@ impl Worker {
         let _ = self.line.send(message, with);
     }
 
+    /// Asks it how it does.
+    pub(super) fn ask(&self) {
+        let _ = self.line.send_at_once(&ToWorker::Ping);
+    }
+
     /// Hands it a file of the image.
     pub(super) fn give(&self, file: &impl AsFd) {
         self.tell(&ToWorker::Part, Some(file.as_fd()));
@@ -117,16 +126,26 @@ impl Drop for Worker {
     }
 }
 
-/// Passes the lines of a worker's log on until it ends; long ones in pieces.
+/// Passes the lines of a worker's log on until it ends; long ones in pieces, and not more in a
+/// second than somebody who looks for a fault would want.
 fn pass_log_on(log: impl Read) {
     let mut log = BufReader::new(log);
     let mut line = Vec::new();
+    let (mut second, mut passed) = (Instant::now(), 0u32);
     loop {
         line.clear();
         let read = (&mut log).take(MAX_LOG_LINE).read_until(b'\n', &mut line);
-        match read {
-            Ok(1..) => logs::pass_on(String::from_utf8_lossy(&line).trim_end()),
-            Ok(0) | Err(_) => return,
+        if !matches!(read, Ok(1..)) {
+            return;
+        }
+        if second.elapsed() >= Duration::from_secs(1) {
+            (second, passed) = (Instant::now(), 0);
+        }
+        passed = passed.saturating_add(1);
+        match passed.cmp(&MAX_LOG_LINES_A_SECOND) {
+            Ordering::Less => logs::pass_on(String::from_utf8_lossy(&line).trim_end()),
+            Ordering::Equal => tracing::warn!("the worker logs too much; some lines are left out"),
+            Ordering::Greater => {}
         }
     }
 }

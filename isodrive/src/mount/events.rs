@@ -1,7 +1,7 @@
 //! What happens to a mount, in one line: signals to its supervisor and words of its worker.
 //! Waits only; what to do is the supervisor's business.
 
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -10,6 +10,9 @@ use signal_hook::iterator::Signals;
 use super::child::Worker;
 use super::wire::FromWorker;
 use crate::exit::{Exit, Failure};
+
+/// Events that may wait: a worker in a stranger's hands could send without end.
+const MAX_WAITING: usize = 64;
 
 /// Something that happened.
 pub(super) enum Event {
@@ -23,14 +26,14 @@ pub(super) enum Event {
 
 /// All that happens, in the order it did.
 pub(super) struct Events {
-    pub(super) sender: Sender<Event>,
+    pub(super) sender: SyncSender<Event>,
     receiver: Receiver<Event>,
 }
 
 impl Events {
     /// Listens for signals that ask for an end: before anything is made that could be left behind.
     pub(super) fn listen() -> Result<Self, Failure> {
-        let (sender, receiver) = mpsc::channel();
+        let (sender, receiver) = mpsc::sync_channel(MAX_WAITING);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
             .map_err(|error| Failure::io(Exit::Other, "cannot listen for signals", &error))?;
         let told = sender.clone();

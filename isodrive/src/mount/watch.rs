@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::child::Worker;
 use super::events::{Event, Events};
 use super::supervisor::End;
-use super::wire::{FromWorker, Pulse, ToWorker};
+use super::wire::{FromWorker, Pulse};
 use crate::cli::Mount;
 use crate::state::{Kept, State};
 use crate::terminal::harmless;
@@ -41,7 +41,7 @@ impl<'a> Watch<'a> {
         let interval =
             self.idle.map_or(INTERVAL, |idle| INTERVAL.min(idle.checked_div(4).unwrap_or(idle)));
         loop {
-            self.worker.tell(&ToWorker::Ping, None);
+            self.worker.ask();
             let asked = Instant::now();
             while asked.elapsed() < interval {
                 match events.within(interval.saturating_sub(asked.elapsed())) {
