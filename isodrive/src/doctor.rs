@@ -13,7 +13,7 @@ use crate::cli::Doctor;
 use crate::exit::{Exit, Failure, Outcome, bare};
 use crate::health::{self, Health};
 use crate::json::{self, SCHEMA};
-use crate::mounts::{self, Entry};
+use crate::mounts;
 use crate::state::{self, Record};
 use crate::terminal::{Terminal, output_failed, quoted};
 
@@ -182,17 +182,13 @@ fn left_behind(fix: bool) -> Vec<Check> {
     for entry in mounts::list().unwrap_or_default() {
         let is_told = Record::all().iter().any(|r| r.device.as_ref() == Some(&entry.device));
         if !is_told && health::of(&entry) == Health::Dead {
-            checks.push(dead(&entry.at, fix && is_mine(&entry), || unmount(&entry.at)));
+            checks.push(dead(&entry.at, fix && entry.is_mine(), || unmount(&entry.at)));
         }
     }
     if checks.is_empty() {
         checks.push(Check::new("mounts", Verdict::Ok, "none is dead"));
     }
     checks
-}
-
-fn is_mine(entry: &Entry) -> bool {
-    geteuid().is_root() || entry.user == Some(geteuid().as_raw())
 }
 
 fn unmount(at: &Path) -> std::io::Result<()> {

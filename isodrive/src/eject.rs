@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
     let table = mounts::list()
         .map_err(|error| Failure::io(Exit::Other, "cannot read the mount table", &error))?;
     if arguments.all {
-        let entries: Vec<&Entry> = table.iter().rev().filter(|entry| is_mine(entry)).collect();
+        let entries: Vec<&Entry> = table.iter().rev().filter(|entry| entry.is_mine()).collect();
         return every(&entries, |entry| eject(entry, arguments.lazy));
     }
     let records = Record::all();
@@ -41,12 +41,6 @@ fn every<T>(items: &[T], mut eject: impl FnMut(&T) -> Outcome) -> Outcome {
         let first = first.line("also", other.message);
         other.lines.into_iter().fold(first, |first, (label, text)| first.line(label, text))
     }))
-}
-
-/// Whether this user may take it away.
-fn is_mine(entry: &Entry) -> bool {
-    let user = rustix::process::geteuid();
-    user.is_root() || entry.user.is_none_or(|owner| owner == user.as_raw())
 }
 
 /// The mount that a person means: by its path, image, label or last path component. Paths of

@@ -29,6 +29,12 @@ impl Entry {
         self.source == source_name(image)
     }
 
+    /// Whether this user may take it away.
+    pub(crate) fn is_mine(&self) -> bool {
+        let user = rustix::process::geteuid();
+        user.is_root() || self.user.is_none_or(|owner| owner == user.as_raw())
+    }
+
     /// Whether isodrive made it.
     pub(crate) fn is_ours(&self) -> bool {
         self.kind == FS_TYPE

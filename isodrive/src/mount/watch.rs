@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::child::Worker;
 use super::events::{Event, Events};
 use super::supervisor::End;
-use super::wire::{FromWorker, Pulse};
+use super::wire::{FromWorker, Pulse, SLOW};
 use crate::cli::Mount;
 use crate::state::{Kept, State};
 use crate::terminal::harmless;
@@ -16,9 +16,6 @@ const INTERVAL: Duration = Duration::from_secs(5);
 
 /// A worker that has not answered for this long does not respond.
 const SILENCE: Duration = Duration::from_secs(8);
-
-/// A request of this age is worth telling.
-const SLOW_SECONDS: u64 = 30;
 
 /// The watch over one mount.
 pub(super) struct Watch<'a> {
@@ -72,7 +69,7 @@ impl<'a> Watch<'a> {
             self.last_request = self.last_pulse;
         }
         self.become_state(match &pulse.oldest {
-            Some((operation, seconds)) if *seconds >= SLOW_SECONDS => {
+            Some((operation, seconds)) if *seconds >= SLOW.as_secs() => {
                 State::Waiting { operation: harmless(operation), seconds: *seconds }
             }
             _ if pulse.is_changed => State::ImageChanged,

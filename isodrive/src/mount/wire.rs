@@ -5,6 +5,7 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use iso_core::source::Medium;
 use rustix::net::{
@@ -20,6 +21,9 @@ use crate::terminal::harmless;
 
 /// Bytes of one message at most.
 const MAX_MESSAGE: usize = 64 << 10;
+
+/// A request of this age is worth a line in the log, and a word in `list`.
+pub(super) const SLOW: Duration = Duration::from_secs(30);
 
 /// What a supervisor says.
 #[derive(Debug, Serialize, Deserialize)]

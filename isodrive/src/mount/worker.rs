@@ -13,14 +13,11 @@ use mount_fuse::{Activity, Serve};
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
 
-use super::wire::{FromWorker, Line, Opened, Pulse, ToWorker};
+use super::wire::{FromWorker, Line, Opened, Pulse, SLOW, ToWorker};
 use crate::cli::{CaseChoice, HiddenChoice, Mount, PermissionsChoice, Show};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::Name;
-
-/// Longer than this, a request is worth a line in the log.
-const SLOW: Duration = Duration::from_secs(30);
 
 pub(crate) fn run(arguments: &Mount) -> Outcome {
     let line = io::stdin().as_fd().try_clone_to_owned().map(Line::on).map_err(lost)?;
