@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
+use crate::health::{self, Health};
 use crate::json::Name;
 use crate::mount::point;
 use crate::mounts;
@@ -201,7 +202,11 @@ impl Record {
     /// record. Whether there was a mount.
     pub(crate) fn clean_up(&self) -> io::Result<bool> {
         let at = self.at();
-        let is_ours = |entry: &mounts::Entry| Some(&entry.device) == self.device.as_ref();
+        // The number may have been given to another mount since; that one is not dead.
+        let is_ours = |entry: &mounts::Entry| {
+            Some(&entry.device) == self.device.as_ref()
+                && (self.worker.is_alive() || health::of(entry) == Health::Dead)
+        };
         let was_mounted = mounts::top_at(&at).as_ref().is_some_and(is_ours);
         if was_mounted {
             mount_fuse::unmount(&at, true)?;

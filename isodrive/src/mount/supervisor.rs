@@ -25,6 +25,7 @@ use super::wire::{FromWorker, Opened, ToWorker};
 use super::{Ready, tell};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::health::{self, Health};
 use crate::json::{self, Name, SCHEMA};
 use crate::state::{Identity, Kept, Process, Record, State};
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
@@ -166,7 +167,7 @@ impl Making<'_> {
             }
             Place::Device { descriptor, .. } => {
                 let device = descriptor.take().ok_or_else(out_of_turn)?;
-                (device, Attached(None))
+                (device, Attached { device: None, is_over: false })
             }
         };
         worker.tell(&ToWorker::Serve, Some(device.as_fd()));
@@ -240,40 +241,34 @@ impl Making<'_> {
 
 /// A mount in the file tree, known by its device number: its folder may be moved. Nothing where
 /// somebody else made it. Dropping it takes it away, even while it is in use.
-struct Attached(Option<String>);
+struct Attached {
+    device: Option<String>,
+    /// Nobody serves it any more. The kernel may have given its number to another mount since.
+    is_over: bool,
+}
 
 impl Attached {
     fn at(path: &Path) -> Self {
-        Self(mounts::top_at(path).map(|entry| entry.device))
+        Self { device: mounts::top_at(path).map(|entry| entry.device), is_over: false }
     }
 
-    /// Where it is now, if it still is.
+    /// Where it is now, if it still is. Once it is over, what has its number is it only if dead.
     fn place(&self) -> Option<PathBuf> {
-        let device = self.0.as_ref()?;
+        let device = self.device.as_ref()?;
         let entry = mounts::list().ok()?.into_iter().find(|entry| entry.device == *device)?;
-        Some(entry.at)
+        let is_it = !self.is_over || health::of(&entry) == Health::Dead;
+        is_it.then_some(entry.at)
     }
 
     /// Where it can be taken away: not another one that lies over it.
     fn reachable(&self) -> Option<PathBuf> {
         let at = self.place()?;
-        mounts::top_at(&at).is_some_and(|top| Some(top.device) == self.0).then_some(at)
+        mounts::top_at(&at).is_some_and(|top| Some(top.device) == self.device).then_some(at)
     }
 
     /// Takes it away if nobody uses it; whether it did.
     fn unmount_unused(&self) -> bool {
         self.reachable().is_some_and(|at| mount_fuse::unmount(&at, false).is_ok())
-    }
-
-    /// Waits a moment for the worker to see that the mount is gone.
-    fn wait_for_the_worker(&self, events: &Events) {
-        let since = Instant::now();
-        while self.place().is_none() && since.elapsed() < Duration::from_secs(1) {
-            match events.within(Duration::from_millis(100)) {
-                Some(Event::Gone | Event::Said(FromWorker::Ended(_))) => return,
-                Some(Event::Said(_) | Event::Signal(_)) | None => {}
-            }
-        }
     }
 }
 
@@ -314,8 +309,9 @@ pub(super) enum End {
 }
 
 /// Takes away what is left, in its order, and says how it went.
-fn finish(end: End, mounted: Attached, mut worker: Worker, events: &Events) -> Outcome {
+fn finish(end: End, mut mounted: Attached, mut worker: Worker, events: &Events) -> Outcome {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    mounted.is_over = !matches!(end, End::Signal(_));
     let outcome = match end {
         End::Ended(None) if mounted.place().is_some() => {
             tracing::warn!("the connection was cut");
@@ -337,15 +333,28 @@ fn finish(end: End, mounted: Attached, mut worker: Worker, events: &Events) -> O
         }
         End::Signal(signal) => {
             tracing::info!(signal, "told to end");
-            mounted.unmount_unused();
             // Whoever still uses the mount gets errors from here on.
-            mounted.wait_for_the_worker(events);
+            if mounted.unmount_unused() {
+                mounted.is_over = true;
+                wait_for_the_worker(events);
+            }
             if signal == SIGINT { Err(Failure::told(Exit::Interrupted)) } else { Ok(()) }
         }
     };
     drop(mounted);
     drop(worker);
     outcome
+}
+
+/// Waits a moment for the worker to see that the mount is gone.
+fn wait_for_the_worker(events: &Events) {
+    let since = Instant::now();
+    while since.elapsed() < Duration::from_secs(1) {
+        match events.within(Duration::from_millis(100)) {
+            Some(Event::Gone | Event::Said(FromWorker::Ended(_))) => return,
+            Some(Event::Said(_) | Event::Signal(_)) | None => {}
+        }
+    }
 }
 
 /// Lets go of the terminal that the mount was started from.
