@@ -179,8 +179,9 @@ fn left_behind(fix: bool) -> Vec<Check> {
     for record in Record::all().iter().filter(|record| !record.is_alive()) {
         checks.push(dead(&record.at(), fix, || record.clean_up().map(drop)));
     }
+    let records = Record::all();
     for entry in mounts::list().unwrap_or_default() {
-        let is_told = Record::all().iter().any(|r| r.device.as_ref() == Some(&entry.device));
+        let is_told = records.iter().any(|record| record.is_of(&entry));
         if !is_told && health::of(&entry) == Health::Dead {
             checks.push(dead(&entry.at, fix && entry.is_mine(), || unmount(&entry.at)));
         }

@@ -64,7 +64,7 @@ fn find<'t>(
     let is_image = |entry: &&Entry| paths.iter().flatten().any(|path| entry.shows(path));
     let is_name = |entry: &&Entry| entry.at.file_name() == Some(target.as_os_str());
     let is_label = |entry: &&Entry| {
-        let record = records.iter().find(|record| record.device.as_ref() == Some(&entry.device));
+        let record = records.iter().find(|record| record.is_of(entry));
         record.is_some_and(|record| record.label.bytes() == target.as_os_str().as_bytes())
     };
     let ways: [&dyn Fn(&&Entry) -> bool; 4] = [&is_path, &is_image, &is_name, &is_label];
@@ -99,8 +99,7 @@ fn unknown(target: &Path, table: &[Entry]) -> Failure {
 
 /// Takes one mount away and waits for its supervisor to clean up.
 fn eject(entry: &Entry, lazy: bool) -> Outcome {
-    let mut records = Record::all().into_iter();
-    let record = records.find(|record| record.device.as_ref() == Some(&entry.device));
+    let record = Record::all().into_iter().find(|record| record.is_of(entry));
     unmount(entry, lazy).map_err(|error| not_unmounted(entry, &error))?;
     let Some(record) = record else { return Ok(()) };
     if !record.is_alive() {

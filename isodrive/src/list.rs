@@ -57,7 +57,7 @@ fn lines() -> std::io::Result<Vec<Line>> {
     let mut records = Record::all();
     let mut lines = Vec::new();
     for entry in mounts::list()? {
-        let place = records.iter().position(|r| r.device.as_ref() == Some(&entry.device));
+        let place = records.iter().position(|record| record.is_of(&entry));
         let record = place.map(|place| records.swap_remove(place));
         lines.push(line(&entry, record));
     }

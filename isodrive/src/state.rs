@@ -193,6 +193,11 @@ impl Record {
         PathBuf::from(OsStr::from_bytes(&self.at.bytes()))
     }
 
+    /// Whether it is about this mount.
+    pub(crate) fn is_of(&self, entry: &mounts::Entry) -> bool {
+        self.device.as_ref() == Some(&entry.device)
+    }
+
     /// Whether somebody still takes care of it.
     pub(crate) fn is_alive(&self) -> bool {
         self.supervisor.is_alive()
@@ -204,8 +209,7 @@ impl Record {
         let at = self.at();
         // The number may have been given to another mount since; that one is not dead.
         let is_ours = |entry: &mounts::Entry| {
-            Some(&entry.device) == self.device.as_ref()
-                && (self.worker.is_alive() || health::of(entry) == Health::Dead)
+            self.is_of(entry) && (self.worker.is_alive() || health::of(entry) == Health::Dead)
         };
         let was_mounted = mounts::top_at(&at).as_ref().is_some_and(is_ours);
         if was_mounted {

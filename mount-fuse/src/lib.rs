@@ -16,4 +16,4 @@ pub use adapter::Adapter;
 pub use attach::{Attach, AttachError, attach, unmount};
 pub use errno::errno;
 pub use name::{FS_TYPE, source_name};
-pub use serve::{Serve, Served, mount, serve};
+pub use serve::{Serve, Served, default_threads, mount, serve};

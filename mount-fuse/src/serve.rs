@@ -48,7 +48,8 @@ pub fn serve(volume: Arc<dyn Volume>, device: OwnedFd, options: &Serve) -> io::R
 }
 
 /// As many as there are processors, two at least and four at most: more gain nothing.
-fn default_threads() -> usize {
+#[must_use]
+pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4)
 }
 

@@ -100,15 +100,16 @@ impl Worker {
     /// How it ended, if it does so soon. A thread that waits for a silent medium cannot be killed
     /// before that answers; whoever ends must not wait for it.
     fn ended(&mut self) -> Option<ExitStatus> {
-        let since = Instant::now();
-        loop {
-            match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
-                _ if since.elapsed() > Duration::from_secs(1) => return None,
-                _ => std::thread::sleep(Duration::from_millis(1)),
-            }
-        }
+        super::ended_within(&mut self.child, Duration::from_secs(1))
     }
+}
+
+/// What is told, and logged, of a worker that is gone.
+pub(super) const BROKE_DOWN: &str = "the process that reads the image broke down";
+
+/// The failure for a worker that is gone.
+pub(super) fn broke_down(cause: String) -> Failure {
+    Failure::new(Exit::Other, BROKE_DOWN).line("cause", cause)
 }
 
 fn words(status: ExitStatus) -> String {

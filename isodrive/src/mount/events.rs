@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use super::child::Worker;
+use super::child::{Worker, broke_down};
 use super::wire::FromWorker;
 use crate::exit::{Exit, Failure};
 
@@ -59,10 +59,7 @@ impl Events {
         match self.within(by.left()) {
             Some(Event::Said(FromWorker::Failed(told))) => Err(told.into()),
             Some(Event::Said(message)) => Ok(message),
-            Some(Event::Gone) => {
-                let message = "the process that reads the image broke down";
-                Err(Failure::new(Exit::Other, message).line("cause", worker.last_words()))
-            }
+            Some(Event::Gone) => Err(broke_down(worker.last_words())),
             Some(Event::Signal(_)) => Err(Failure::told(Exit::Interrupted)),
             None => Err(by.missed()),
         }

@@ -20,11 +20,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
+
+use self::events::Deadline;
 
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
@@ -98,7 +100,7 @@ fn already_mounted(arguments: &Mount) -> Option<Ready> {
             && record.asked == asked
             && record.is_alive()
             && wanted.as_ref().is_none_or(|wanted| *wanted == at)
-            && table.iter().any(|e| Some(&e.device) == record.device.as_ref() && e.at == at)
+            && table.iter().any(|entry| record.is_of(entry) && entry.at == at)
     })?;
     Some(Ready {
         schema: SCHEMA,
@@ -136,8 +138,7 @@ fn start_supervisor(arguments: &Mount) -> Result<Ready, Failure> {
         },
         Err(_) => {
             stop(&mut child);
-            let message = format!("the mount was not ready in {:?}", arguments.ready_timeout);
-            Err(Failure::new(Exit::NotReady, message).line("try", "--ready-timeout 60s"))
+            Err(Deadline::after(arguments.ready_timeout).missed())
         }
     }
 }
@@ -165,15 +166,22 @@ fn ended_early(child: &mut Child) -> Failure {
 fn stop(child: &mut Child) {
     let pid = rustix::process::Pid::from_child(child);
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    let deadline = Instant::now().checked_add(Duration::from_secs(2));
-    while deadline.is_some_and(|deadline| Instant::now() < deadline) {
-        if matches!(child.try_wait(), Ok(Some(_))) {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
+    if ended_within(child, Duration::from_secs(2)).is_none() {
+        let _ = child.kill();
+        let _ = child.wait();
     }
-    let _ = child.kill();
-    let _ = child.wait();
+}
+
+/// How a child process ended, if it does so in this time.
+fn ended_within(child: &mut Child, time: Duration) -> Option<ExitStatus> {
+    let since = Instant::now();
+    loop {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            _ if since.elapsed() > time => return None,
+            _ => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
 }
 
 /// Tells people, scripts or programs that the mount can be used.

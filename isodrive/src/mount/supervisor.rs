@@ -14,7 +14,7 @@ use rustix::process::geteuid;
 use sandbox::User;
 use signal_hook::consts::SIGINT;
 
-use super::child::Worker;
+use super::child::{BROKE_DOWN, Worker, broke_down};
 use super::events::{Deadline, Event, Events};
 use super::medium;
 use super::place::Place;
@@ -327,9 +327,8 @@ fn finish(end: End, mut mounted: Attached, mut worker: Worker, events: &Events) 
         }
         End::WorkerGone => {
             let cause = worker.last_words();
-            tracing::error!(%cause, "the process that reads the image broke down");
-            let message = "the process that reads the image broke down";
-            Err(Failure::new(Exit::Other, message).line("cause", cause))
+            tracing::error!(%cause, "{BROKE_DOWN}");
+            Err(broke_down(cause))
         }
         End::Signal(signal) => {
             tracing::info!(signal, "told to end");

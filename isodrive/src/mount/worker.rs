@@ -207,8 +207,8 @@ impl Budget {
         }
         // Each thread has a buffer of 16 MiB for requests.
         let affordable = usize::try_from(memory / (64 << 20)).unwrap_or(1).max(1);
-        let processors = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
-        let threads = arguments.threads.map_or(processors, usize::from).min(affordable);
+        let asked = arguments.threads.map_or_else(mount_fuse::default_threads, usize::from);
+        let threads = asked.min(affordable);
         Self { memory, cache, threads }
     }
 
