@@ -58,7 +58,7 @@ fn lines() -> std::io::Result<Vec<Line>> {
     let mut lines = Vec::new();
     for entry in mounts::list()? {
         let place = records.iter().position(|record| record.is_of(&entry));
-        let record = place.map(|place| records.swap_remove(place));
+        let record = place.map(|place| records.remove(place));
         lines.push(line(&entry, record));
     }
     // What was mounted by others, by a descriptor, stands in no table line of ours.

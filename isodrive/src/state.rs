@@ -2,6 +2,7 @@
 //! image, and how it does. One small file per mount in the user's runtime folder, removed when the
 //! mount ends; what crashes leave behind is swept up by the next command.
 
+use std::cmp::Reverse;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
@@ -162,9 +163,11 @@ impl Record {
         Ok(Kept { path, record: self })
     }
 
+    /// Its own, even where the kernel gave the number of its device again.
     fn file_name(&self) -> String {
-        let device = self.device.as_ref().map(|device| device.replace(':', "-"));
-        format!("{}.json", device.unwrap_or_else(|| format!("fd-{}", self.supervisor.pid)))
+        let device =
+            self.device.as_ref().map_or("fd".to_owned(), |device| device.replace(':', "-"));
+        format!("{device}-{}.json", self.supervisor.pid)
     }
 
     /// Written beside and renamed, so that nobody reads half of it.
@@ -174,12 +177,13 @@ impl Record {
         std::fs::rename(&partial, path)
     }
 
-    /// All records of this user that can be read.
+    /// All records of this user that can be read, the latest first: of two with the number of one
+    /// device, the first is about the mount that has it now.
     pub(crate) fn all() -> Vec<Self> {
         let Ok(files) = folder().and_then(std::fs::read_dir) else { return Vec::new() };
         let paths = files.flatten().map(|file| file.path());
         let mut records: Vec<Self> = paths.filter_map(|path| Self::read(&path)).collect();
-        records.sort_by_key(|record| record.since);
+        records.sort_by_key(|record| Reverse((record.since, record.supervisor.started)));
         records
     }
 

@@ -30,6 +30,7 @@ use self::events::Deadline;
 
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::health::{self, Health};
 use crate::json::{self, Name, SCHEMA};
 use crate::logs::{self, Sink};
 use crate::state::{Identity, Record};
@@ -96,11 +97,16 @@ fn already_mounted(arguments: &Mount) -> Option<Ready> {
     let table = mounts::list().ok()?;
     let found = Record::all().into_iter().find(|record| {
         let at = record.at();
+        // A supervisor that is being killed counts as alive until the kernel is done with it.
+        let is_usable = |entry: &mounts::Entry| {
+            record.is_of(entry) && entry.at == at && health::of(entry) != Health::Dead
+        };
         record.identity == identity
             && record.asked == asked
             && record.is_alive()
+            && record.worker.is_alive()
             && wanted.as_ref().is_none_or(|wanted| *wanted == at)
-            && table.iter().any(|entry| record.is_of(entry) && entry.at == at)
+            && table.iter().any(is_usable)
     })?;
     Some(Ready {
         schema: SCHEMA,

@@ -109,6 +109,31 @@ fn f34_a_killed_supervisor_takes_its_worker_along_and_the_next_mount_works() -> 
     Ok(())
 }
 
+/// A supervisor that is being killed can outlive its worker for a moment; one that is stopped does
+/// so for as long as it takes to look.
+#[test]
+fn f34_a_dead_mount_whose_supervisor_is_still_there_is_not_taken_for_one_that_works() -> Result<()>
+{
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    let dead = session.mount(&["disc.iso", "here"])?;
+    signal(dead.supervisor, Signal::STOP)?;
+    signal(dead.worker, Signal::KILL)?;
+    assert!(until(PATIENCE, || !is_alive(dead.worker)));
+    let mount = session.mount(&["disc.iso", "here"])?;
+    assert!(mount.supervisor != dead.supervisor && mount.worker != dead.worker);
+    assert!(!fs::read(mount.at.join("sources/ei.cfg"))?.is_empty());
+    // The one that wakes up takes nothing away but what is its own.
+    signal(dead.supervisor, Signal::CONT)?;
+    assert!(until(PATIENCE, || !is_alive(dead.supervisor)));
+    assert_eq!(session.told_state()?, "idle");
+    assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    assert_eq!(fs::read_dir(session.state())?.count(), 0);
+    Ok(())
+}
+
 #[test]
 fn f35_both_killed_the_next_mount_works_list_says_dead_and_doctor_cleans_up() -> Result<()> {
     if !can_mount() {
