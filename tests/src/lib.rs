@@ -4,8 +4,10 @@
 pub mod compare;
 pub mod corpus;
 pub mod faulty;
+pub mod fuzz;
 pub mod make;
 pub mod manifest;
+pub mod probe;
 pub mod program;
 pub mod sample;
 pub mod suite;

@@ -1,6 +1,7 @@
 //! Discs made from nothing, by writers that share no code with the readers: what no image of
 //! other programs shows. `discs` names them all, so that other programs can be asked about them.
 
+pub mod craft;
 pub mod hfs;
 pub mod iso;
 pub mod sierra;

@@ -46,6 +46,8 @@ pub struct Entry {
     pub finder_info: Option<[u8; 32]>,
     /// Whether its attributes stand in an ICB of their own.
     pub has_attributes_apart: bool,
+    /// Its name as it lies on the disc, where `name` cannot say it.
+    pub cs0: Option<Vec<u8>>,
 }
 
 impl Entry {
@@ -143,7 +145,8 @@ impl Writer {
             let characteristics =
                 entry.characteristics | if entry.entries.is_some() { 2 } else { 0 };
             let icb = if characteristics & 4 == 0 { self.reference(child) } else { vec![0; 16] };
-            identifiers.extend(identifier(&entry.name, characteristics, &icb));
+            let name = entry.cs0.clone().unwrap_or_else(|| cs0(&entry.name));
+            identifiers.extend(identifier_of(&name, characteristics, &icb));
         }
         self.list(own, 4, &identifiers);
         own
@@ -481,14 +484,22 @@ fn integrity() -> Vec<u8> {
     tagged(9, 64, &body)
 }
 
-fn identifier(name: &str, characteristics: u8, icb: &[u8]) -> Vec<u8> {
-    let cs0: Vec<u8> = match name {
+/// A name in OSTA CS0 (UDF 2.60 2.1.1).
+fn cs0(name: &str) -> Vec<u8> {
+    match name {
         "" => Vec::new(),
         _ if name.chars().all(|c| (c as u32) < 256) => {
             std::iter::once(8).chain(name.chars().map(|c| c as u8)).collect()
         }
         _ => std::iter::once(16).chain(name.encode_utf16().flat_map(u16::to_be_bytes)).collect(),
-    };
+    }
+}
+
+fn identifier(name: &str, characteristics: u8, icb: &[u8]) -> Vec<u8> {
+    identifier_of(&cs0(name), characteristics, icb)
+}
+
+fn identifier_of(cs0: &[u8], characteristics: u8, icb: &[u8]) -> Vec<u8> {
     let mut body = vec![1, 0, characteristics, cs0.len() as u8];
     body.extend(icb);
     body.extend([0, 0]);

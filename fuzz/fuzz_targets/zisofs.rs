@@ -1,0 +1,4 @@
+#![no_main]
+//! The target `zisofs`: its body is in `tests/src/fuzz`.
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| isodrive_tests::fuzz::zisofs(data));
