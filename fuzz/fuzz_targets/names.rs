@@ -1,4 +1,5 @@
-#![no_main]
 //! The target `names`: its body is in `tests/src/fuzz`.
+
+#![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| isodrive_tests::fuzz::names(data));

@@ -284,10 +284,12 @@ impl Image {
         let (view, reason) =
             view::choose(&self.candidates).ok_or(Error::Unrecognised(foreign::Foreign::Unknown))?;
         let is_stub = self.candidates.iter().any(|c| c.view == view && c.is_stub());
-        if is_stub && let Some((refused, _)) = self.refused.first() {
-            return Err(self.why_missing(*refused));
+        // The trees of ISO 9660 name the same files: one that is damaged hides none.
+        let may_hide = |refused: &&(View, Error)| !(refused.0.is_iso() && view.is_iso());
+        match self.refused.iter().find(may_hide) {
+            Some((refused, _)) if is_stub => Err(self.why_missing(*refused)),
+            _ => Ok((view, reason)),
         }
-        Ok((view, reason))
     }
 
     /// Why a view cannot be shown, in an error of its own.

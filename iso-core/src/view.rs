@@ -27,6 +27,11 @@ pub enum View {
 }
 
 impl View {
+    /// Whether it is one of the trees of an ISO 9660 volume.
+    pub(crate) const fn is_iso(self) -> bool {
+        matches!(self, Self::RockRidge | Self::Joliet | Self::Enhanced | Self::Iso9660)
+    }
+
     /// All views of one thing, the one that is preferred where nothing else decides first.
     pub const ALL: [Self; 8] = [
         Self::Udf,

@@ -5,6 +5,8 @@ pub mod compare;
 pub mod corpus;
 pub mod faulty;
 pub mod fuzz;
+#[path = "../hostile/mod.rs"]
+pub mod hostile;
 pub mod make;
 pub mod manifest;
 pub mod probe;

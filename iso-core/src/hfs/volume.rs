@@ -367,6 +367,9 @@ impl Volume for HfsVolume {
         let mut target = vec![0; to_usize(item.data.bytes)];
         let extents = self.extents_of(item.id, DATA_FORK, &item.data)?;
         extents.read_into(&self.disc, 0, &mut target)?;
+        if target.contains(&0) {
+            return Err(site(node.position()).corrupt("the target of a link holds a zero byte"));
+        }
         Ok(target)
     }
 }

@@ -197,8 +197,12 @@ impl Target {
                 }
                 CURRENT => self.component(b".", false),
                 PARENT => self.component(b"..", false),
-                _ => self.component(text, flags & CONTINUES != 0),
+                0 => self.component(text, flags & CONTINUES != 0),
+                // Two meanings at once are none.
+                _ => self.damaged = true,
             }
+            // No system can hold it.
+            self.damaged |= text.contains(&0);
             if self.path.len() > max_bytes {
                 self.path.truncate(max_bytes);
                 self.damaged = true;

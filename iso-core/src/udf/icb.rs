@@ -123,7 +123,7 @@ impl Icb {
             address,
             kind: kind_of(head.icb.file_type)
                 .ok_or(site(at).unsupported("a file type that is no file of a user's"))?,
-            information_len: head.information_len.get(),
+            information_len: information_len(head, at)?,
             links: u32::from(head.links.get()).max(1),
             posix: posix(head),
             device: known.device,
@@ -151,6 +151,13 @@ impl Icb {
         self.created = self.created.or(more.created);
         self.finder_info = self.finder_info.take().or(more.finder_info);
     }
+}
+
+/// Bytes of the file. No system knows files of 2^63 bytes, and no disc holds one.
+fn information_len(head: &EntryHead, at: u64) -> Result<u64> {
+    let len = head.information_len.get();
+    i64::try_from(len).map_err(|_| site(at).corrupt("its length is no length of a file"))?;
+    Ok(len)
 }
 
 /// Where the entry lies that replaces the one in the block before, if this block says so

@@ -35,7 +35,7 @@ impl Sequence {
     /// Reads the main sequence, and the reserve one where the main lacks something or is damaged.
     ///
     /// # Errors
-    /// `Corrupt` if neither names a logical volume; `Limit` where a sequence goes on for ever.
+    /// `Corrupt` or `Limit` where both end in damage before everything needed was met.
     pub(super) fn read(disc: &Disc, anchor: &Anchor) -> Result<Self> {
         let mut sequence = Self::default();
         let main = sequence.read_extent(disc, anchor.main, anchor.sector_bytes);
@@ -47,16 +47,26 @@ impl Sequence {
                     "the main volume descriptor sequence is incomplete; the reserve one is read",
                 );
             }
-            sequence.read_extent(disc, anchor.reserve, anchor.sector_bytes)?;
+            if let Err(error) = sequence.read_extent(disc, anchor.reserve, anchor.sector_bytes) {
+                if !sequence.is_complete() {
+                    return Err(error);
+                }
+                disc.findings().note_error("what it holds up to there is used", &error);
+            }
         }
         Ok(sequence)
+    }
+
+    /// Whether everything needed is there.
+    fn is_complete(&self) -> bool {
+        self.logical.is_some() && !self.partitions.is_empty()
     }
 
     /// Whether everything needed is there and none of it is damaged.
     fn is_sound(&self) -> bool {
         let sound = |held: &Held| held.rank.0;
-        self.logical.as_ref().is_some_and(sound)
-            && !self.partitions.is_empty()
+        self.is_complete()
+            && self.logical.as_ref().is_some_and(sound)
             && self.partitions.values().all(sound)
     }
 

@@ -45,8 +45,13 @@ impl Sparing {
         if best.is_none() {
             disc.findings().note("no sparing table can be read; no packet is taken as replaced");
         }
+        let told = map.packet_blocks.get();
+        if told == 0 {
+            disc.findings().note("packets of a sparable partition have no blocks; 32 are assumed");
+        }
         Self {
-            packet_blocks: u32::from(map.packet_blocks.get()).max(1),
+            // 32 on compact discs, and the one length that UDF 2.60 2.2.11 knows.
+            packet_blocks: if told == 0 { 32 } else { told.into() },
             spared: best.unwrap_or_default().1,
             block_bytes: sector_bytes,
         }

@@ -29,7 +29,8 @@ pub(super) fn target(components: &[u8]) -> Option<Vec<u8>> {
         match head.kind {
             PARENT => path.extend_from_slice(b".."),
             CURRENT => path.push(b'.'),
-            NAME => path.extend_from_slice(&decode_cs0(identifier)?),
+            // A zero byte ends a path on every system.
+            NAME => path.extend(decode_cs0(identifier).filter(|name| !name.contains(&0))?),
             _ => return None,
         }
     }

@@ -52,15 +52,20 @@ impl UdfVolume {
         )?;
         let facts = facts(&disc, &sequence, logical, &partitions);
         let root = root_icb(&disc, &partitions, logical)?;
+        let no_root = |error| {
+            let is_nowhere = matches!(error, Error::Stale(_));
+            let nowhere = place.corrupt("its root directory lies past the end of the image");
+            if is_nowhere { nowhere } else { error }
+        };
         let volume = Self {
             facts,
-            root: node_of(&partitions, address_of(&root))?,
+            root: node_of(&partitions, address_of(&root)).map_err(no_root)?,
             partitions,
             dirs: WeightedCache::new(disc.limits().parsed_cache_bytes),
             files: WeightedCache::new(disc.limits().parsed_cache_bytes / 4),
             disc,
         };
-        if volume.icb(volume.root)?.kind != FileKind::Directory {
+        if volume.icb(volume.root).map_err(no_root)?.kind != FileKind::Directory {
             return Err(site(volume.root.position()).corrupt("the root is no directory"));
         }
         Ok(volume)

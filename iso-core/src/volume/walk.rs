@@ -100,7 +100,14 @@ impl Iterator for Walk<'_> {
             let kind = entry.kind.map_or_else(|| self.volume.attr(node).map(|a| a.kind), Ok);
             let path = self.path.clone();
             let (kind, error) = match kind {
-                Ok(FileKind::Directory) => (FileKind::Directory, self.enter(node).err()),
+                Ok(FileKind::Directory) => match self.enter(node) {
+                    // Its own entry knows better than the directory that names it.
+                    Err(Error::NotDirectory) => match self.volume.attr(node) {
+                        Ok(attr) => (attr.kind, None),
+                        Err(error) => (FileKind::Regular, Some(error)),
+                    },
+                    entered => (FileKind::Directory, entered.err()),
+                },
                 Ok(kind) => (kind, None),
                 Err(error) => (FileKind::Regular, Some(error)),
             };

@@ -2,6 +2,7 @@
 //! other programs shows. `discs` names them all, so that other programs can be asked about them.
 
 pub mod craft;
+pub mod ecma167;
 pub mod hfs;
 pub mod iso;
 pub mod sierra;

@@ -8,6 +8,7 @@ mod file_users;
 mod frugality;
 mod generated;
 mod golden;
+mod hostile;
 mod image_faults;
 mod mounts;
 mod odd_sources;

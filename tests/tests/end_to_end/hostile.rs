@@ -1,0 +1,252 @@
+//! The catalogue of hostile discs through every door: the library, a mount, `ls`, `tree`, `info`,
+//! `extract`. What has to be seen stands beside each disc in `tests/hostile`.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use iso_core::volume::{FileKind, Volume, Walk};
+use iso_core::{Image, Limits};
+use isodrive_tests::hostile::{Case, Expect, Seen, all};
+use isodrive_tests::program::{Ended, Session, can_mount};
+
+type Tree = BTreeMap<Vec<u8>, Seen>;
+
+/// No command may take longer over a tiny disc.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Nor print more.
+const MAX_PRINTED: usize = 1 << 20;
+/// Files longer than this are read at their end alone.
+const MAX_READ: u64 = 1 << 20;
+
+/// What the library shows.
+fn by_library(volume: &dyn Volume) -> Result<Tree> {
+    let mut tree = Tree::new();
+    for step in Walk::new(volume, volume.root())? {
+        let seen = match (step.kind, step.error) {
+            (FileKind::Directory, None) => Seen::Directory,
+            (_, Some(_)) if volume.attr(step.node).is_err() => Seen::Nothing,
+            (_, Some(_)) => Seen::Closed,
+            (_, None) => by_node(volume, step.node),
+        };
+        tree.insert(step.path, seen);
+    }
+    Ok(tree)
+}
+
+fn by_node(volume: &dyn Volume, node: iso_core::volume::NodeId) -> Seen {
+    let Ok(attr) = volume.attr(node) else { return Seen::Nothing };
+    match attr.kind {
+        FileKind::Regular => {
+            let read = |offset: u64| {
+                let len = attr.size.saturating_sub(offset).min(MAX_READ) as usize;
+                let mut bytes = vec![0; len];
+                let read = volume.read_into(node, offset, &mut bytes);
+                read.ok().filter(|read| *read == len).map(|_| bytes)
+            };
+            let start = if attr.size <= MAX_READ { 0 } else { attr.size - 10 };
+            read(start).map_or(Seen::Unreadable(attr.size), Seen::File)
+        }
+        FileKind::Symlink => volume.read_link(node).map_or(Seen::Nothing, Seen::Link),
+        kind => Seen::Special(kind.letter()),
+    }
+}
+
+/// What the kernel shows of a mount.
+fn by_kernel(root: &Path, at: &Path, tree: &mut Tree) -> Result<()> {
+    for entry in fs::read_dir(at)? {
+        let path = entry?.path();
+        let name = path.strip_prefix(root)?.as_os_str().as_bytes().to_vec();
+        let Ok(metadata) = path.symlink_metadata() else {
+            tree.insert(name, Seen::Nothing);
+            continue;
+        };
+        let kind = metadata.file_type();
+        let letters = [
+            (kind.is_block_device(), 'b'),
+            (kind.is_char_device(), 'c'),
+            (kind.is_fifo(), 'p'),
+            (kind.is_socket(), 's'),
+        ];
+        let seen = if kind.is_dir() {
+            match fs::read_dir(&path) {
+                Ok(_) if by_kernel(root, &path, tree).is_ok() => Seen::Directory,
+                _ => Seen::Closed,
+            }
+        } else if kind.is_symlink() {
+            let target = path.read_link().map(|target| target.into_os_string().into_vec());
+            target.map_or(Seen::Nothing, Seen::Link)
+        } else if let Some((_, letter)) = letters.iter().find(|(is, _)| *is) {
+            Seen::Special(*letter)
+        } else {
+            by_path(&path, metadata.len())
+        };
+        tree.insert(name, seen);
+    }
+    Ok(())
+}
+
+fn by_path(path: &Path, size: u64) -> Seen {
+    let start = if size <= MAX_READ { 0 } else { size - 10 };
+    let read = || -> std::io::Result<Vec<u8>> {
+        let mut bytes = vec![0; (size - start) as usize];
+        std::os::unix::fs::FileExt::read_exact_at(&fs::File::open(path)?, &mut bytes, start)?;
+        Ok(bytes)
+    };
+    read().map_or(Seen::Unreadable(size), Seen::File)
+}
+
+/// The lines by which two trees differ; a circle is seen as `circle` by this door.
+fn differences(door: &str, got: &Tree, want: &Tree, circle: &Seen) -> Vec<String> {
+    let mut want = want.clone();
+    want.values_mut().filter(|seen| **seen == Seen::Circle).for_each(|seen| *seen = circle.clone());
+    let paths: BTreeSet<&Vec<u8>> = got.keys().chain(want.keys()).collect();
+    let short = |seen: Option<&Seen>| match seen {
+        Some(Seen::File(bytes)) => {
+            format!("{} bytes {}", bytes.len(), bytes[..bytes.len().min(12)].escape_ascii())
+        }
+        other => format!("{other:?}"),
+    };
+    let differ = paths.into_iter().filter(|path| got.get(*path) != want.get(*path));
+    let line = |path: &Vec<u8>| {
+        let (got, want) = (short(got.get(path)), short(want.get(path)));
+        format!("{door}: {}: {got}, should be {want}", path.escape_ascii())
+    };
+    differ.map(line).collect()
+}
+
+/// Everything that is wrong with how one disc is seen.
+fn complaints(session: &Session, case: &Case) -> Result<Vec<String>> {
+    let image = session.path("disc.iso");
+    fs::write(&image, &case.image)?;
+    let view: Vec<&str> = match &case.view {
+        Some(view) => vec!["--view", view.name()],
+        None => Vec::new(),
+    };
+    let wrong = RefCell::new(Vec::new());
+    let complain = |line: String| wrong.borrow_mut().push(line);
+    let run = |arguments: &[&str], codes: &[i32]| -> Result<Ended> {
+        let since = Instant::now();
+        let ended = session.run(&[arguments, &view].concat())?;
+        if since.elapsed() > PATIENCE {
+            complain(format!("{arguments:?} took {:?}", since.elapsed()));
+        }
+        if !codes.contains(&ended.code) {
+            complain(format!("{arguments:?} ended with {}: {}", ended.code, ended.err));
+        }
+        if ended.bytes.len() + ended.err.len() > MAX_PRINTED {
+            complain(format!("{arguments:?} printed {} bytes", ended.bytes.len()));
+        }
+        let is_harmless = |c: char| c == '\n' || !c.is_control();
+        if !ended.out.chars().chain(ended.err.chars()).all(is_harmless) {
+            complain(format!("{arguments:?} printed what acts on a terminal"));
+        }
+        Ok(ended)
+    };
+    match &case.expect {
+        Expect::Refused(code, message) => {
+            for command in ["info", "ls", "tree", "mount"] {
+                let ended = run(&[command, "disc.iso"], &[*code])?;
+                if !ended.err.contains(message) {
+                    complain(format!("{command} says {:?}", ended.err));
+                }
+            }
+        }
+        Expect::Tree(seen) => {
+            let want: Tree = seen.iter().cloned().collect();
+            run(&["info", "-v", "disc.iso"], &[0])?;
+            run(&["info", "--json", "disc.iso"], &[0])?;
+            run(&["ls", "-l", "disc.iso"], &[0])?;
+            run(&["tree", "disc.iso"], &[0, 1, 5])?;
+            let out = session.path("out");
+            run(&["extract", "-C", "out", "disc.iso"], &[0, 1, 3, 4, 5])?;
+            extracted(&out, &want)?.into_iter().for_each(complain);
+            let opened = Image::open(Box::new(case.image.clone()), Limits::default())?;
+            let shown = opened.choose(case.view)?;
+            let seen = by_library(&*shown.volume)?;
+            differences("library", &seen, &want, &Seen::Closed).into_iter().for_each(complain);
+            let findings = opened.disc().findings().list();
+            for told in case.told {
+                if !findings.iter().any(|finding| finding.text.contains(told)) {
+                    complain(format!("{told:?} is not among {findings:?}"));
+                }
+            }
+            mounted(session, &view, &want)?.into_iter().for_each(complain);
+        }
+    }
+    Ok(wrong.into_inner())
+}
+
+fn mounted(session: &Session, view: &[&str], want: &Tree) -> Result<Vec<String>> {
+    if !can_mount() {
+        return Ok(Vec::new());
+    }
+    let mount = session.mount(&[view, &["--hidden", "show", "disc.iso", "here"]].concat())?;
+    let mut got = Tree::new();
+    by_kernel(&mount.at, &mount.at, &mut got)?;
+    let processor = processor_time(mount.worker)?;
+    let ended = session.run(&["eject", "here"])?;
+    ensure!(ended.code == 0, "{}", ended.err);
+    let mut wrong = differences("mount", &got, want, &Seen::Nothing);
+    if processor > Duration::from_secs(1) {
+        wrong.push(format!("the worker took {processor:?}"));
+    }
+    Ok(wrong)
+}
+
+/// What a process has used of a processor.
+fn processor_time(pid: i32) -> Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
+    let ticks: u64 = fields[12].parse::<u64>()? + fields[13].parse::<u64>()?;
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// Files that `extract` wrote are those of the disc, byte by byte, and there are no others.
+fn extracted(out: &Path, want: &Tree) -> Result<Vec<String>> {
+    let mut got = Tree::new();
+    if out.exists() {
+        by_kernel(out, out, &mut got)?;
+        fs::remove_dir_all(out)?;
+    }
+    let mut wanted = want.clone();
+    // What cannot be read is named and not written; links that lead out are left out.
+    // Nor is what has a name that the file system below cannot hold.
+    wanted.retain(|path, seen| match seen {
+        _ if path.len() > 255 => false,
+        Seen::Directory | Seen::File(_) => true,
+        Seen::Closed | Seen::Circle | Seen::Link(_) => got.contains_key(path),
+        Seen::Unreadable(_) | Seen::Special(_) | Seen::Nothing => false,
+    });
+    for (path, seen) in &mut wanted {
+        if matches!(seen, Seen::Closed | Seen::Circle) && got.get(path) == Some(&Seen::Directory) {
+            *seen = Seen::Directory;
+        }
+    }
+    Ok(differences("extract", &got, &wanted, &Seen::Closed))
+}
+
+#[test]
+fn every_hostile_disc_is_seen_as_it_should_be_through_every_door() -> Result<()> {
+    let session = Session::new()?;
+    let only = std::env::var("ISODRIVE_HOSTILE").unwrap_or_default();
+    let mut wrong = Vec::new();
+    let (mut classes, mut discs) = (BTreeSet::new(), 0);
+    for case in all() {
+        classes.insert(case.class);
+        if !only.is_empty() && case.class != only {
+            continue;
+        }
+        discs += 1;
+        let found = complaints(&session, &case).unwrap_or_else(|error| vec![format!("{error:#}")]);
+        wrong.extend(found.into_iter().map(|line| format!("{} {}: {line}", case.class, case.name)));
+    }
+    println!("{discs} discs of {} classes", classes.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
