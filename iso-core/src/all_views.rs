@@ -81,7 +81,7 @@ impl AllViews {
         };
         let dirs = WeightedCache::new(disc.limits().parsed_cache_bytes);
         let slots = slots.into_iter().map(|slot| (slot, OnceLock::new())).collect();
-        Ok(Self { facts, slots, root: Arc::new(builder.finish().0), dirs, disc })
+        Ok(Self { facts, slots, root: Arc::new(builder.finish()?.0), dirs, disc })
     }
 
     /// What a slot holds, opened.

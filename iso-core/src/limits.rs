@@ -10,6 +10,10 @@ pub struct Limits {
     pub sequence_descriptors: u64,
     /// Bytes of one directory: it is held in memory while it is parsed.
     pub directory_bytes: u64,
+    /// Bytes of all names of one directory, as they are shown.
+    pub directory_name_bytes: u64,
+    /// System use bytes read for all records of one directory: they may share a long chain.
+    pub directory_system_use_bytes: u64,
     /// Entries of one directory: each costs memory for as long as it is cached.
     pub directory_entries: u64,
     /// Bytes of one name: 255 characters of four bytes.
@@ -69,13 +73,15 @@ impl Default for Limits {
         Self {
             volume_descriptors: 64,
             sequence_descriptors: 256,
-            directory_bytes: 64 << 20,
+            directory_bytes: 48 << 20,
+            directory_name_bytes: 32 << 20,
+            directory_system_use_bytes: 256 << 20,
             directory_entries: 1_000_000,
             name_bytes: 1020,
             continuation_hops: 64,
             system_use_bytes: 1 << 20,
             symlink_bytes: 4095,
-            extents: 1_000_000,
+            extents: 200_000,
             allocation_extents: 10_000,
             indirections: 16,
             icb_bytes: 1 << 20,
@@ -87,7 +93,7 @@ impl Default for Limits {
             partition_table_bytes: 16 << 20,
             padding_blocks: 1024,
             xattr_bytes: 64 << 10,
-            walk_depth: 256,
+            walk_depth: 8192,
             revisits: 1024,
             boot_entries: 256,
             metadata_cache_bytes: 8 << 20,

@@ -69,7 +69,7 @@ impl BootVolume {
             ignores_case: true,
             ..Facts::default()
         };
-        Ok(Self { disc, facts, files, root: Arc::new(builder.finish().0) })
+        Ok(Self { disc, facts, files, root: Arc::new(builder.finish()?.0) })
     }
 
     fn file(&self, node: NodeId) -> Result<&BootFile> {

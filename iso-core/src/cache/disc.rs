@@ -10,6 +10,7 @@ use crate::limits::Limits;
 use crate::num::{remainder, to_u64, to_usize};
 use crate::source::{Cost, Source, SourceChanged};
 
+use super::turn::{Turn, Turns};
 use super::{Findings, WeightedCache};
 
 /// Bytes of one cached block: a directory and its neighbours arrive in one read.
@@ -38,6 +39,7 @@ pub struct Disc {
     metadata: BlockCache,
     bulk: BlockCache,
     decoded: WeightedCache<PackedBlock, [u8]>,
+    directories: Turns,
     limits: Limits,
     findings: Findings,
     counters: Counters,
@@ -52,6 +54,7 @@ impl Disc {
             metadata: BlockCache::new(limits.metadata_cache_bytes),
             bulk: BlockCache::new(limits.bulk_cache_bytes),
             decoded: WeightedCache::new(limits.decoded_cache_bytes),
+            directories: Turns::new(limits.directory_bytes),
             findings: Findings::new(limits.findings),
             counters: Counters::default(),
             is_changed: AtomicBool::new(false),
@@ -128,6 +131,11 @@ impl Disc {
             Cost::Cheap => self.read_source(buf, at),
             Cost::Dear => self.read_cached(&self.bulk, buf, at),
         }
+    }
+
+    /// A turn to hold a directory of this many bytes while it is parsed.
+    pub(crate) fn turn(&self, bytes: u64) -> Turn<'_> {
+        self.directories.take(bytes)
     }
 
     /// A decoded block, from the cache or made by `decode` and kept.

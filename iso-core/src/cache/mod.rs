@@ -3,6 +3,7 @@
 
 mod disc;
 mod finding;
+mod turn;
 mod weighted;
 
 pub(crate) use disc::zeroed;

@@ -31,6 +31,16 @@ struct Held<K: Hash + Eq, V: ?Sized> {
     bytes: u64,
 }
 
+impl<K: Hash + Eq, V: Weigh + ?Sized> Held<K, V> {
+    /// Forgets the least recently used values while there are more bytes, and more values.
+    fn shrink_to(&mut self, max_bytes: u64, values: usize) {
+        while self.bytes > max_bytes && self.values.len() > values {
+            let Some((_, old)) = self.values.pop_lru() else { break };
+            self.bytes = self.bytes.saturating_sub(old.weight_bytes());
+        }
+    }
+}
+
 impl<K: Hash + Eq, V: Weigh + ?Sized> WeightedCache<K, V> {
     pub(crate) fn new(max_bytes: u64) -> Self {
         Self { held: Mutex::new(Held { values: LruCache::unbounded(), bytes: 0 }), max_bytes }
@@ -49,10 +59,13 @@ impl<K: Hash + Eq, V: Weigh + ?Sized> WeightedCache<K, V> {
         if let Some((_, old)) = held.values.push(key, value) {
             held.bytes = held.bytes.saturating_sub(old.weight_bytes());
         }
-        while held.bytes > self.max_bytes && held.values.len() > 1 {
-            let Some((_, old)) = held.values.pop_lru() else { break };
-            held.bytes = held.bytes.saturating_sub(old.weight_bytes());
-        }
+        held.shrink_to(self.max_bytes, 1);
+    }
+
+    /// Forgets old values until one of this weight fits.
+    pub(crate) fn make_room(&self, bytes: u64) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.shrink_to(self.max_bytes.saturating_sub(bytes), 0);
     }
 
     /// The value of `key`, made and kept if it is not there. No lock is held while it is made,
@@ -100,6 +113,17 @@ mod tests {
         assert!(cache.get(&1).is_some() && cache.get(&2).is_some());
         cache.put(3, bytes(1000));
         assert!(cache.get(&3).is_some() && cache.get(&1).is_none());
+    }
+
+    #[test]
+    fn room_is_made_before_a_giant_comes() {
+        let cache: WeightedCache<u32, [u8]> = WeightedCache::new(100);
+        cache.put(1, bytes(40));
+        cache.put(2, bytes(40));
+        cache.make_room(50);
+        assert!(cache.get(&1).is_none() && cache.get(&2).is_some());
+        cache.make_room(1000);
+        assert!(cache.get(&2).is_none());
     }
 
     #[test]

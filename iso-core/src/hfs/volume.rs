@@ -219,6 +219,8 @@ impl HfsVolume {
         let parent = self.folder(item.id)?.map_or(ROOT, |(parent, _)| parent);
         let parent = self.folder(parent)?.map_or(self.root, |(_, record)| NodeId::at(record.at));
         let place = site(node.position());
+        // How large it is shows only when it is read.
+        let _turn = self.disc.turn(self.disc.limits().directory_bytes);
         let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
         self.children(item.id, |key, record| {
             if let Some(Entry::Item(child)) = self.flavour.entry(&record.data) {
@@ -234,7 +236,7 @@ impl HfsVolume {
             }
             Ok(true)
         })?;
-        Ok(finished(builder, &self.disc, place))
+        finished(builder, &self.disc, place)
     }
 }
 

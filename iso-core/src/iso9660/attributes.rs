@@ -35,15 +35,20 @@ impl IsoVolume {
     /// What the record that names a directory says of it: writers put its attributes there, and
     /// not into the directory's own record.
     fn named_attributes(&self, own: &Record<'_>) -> Result<Vec<Xattr>> {
-        let dir = self.dir_bytes(NodeId::at(own.at))?;
-        let holder = self.dir_bytes(self.parent(&dir))?;
+        if self.sharing.is_none() {
+            return Ok(Vec::new());
+        }
+        let dir = self.dir_extent(NodeId::at(own.at))?;
+        let holder = self.dir_extent(self.parent(&dir)?)?;
         let names = |record: &Record<'_>| {
             !record.is_self()
                 && !record.is_parent()
                 && record.data_at(self.block_bytes) == own.data_at(self.block_bytes)
         };
-        let record = holder.records().flatten().find(names);
-        Ok(record.map(|record| recorded(&self.rock_ridge(&record))).unwrap_or_default())
+        let found = self.find_in(&holder, &mut |record| {
+            names(record).then(|| recorded(&self.rock_ridge(record)))
+        });
+        Ok(found?.unwrap_or_default())
     }
 
     /// The bytes of the associated file of a record, which stands before it under the same

@@ -1,54 +1,60 @@
 //! Directories of an ISO 9660 tree: which bytes they are, and which entries they show
 //! (ECMA-119 6.8, RRIP 4.1.5). The rest of the volume is in `volume`.
 
+use std::ops::ControlFlow;
+
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
 use super::name::{enhanced_name, joliet_name, plain_name};
-use super::record::{Form, Record, Records};
+use super::record::{Record, Records};
 use super::rrip::RockRidge;
+use super::susp::Budget;
 use super::volume::{IsoVolume, NameStyle, kind};
 use crate::error::{Error, Result, Site};
 use crate::num::{round_up, to_usize};
 use crate::text::{Charset, Coding, make_component};
 use crate::volume::{Dir, DirBuilder, DirEntry, FileKind, NodeId, finished};
 
-/// The bytes of a directory and where they lie.
-pub(super) struct DirBytes {
-    bytes: Vec<u8>,
+/// Bytes of a directory that are held while its records are read: whole sectors.
+const PIECE_BYTES: u64 = 256 << 10;
+
+/// Where the bytes of a directory lie.
+pub(super) struct DirExtent {
     at: u64,
-    /// The directory's recorded length; `bytes` may hold the rest of the last sector too.
+    /// The recorded length: records begin before its end.
     len: u64,
-    form: Form,
+    /// Bytes that are there; the rest of the last sector may be among them.
+    readable: u64,
 }
 
-impl DirBytes {
-    pub(super) fn records(&self) -> Records<'_> {
-        Records::new(&self.bytes, self.at, self.len, self.form)
-    }
-
-    /// The record of the directory's parent, by rule the second one (ECMA-119 6.8.2.2).
-    fn parent_record(&self) -> Option<Record<'_>> {
-        self.records().flatten().find(Record::is_parent)
+impl DirExtent {
+    const fn site(&self) -> Site {
+        Site::new("directory", "ECMA-119 6.8.1", self.at)
     }
 }
+
+/// What becomes of the records of a directory, one after the other.
+type Take<'t> = &'t mut dyn FnMut(Result<Record<'_>>) -> Result<ControlFlow<()>>;
 
 impl IsoVolume {
     /// Whether any entry of the root has a Rock Ridge name. Discs by hdiutil use system use
     /// entries without giving names; there Joliet serves better.
     pub(crate) fn has_rock_ridge_names(&self) -> Result<bool> {
-        let root = self.dir_bytes(self.root)?;
-        let mut records = root.records().flatten();
-        Ok(records.any(|record| self.rock_ridge(&record).name.is_some()))
+        let root = self.dir_extent(self.root)?;
+        let budget = self.budget();
+        let named = |record: &Record<'_>| {
+            self.rock_ridge_within(record, &budget).name.is_some().then_some(())
+        };
+        Ok(self.find_in(&root, &mut |record| named(record))?.is_some())
     }
 
-    /// All bytes of a directory, as its own record tells where they are.
-    pub(super) fn dir_bytes(&self, node: NodeId) -> Result<DirBytes> {
+    /// Where a directory lies, as its own record tells.
+    pub(super) fn dir_extent(&self, node: NodeId) -> Result<DirExtent> {
         let own = self.file(node)?;
-        let (at, len) = match own.extents.runs() {
-            _ if own.kind != FileKind::Directory => return Err(Error::NotDirectory),
-            [] => (node.position(), 0),
-            [(_, run), ..] => (run.at.unwrap_or(0), run.len),
-        };
+        if own.kind != FileKind::Directory {
+            return Err(Error::NotDirectory);
+        }
+        let (at, len) = if own.len == 0 { (node.position(), 0) } else { (own.at, own.len) };
         let place = Site::new("directory", "ECMA-119 6.8.1", at);
         let max = self.disc.limits().directory_bytes;
         if len > max {
@@ -57,31 +63,77 @@ impl IsoVolume {
         // Lengths that are no whole sectors are met (VirtualBox Guest Additions): a record that
         // begins before the end may reach past it.
         let whole = round_up(at.saturating_add(len), SECTOR_BYTES).saturating_sub(at);
-        let left = self.disc.len().saturating_sub(at);
-        let readable = whole.min(left.max(1));
+        let readable = whole.min(self.disc.len().saturating_sub(at));
         if readable < len {
             self.disc.findings().note_error(
                 "its last entries are left out",
                 &place.corrupt("it reaches past the end of the image"),
             );
         }
-        let bytes = self.disc.metadata(at, to_usize(readable), place)?;
-        Ok(DirBytes { bytes, at, len, form: self.form() })
+        if readable == 0 && len > 0 {
+            return Err(place.corrupt("it lies past the end of the image"));
+        }
+        Ok(DirExtent { at, len, readable })
+    }
+
+    /// Hands every record of a directory to `take`, until that has enough. A piece of the
+    /// directory is held at a time.
+    pub(super) fn for_each_record(&self, dir: &DirExtent, take: Take<'_>) -> Result<()> {
+        let end = dir.at.saturating_add(dir.readable);
+        let mut at = dir.at;
+        while at < end {
+            // Pieces end where sectors do: no record crosses that edge.
+            let next = round_up(at.saturating_add(1), SECTOR_BYTES)
+                .saturating_add(PIECE_BYTES.saturating_sub(SECTOR_BYTES))
+                .min(end);
+            let bytes = self.disc.metadata(at, to_usize(next.saturating_sub(at)), dir.site())?;
+            let left = dir.at.saturating_add(dir.len).saturating_sub(at);
+            for record in Records::new(&bytes, at, left, self.form()) {
+                if take(record)?.is_break() {
+                    return Ok(());
+                }
+            }
+            at = next;
+        }
+        Ok(())
+    }
+
+    /// What `find` makes of the first record that it knows; damaged ones are passed over.
+    pub(super) fn find_in<T>(
+        &self,
+        dir: &DirExtent,
+        find: &mut dyn FnMut(&Record<'_>) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let mut found = None;
+        self.for_each_record(dir, &mut |record| {
+            found = record.ok().and_then(|record| find(&record));
+            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// The system use bytes that may be read for one directory.
+    fn budget(&self) -> Budget {
+        Budget::new(self.disc.limits().directory_system_use_bytes)
     }
 
     pub(super) fn parse_dir(&self, node: NodeId) -> Result<Dir> {
-        let dir = self.dir_bytes(node)?;
-        let place = Site::new("directory", "ECMA-119 6.8.1", dir.at);
-        let mut builder = DirBuilder::new(node, self.parent(&dir), self.disc.limits(), place);
+        let dir = self.dir_extent(node)?;
+        let place = dir.site();
+        let parent = self.parent(&dir)?;
+        let _turn = self.disc.turn(dir.len);
+        self.dirs.make_room(dir.len);
+        let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
+        let budget = self.budget();
         let mut is_continuation = false;
-        for record in dir.records() {
+        self.for_each_record(&dir, &mut |record| {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
                     self.disc
                         .findings()
                         .note_error("it and the rest of its sector are left out", &error);
-                    continue;
+                    return Ok(ControlFlow::Continue(()));
                 }
             };
             if !record.head.extent.agrees() || !record.head.data_len.agrees() {
@@ -92,19 +144,20 @@ impl IsoVolume {
             let continues =
                 std::mem::replace(&mut is_continuation, flags.contains(FileFlags::MULTI_EXTENT));
             // Associated files are forks of the file of the same name (ECMA-119 6.5.4).
-            if continues
-                || record.is_self()
-                || record.is_parent()
-                || flags.contains(FileFlags::ASSOCIATED)
-            {
-                continue;
+            let is_other = record.is_self() || record.is_parent();
+            if !continues && !is_other && !flags.contains(FileFlags::ASSOCIATED) {
+                self.add_entry(&mut builder, &record, node, &budget)?;
             }
-            self.add_entry(&mut builder, &record, node)?;
-        }
+            if budget.is_spent() {
+                let max = self.disc.limits().directory_system_use_bytes;
+                return Err(place.limit("bytes of system use in one directory", max));
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
         if let Some(coding) = self.coding(&builder, node) {
-            builder.decode(coding);
+            builder.decode(coding)?;
         }
-        Ok(finished(builder, &self.disc, place))
+        finished(builder, &self.disc, place)
     }
 
     /// The character set of a directory's names; nothing where they need none. What is found out
@@ -128,15 +181,33 @@ impl IsoVolume {
         }
     }
 
-    /// The names of the root as they are recorded.
+    /// The names of the root as they are recorded, as many as tell the character set.
     fn root_names(&self) -> Vec<Vec<u8>> {
-        let Ok(root) = self.dir_bytes(self.root) else { return Vec::new() };
-        let records = root.records().flatten().filter(|r| !r.is_self() && !r.is_parent());
-        records.map(|record| self.name(&record, self.rock_ridge(&record))).collect()
+        const ENOUGH: usize = 1000;
+        let budget = self.budget();
+        let mut names = Vec::new();
+        let listed = self.dir_extent(self.root).and_then(|root| {
+            self.find_in(&root, &mut |record| {
+                if !record.is_self() && !record.is_parent() {
+                    names.push(self.name(record, self.rock_ridge_within(record, &budget)));
+                }
+                (names.len() >= ENOUGH).then_some(())
+            })
+        });
+        if let Err(error) = listed {
+            tracing::debug!(%error, "the root tells no character set");
+        }
+        names
     }
 
-    fn add_entry(&self, dir: &mut DirBuilder, record: &Record<'_>, holder: NodeId) -> Result<()> {
-        let rock_ridge = self.rock_ridge(record);
+    fn add_entry(
+        &self,
+        dir: &mut DirBuilder,
+        record: &Record<'_>,
+        holder: NodeId,
+        budget: &Budget,
+    ) -> Result<()> {
+        let rock_ridge = self.rock_ridge_within(record, budget);
         if rock_ridge.relocated {
             return Ok(());
         }
@@ -184,30 +255,59 @@ impl IsoVolume {
         if self.sharing.is_none() || !bare.eq_ignore_ascii_case(b"rr_moved") {
             return false;
         }
-        let Ok(dir) = self.dir_bytes(node) else { return false };
-        let mut entries = dir
-            .records()
-            .flatten()
-            .filter(|record| !record.is_self() && !record.is_parent())
-            .map(|record| self.rock_ridge(&record).relocated || self.has_parent_link(&record));
-        entries.next() == Some(true) && entries.all(|relocated| relocated)
+        let budget = self.budget();
+        // Past this it is a directory like any other, and looking on would take too long.
+        const MAX_RELOCATED: usize = 10_000;
+        let mut relocated = 0usize;
+        let others = self.dir_extent(node).and_then(|store| {
+            self.find_in(&store, &mut |record| {
+                if record.is_self() || record.is_parent() {
+                    return None;
+                }
+                relocated = relocated.saturating_add(1);
+                let belongs_elsewhere = relocated <= MAX_RELOCATED
+                    && !budget.is_spent()
+                    && (self.rock_ridge_within(record, &budget).relocated
+                        || self.has_parent_link(record));
+                (!belongs_elsewhere).then_some(())
+            })
+        });
+        relocated > 0 && matches!(others, Ok(None))
     }
 
     /// Whether a record's directory says that it belongs elsewhere.
     fn has_parent_link(&self, record: &Record<'_>) -> bool {
-        let node = NodeId::at(record.data_at(self.block_bytes));
-        let Ok(dir) = self.dir_bytes(node) else { return false };
-        let parent = dir.parent_record();
-        parent.is_some_and(|parent| self.rock_ridge(&parent).parent_link.is_some())
+        let Ok(dir) = self.dir_extent(NodeId::at(record.data_at(self.block_bytes))) else {
+            return false;
+        };
+        matches!(self.parent_record(&dir, |parent| self.rock_ridge(parent)),
+            Ok(Some(parent)) if parent.parent_link.is_some())
     }
 
-    /// The directory that holds a directory, by its second record.
-    pub(super) fn parent(&self, dir: &DirBytes) -> NodeId {
-        let Some(parent) = dir.parent_record() else { return self.root };
-        match self.rock_ridge(&parent).parent_link {
-            Some(block) => self.node_at_block(block),
-            None => NodeId::at(parent.data_at(self.block_bytes)),
-        }
+    /// The directory that holds a directory, by its second record (ECMA-119 6.8.2.2).
+    pub(super) fn parent(&self, dir: &DirExtent) -> Result<NodeId> {
+        let parent = self.parent_record(dir, |parent| {
+            let link = self.rock_ridge(parent).parent_link;
+            let recorded = NodeId::at(parent.data_at(self.block_bytes));
+            link.map_or(recorded, |block| self.node_at_block(block))
+        })?;
+        Ok(parent.unwrap_or(self.root))
+    }
+
+    /// What `of` makes of a directory's second record, if that is its parent's.
+    fn parent_record<T>(
+        &self,
+        dir: &DirExtent,
+        of: impl Fn(&Record<'_>) -> T,
+    ) -> Result<Option<T>> {
+        let mut found = None;
+        let mut is_second = false;
+        self.for_each_record(dir, &mut |record| {
+            found = record.ok().filter(Record::is_parent).map(|parent| of(&parent));
+            let is_over = found.is_some() || std::mem::replace(&mut is_second, true);
+            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
     }
 
     /// The directory that begins at a block, as `CL` and `PL` name it.

@@ -49,6 +49,11 @@ impl<'a> Record<'a> {
         Ok(Self { at, head, identifier, system_use, form })
     }
 
+    /// Bytes of the record.
+    pub(super) fn len(&self) -> usize {
+        self.head.len_dr.into()
+    }
+
     pub(super) fn flags(&self) -> FileFlags {
         FileFlags::from_bits_retain(match self.form {
             Form::Iso9660 => self.head.flags,

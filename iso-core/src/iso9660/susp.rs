@@ -1,6 +1,8 @@
 //! System use entries: what follows a directory record's name, and where it continues (SUSP 1.12).
 //! Walks the entries and reads continuation areas; what an entry means is `rrip`'s business.
 
+use std::cell::Cell;
+
 use zerocopy::FromBytes;
 
 use super::disk::{ContinuationArea, SharingProtocol, SystemUseHeader};
@@ -84,6 +86,27 @@ pub(super) fn xa_record<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
     (area.get(6..8) == Some(b"XA")).then_some(area)
 }
 
+/// How many bytes of continuation areas may still be read: every record of a directory may name
+/// the same long chain of them.
+pub(super) struct Budget(Cell<u64>);
+
+impl Budget {
+    pub(super) const fn new(bytes: u64) -> Self {
+        Self(Cell::new(bytes))
+    }
+
+    /// Takes bytes out of it; what is asked for and not there empties it.
+    fn spend(&self, bytes: u64) -> bool {
+        let left = self.0.get().checked_sub(bytes);
+        self.0.set(left.unwrap_or(0));
+        left.is_some()
+    }
+
+    pub(super) fn is_spent(&self) -> bool {
+        self.0.get() == 0
+    }
+}
+
 /// Hands every entry of a record to `take`, those of its continuation areas included. Damage in
 /// a continuation is noted and ends the walk; what came before it stands.
 pub(super) fn for_each_entry(
@@ -91,13 +114,13 @@ pub(super) fn for_each_entry(
     sharing: Sharing,
     record: &Record<'_>,
     place: Place,
+    budget: &Budget,
     take: &mut dyn FnMut(Entry<'_>),
 ) {
     let mut next = walk_area(sharing.area(record, place.is_root), take);
     let mut visited: Vec<(u64, u64)> = Vec::new();
-    let mut total = 0u64;
     while let Some(continuation) = next {
-        match read_continuation(disc, continuation, place.block_bytes, &mut visited, &mut total) {
+        match read_continuation(disc, continuation, place.block_bytes, &mut visited, budget) {
             Ok(area) => next = walk_area(&area, take),
             Err(error) => {
                 disc.findings().note_error("what it continues is left as read so far", &error);
@@ -136,7 +159,7 @@ fn read_continuation(
     area: ContinuationArea,
     block_bytes: u64,
     visited: &mut Vec<(u64, u64)>,
-    total: &mut u64,
+    budget: &Budget,
 ) -> Result<Vec<u8>> {
     let offset = u64::from(area.offset.get());
     let at = u64::from(area.block.get()).saturating_mul(block_bytes).saturating_add(offset);
@@ -150,9 +173,10 @@ fn read_continuation(
         return Err(site.limit("continuation areas for one record", limits.continuation_hops));
     }
     visited.push((at, len));
-    *total = total.saturating_add(len);
-    if *total > limits.system_use_bytes {
-        return Err(site.limit("bytes of system use for one record", limits.system_use_bytes));
+    // Looking for an area costs more than its bytes.
+    const LOOKING: u64 = 256;
+    if len > limits.system_use_bytes || !budget.spend(len.saturating_add(LOOKING)) {
+        return Err(site.limit("bytes of system use", limits.system_use_bytes));
     }
     disc.metadata(at, usize::try_from(len).unwrap_or(usize::MAX), site)
 }
@@ -213,7 +237,8 @@ mod tests {
         let record = Record::parse(&record, 0, Form::Iso9660).unwrap();
         let place = Place { is_root: false, block_bytes: 2048 };
         let mut seen = Vec::new();
-        for_each_entry(&disc, Sharing { skip: 0 }, &record, place, &mut |entry| {
+        let budget = Budget::new(1 << 20);
+        for_each_entry(&disc, Sharing { skip: 0 }, &record, place, &budget, &mut |entry| {
             seen.push(entry.signature);
         });
         let findings = disc.findings().list().into_iter().map(|finding| finding.text).collect();

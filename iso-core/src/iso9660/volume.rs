@@ -8,11 +8,11 @@ use super::descriptor::TreeDescriptor;
 use super::disk::FileFlags;
 use super::record::{Form, Record, Records, sector_start, site};
 use super::rrip::RockRidge;
-use super::susp::{Place, Sharing, for_each_entry};
+use super::susp::{Budget, Place, Sharing, for_each_entry};
 use super::zisofs::Zisofs;
 use crate::cache::{Disc, WeightedCache};
 use crate::error::{Error, Result, Site};
-use crate::num::{to_u64, to_usize};
+use crate::num::{quotient, to_u64, to_usize};
 use crate::text::Charset;
 use crate::volume::{
     Attr, Data, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, Volume, Xattr,
@@ -43,15 +43,17 @@ pub(crate) struct IsoVolume {
     pub(super) sharing: Option<Sharing>,
     pub(super) block_bytes: u64,
     pub(super) root: NodeId,
-    dirs: WeightedCache<NodeId, Dir>,
+    pub(super) dirs: WeightedCache<NodeId, Dir>,
     files: WeightedCache<NodeId, Data>,
 }
 
 /// What is recorded of one file or directory.
 pub(super) struct File {
     pub(super) kind: FileKind,
-    /// The bytes of all its records; of a directory its own.
-    pub(super) extents: Extents,
+    /// Where the bytes of its first record begin.
+    pub(super) at: u64,
+    /// Bytes of all its records; of a directory its own.
+    pub(super) len: u64,
     rock_ridge: RockRidge,
     recorded: crate::Timestamp,
     site: Site,
@@ -153,61 +155,79 @@ impl IsoVolume {
 
     /// Everything recorded of a node.
     pub(super) fn file(&self, node: NodeId) -> Result<File> {
-        let base = sector_start(node.position());
-        if node != self.root && base >= self.disc.len() {
-            return Err(Error::Stale(node.number()));
-        }
-        let sector = self.sector(base)?;
-        let first = self.find_record(&sector, node)?;
-        let mut file = self.file_of(&first)?;
-        if first.flags().contains(FileFlags::MULTI_EXTENT) && file.kind != FileKind::Directory {
-            file.extents = self.gather_extents(&first, base, &sector)?;
-        }
+        let mut len = 0u64;
+        let mut file = self.for_each_section(node, &mut |record| {
+            len = len.saturating_add(record.data_len());
+            Ok(())
+        })?;
+        file.len = len;
         Ok(file)
     }
 
-    /// What one record says of its file, its data as if it had this record alone.
-    fn file_of(&self, record: &Record<'_>) -> Result<File> {
-        let rock_ridge = self.rock_ridge(record);
-        let mut extents = ExtentsBuilder::new(self.disc.limits(), record.site());
-        self.push_extents(&mut extents, record)?;
+    /// Everything recorded of a node, and where its bytes lie.
+    fn file_with_extents(&self, node: NodeId) -> Result<(File, Extents)> {
+        let mut extents = ExtentsBuilder::new(self.disc.limits(), site(node.position()));
+        let mut file =
+            self.for_each_section(node, &mut |record| self.push_extents(&mut extents, record))?;
         let len = extents.len();
-        Ok(File {
-            kind: kind(record, &rock_ridge),
-            extents: extents.finish(len),
-            recorded: record.recorded(),
-            site: record.site(),
-            rock_ridge,
-        })
+        file.len = len;
+        Ok((file, extents.finish(len)))
     }
 
-    /// The extents of a file that has several records (ECMA-119 9.1.6, bit 7): they follow each
-    /// other, into the next sectors of the directory too.
-    fn gather_extents(&self, first: &Record<'_>, base: u64, sector: &[u8]) -> Result<Extents> {
-        let mut extents = ExtentsBuilder::new(self.disc.limits(), first.site());
-        let mut sector = sector.to_vec();
-        let mut base = base;
-        let mut skip = to_usize(first.at.saturating_sub(base));
+    /// What the first record of a node says, all of whose records are handed to `take`: a file
+    /// may have several (ECMA-119 9.1.6, bit 7), which follow each other, into the next sectors of
+    /// the directory too.
+    fn for_each_section(
+        &self,
+        node: NodeId,
+        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
+    ) -> Result<File> {
+        let mut base = sector_start(node.position());
+        if node != self.root && base >= self.disc.len() {
+            return Err(Error::Stale(node.number()));
+        }
+        let mut sector = self.sector(base)?;
+        let first = self.find_record(&sector, node)?;
+        let file = self.file_of(&first);
+        take(&first)?;
+        if !first.flags().contains(FileFlags::MULTI_EXTENT) || file.kind == FileKind::Directory {
+            return Ok(file);
+        }
+        let missing = first.site().corrupt("its last extent is missing");
+        let identifier = first.identifier.to_vec();
+        let mut skip = to_usize(first.at.saturating_sub(base)).saturating_add(first.len());
         loop {
             let rest = sector.get(skip..).unwrap_or_default();
             let at = base.saturating_add(to_u64(skip));
             for record in Records::new(rest, at, SECTOR_BYTES, self.form()) {
                 let record = record?;
-                if record.identifier != first.identifier {
-                    return Err(first.site().corrupt("its last extent is missing"));
+                if record.identifier != identifier {
+                    return Err(missing);
                 }
-                self.push_extents(&mut extents, &record)?;
+                take(&record)?;
                 if !record.flags().contains(FileFlags::MULTI_EXTENT) {
-                    let len = extents.len();
-                    return Ok(extents.finish(len));
+                    return Ok(file);
                 }
             }
             base = base.saturating_add(SECTOR_BYTES);
             sector = self.sector(base)?;
             skip = 0;
             if sector.first() == Some(&0) {
-                return Err(first.site().corrupt("its last extent is missing"));
+                return Err(missing);
             }
+        }
+    }
+
+    /// What one record says of its file.
+    fn file_of(&self, record: &Record<'_>) -> File {
+        let rock_ridge = self.rock_ridge(record);
+        File {
+            kind: kind(record, &rock_ridge),
+            at: record.data_at(self.block_bytes),
+            len: record.data_len(),
+            recorded: record.recorded(),
+            site: record.site(),
+            rock_ridge,
         }
     }
 
@@ -222,6 +242,10 @@ impl IsoVolume {
         let mut left = record.data_len();
         if unit_bytes == 0 {
             return extents.push(Extent { at: Some(record.data_at(self.block_bytes)), len: left });
+        }
+        let max = self.disc.limits().extents;
+        if quotient(left, unit_bytes) > max {
+            return Err(record.site().limit("extents in one file", max));
         }
         let gap_bytes = u64::from(record.head.gap_size).saturating_mul(self.block_bytes);
         let step = unit_bytes.saturating_add(gap_bytes);
@@ -240,12 +264,17 @@ impl IsoVolume {
 
     /// The Rock Ridge entries of a record; nothing where Rock Ridge is not shown.
     pub(super) fn rock_ridge(&self, record: &Record<'_>) -> RockRidge {
+        self.rock_ridge_within(record, &Budget::new(self.disc.limits().system_use_bytes))
+    }
+
+    /// As `rock_ridge`, for one of many records that share a budget.
+    pub(super) fn rock_ridge_within(&self, record: &Record<'_>, budget: &Budget) -> RockRidge {
         let mut rock_ridge = RockRidge::default();
         if let Some(sharing) = self.sharing {
             let is_root = record.is_self() && NodeId::at(record.at) == self.root;
             let place = Place { is_root, block_bytes: self.block_bytes };
             let limits = self.disc.limits();
-            for_each_entry(&self.disc, sharing, record, place, &mut |entry| {
+            for_each_entry(&self.disc, sharing, record, place, budget, &mut |entry| {
                 rock_ridge.take(entry, limits);
             });
         }
@@ -279,10 +308,8 @@ impl Volume for IsoVolume {
                 (FileKind::Symlink, target) => {
                     target.as_ref().map_or(0, |target| to_u64(target.path.len()))
                 }
-                (FileKind::Regular, _) => {
-                    rock_ridge.compressed.map_or(file.extents.len(), |told| told.size)
-                }
-                (FileKind::Directory, _) => file.extents.len(),
+                (FileKind::Regular, _) => rock_ridge.compressed.map_or(file.len, |told| told.size),
+                (FileKind::Directory, _) => file.len,
                 (
                     FileKind::BlockDevice
                     | FileKind::CharDevice
@@ -311,15 +338,15 @@ impl Volume for IsoVolume {
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
         self.files.get_or_make(node, || {
-            let file = self.file(node)?;
+            let (file, extents) = self.file_with_extents(node)?;
             file.kind.has_bytes()?;
             if file.rock_ridge.sparse {
                 return Err(file.site.unsupported("sparse files of Rock Ridge"));
             }
             let Some(told) = file.rock_ridge.compressed else {
-                return Ok(Arc::new(Data::Plain(file.extents)));
+                return Ok(Arc::new(Data::Plain(extents)));
             };
-            let zisofs = Zisofs::open(&self.disc, file.extents, told, file.site)?;
+            let zisofs = Zisofs::open(&self.disc, extents, told, file.site)?;
             Ok(Arc::new(Data::Decoded(Box::new(zisofs))))
         })
     }

@@ -1,28 +1,26 @@
 //! Names compared without regard to case, as Windows and DOS users expect of their discs.
 //! Simple lower-casing of each character; bytes that are no UTF-8 compare as they are.
 
-use std::cmp::Ordering;
+/// A name as it is compared.
+pub(crate) struct Folded<'a>(pub(crate) &'a [u8]);
+
+impl Folded<'_> {
+    /// The lower-cased characters; a stray byte counts as itself, above all characters.
+    pub(crate) fn chars(&self) -> impl Iterator<Item = u32> {
+        self.0.utf8_chunks().flat_map(|chunk| {
+            let chars = chunk.valid().chars().flat_map(char::to_lowercase).map(u32::from);
+            let stray = |b: &u8| 0x11_0000u32.saturating_add(u32::from(*b));
+            chars.chain(chunk.invalid().iter().map(stray))
+        })
+    }
+}
 
 /// Whether two names differ in case alone.
 pub(crate) fn fold_eq(a: &[u8], b: &[u8]) -> bool {
-    cmp_folded(a, b) == Ordering::Equal
-}
-
-/// Orders names by their lower-cased characters.
-pub(crate) fn cmp_folded(a: &[u8], b: &[u8]) -> Ordering {
     if a.is_ascii() && b.is_ascii() {
-        return a.iter().map(u8::to_ascii_lowercase).cmp(b.iter().map(u8::to_ascii_lowercase));
+        return a.eq_ignore_ascii_case(b);
     }
-    folded(a).cmp(folded(b))
-}
-
-/// The lower-cased characters of a name; a stray byte counts as itself, above all characters.
-fn folded(name: &[u8]) -> impl Iterator<Item = u32> + '_ {
-    name.utf8_chunks().flat_map(|chunk| {
-        let chars = chunk.valid().chars().flat_map(char::to_lowercase).map(u32::from);
-        let strays = chunk.invalid().iter().map(|b| 0x11_0000u32.saturating_add(u32::from(*b)));
-        chars.chain(strays)
-    })
+    Folded(a).chars().eq(Folded(b).chars())
 }
 
 #[cfg(test)]

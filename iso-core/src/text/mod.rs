@@ -8,7 +8,7 @@ mod utf16;
 
 pub use charset::{Charset, Coding};
 pub(crate) use cs0::{decode_cs0, decode_dstring};
-pub(crate) use fold::{cmp_folded, fold_eq};
+pub(crate) use fold::{Folded, fold_eq};
 pub(crate) use utf16::decode_utf16_be;
 
 /// Trailing spaces and NULs of fixed-width identifier fields removed.

@@ -41,6 +41,17 @@ pub(super) fn extents(
     icb: &Icb,
     replica: Replica,
 ) -> Result<Extents> {
+    extents_within(disc, partitions, icb, replica, disc.limits().allocation_extents)
+}
+
+/// As `extents`, with a bound of its own on the allocation extents that are followed.
+pub(super) fn extents_within(
+    disc: &Disc,
+    partitions: &Partitions,
+    icb: &Icb,
+    replica: Replica,
+    max: u64,
+) -> Result<Extents> {
     let mut builder = ExtentsBuilder::new(disc.limits(), site(icb.at));
     let len = icb.information_len;
     if icb.allocation_kind == AllocationKind::Embedded {
@@ -49,7 +60,6 @@ pub(super) fn extents(
         return Ok(builder.finish(len));
     }
     let mut area = icb.allocation.clone();
-    let max = disc.limits().allocation_extents;
     for _ in 0..max {
         let Some(next) = push_area(&mut builder, (partitions, replica), icb, &area, len)? else {
             return Ok(builder.finish(len));

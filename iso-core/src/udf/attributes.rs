@@ -9,13 +9,13 @@ use super::disk::{
     AttributeHead, AttributeSpace, Characteristics, DeviceSpecification, FileTimes,
     ImplementationUse, MacFinderInfo,
 };
-use super::icb::Icb;
+use super::icb::{Icb, site};
 use super::partition::Replica;
 use super::volume::{UdfVolume, address_of};
 use crate::error::{Result, Site};
 use crate::num::{to_u64, to_usize};
 use crate::time::Timestamp;
-use crate::volume::{Data, Device, FINDER_INFO, NodeId, RESOURCE_FORK, Xattr};
+use crate::volume::{Data, Device, Extents, FINDER_INFO, NodeId, RESOURCE_FORK, Xattr};
 
 /// The attributes of a file entry, each with its type and what follows its head.
 pub(super) struct Attributes<'a>(&'a [u8]);
@@ -144,19 +144,26 @@ impl UdfVolume {
             if to_u64(found.len()) >= max {
                 return Err(place.limit("streams of one file", max));
             }
-            let stream = self.icb_at(address_of(&entry.icb)).and_then(|icb| {
-                allocation::extents(&self.disc, &self.partitions, &icb, Replica::Main)
-            });
-            match stream {
-                Ok(extents) => {
+            match self.icb_at(address_of(&entry.icb)).and_then(|icb| self.stream(&icb)) {
+                Ok(value) => {
                     let name = self.name(entry.name, directory.at, entry.offset);
-                    let value = Data::Plain(extents);
                     found.push(Xattr { name: attribute_name(name), value });
                 }
                 Err(error) => self.disc.findings().note_error("a stream is left out", &error),
             }
         }
         Ok(())
+    }
+
+    /// The bytes of a stream. One that is too long for an attribute is not looked for: a thousand
+    /// streams may share one chain of allocation descriptors without end.
+    fn stream(&self, icb: &Icb) -> Result<Data> {
+        if icb.information_len > self.disc.limits().xattr_bytes {
+            return Ok(Data::Plain(Extents::unread(icb.information_len, site(icb.at))));
+        }
+        const MAX_ALLOCATION_EXTENTS: u64 = 64;
+        let (disc, partitions, max) = (&self.disc, &self.partitions, MAX_ALLOCATION_EXTENTS);
+        allocation::extents_within(disc, partitions, icb, Replica::Main, max).map(Data::Plain)
     }
 }
 

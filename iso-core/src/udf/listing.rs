@@ -23,12 +23,15 @@ impl UdfVolume {
         if main.as_ref().is_ok_and(is_good) || !self.partitions.has_mirror(icb.address) {
             return main;
         }
+        // One of them is held at a time.
+        let has_main = main.is_ok();
+        drop(main);
         match read(Replica::Mirror) {
-            Ok(mirror) if is_good(&mirror) || main.is_err() => {
+            Ok(mirror) if is_good(&mirror) || !has_main => {
                 self.note_mirror("a directory");
                 Ok(mirror)
             }
-            _ => main,
+            _ => read(Replica::Main),
         }
     }
 
@@ -39,6 +42,8 @@ impl UdfVolume {
         }
         let limits = self.disc.limits();
         let place = Site::new("directory", "ECMA-167 4/8.6", icb.at);
+        let _turn = self.disc.turn(icb.information_len);
+        self.dirs.make_room(icb.information_len);
         let bytes = self.dir_bytes(&icb, place)?;
         let entries = Identifiers::new(&bytes, place);
         let parent = entries
@@ -77,7 +82,7 @@ impl UdfVolume {
                 Err(error) => self.disc.findings().note_error("an entry is left out", &error),
             }
         }
-        Ok(finished(builder, &self.disc, place))
+        finished(builder, &self.disc, place)
     }
 
     /// Whether an entry is the file of the root that holds the blocks nobody may use: it stands

@@ -24,7 +24,7 @@ pub(crate) struct UdfVolume {
     facts: Facts,
     pub(super) partitions: Partitions,
     pub(super) root: NodeId,
-    dirs: WeightedCache<NodeId, Dir>,
+    pub(super) dirs: WeightedCache<NodeId, Dir>,
     files: WeightedCache<NodeId, Data>,
 }
 

@@ -37,6 +37,11 @@ impl Extents {
         Ok(builder.finish(len))
     }
 
+    /// A file of which nothing but its length is known: reading from it is an error.
+    pub(crate) fn unread(len: u64, site: Site) -> Self {
+        Self { runs: Box::default(), len, site }
+    }
+
     /// Bytes of the file.
     #[must_use]
     pub const fn len(&self) -> u64 {

@@ -3,7 +3,9 @@
 
 mod data;
 mod dir;
+mod dir_builder;
 mod extents;
+mod name_index;
 mod node;
 mod path;
 mod present;
@@ -18,7 +20,8 @@ use crate::error::{Error, Result, Site};
 use crate::num::to_usize;
 
 pub use data::{Data, Decode};
-pub use dir::{Dir, DirBuilder, DirEntry};
+pub use dir::{Dir, DirEntry};
+pub use dir_builder::DirBuilder;
 pub use extents::{Extent, Extents, ExtentsBuilder};
 pub use node::{Attr, Device, FileKind, NodeId, Posix};
 pub use path::resolve;
@@ -27,13 +30,13 @@ pub use walk::{Step, Walk};
 pub use xattr::{FINDER_INFO, RESOURCE_FORK, Xattr};
 
 /// A finished directory; that names in it were not unique is a finding.
-pub(crate) fn finished(builder: DirBuilder, disc: &Disc, site: Site) -> Dir {
-    let (dir, changed) = builder.finish();
+pub(crate) fn finished(builder: DirBuilder, disc: &Disc, site: Site) -> Result<Dir> {
+    let (dir, changed) = builder.finish()?;
     if changed {
         let error = site.corrupt("names in it are not unique");
         disc.findings().note_error("all but the first are shown with a number", &error);
     }
-    dir
+    Ok(dir)
 }
 
 /// What a volume says of itself as a whole.

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::cache::Weigh;
 use crate::error::{Error, Result, Site};
 use crate::num::to_u64;
 
@@ -38,11 +39,25 @@ impl Step {
 /// A walk in the order of the disc: each entry, and behind a directory what is in it.
 pub struct Walk<'v> {
     volume: &'v dyn Volume,
-    /// Directories being walked: entries, next position, length of the path up to here.
-    open: Vec<(Arc<Dir>, usize, usize)>,
+    open: Vec<Open>,
+    /// The nodes of `open`.
+    above: HashSet<NodeId>,
+    /// Bytes of the directories that are held.
+    held_bytes: u64,
     path: Vec<u8>,
     visited: HashSet<NodeId>,
     revisits: usize,
+}
+
+/// A directory being walked.
+struct Open {
+    node: NodeId,
+    /// Its entries; nothing where so much is held already that they are asked for again.
+    dir: Option<Arc<Dir>>,
+    /// The next entry.
+    position: usize,
+    /// Length of the path up to here.
+    path_len: usize,
 }
 
 impl<'v> Walk<'v> {
@@ -52,8 +67,35 @@ impl<'v> Walk<'v> {
     /// The directory itself cannot be read.
     pub fn new(volume: &'v dyn Volume, start: NodeId) -> Result<Self> {
         let dir = volume.read_dir(start)?;
-        let visited = HashSet::from([start]);
-        Ok(Self { volume, open: vec![(dir, 0, 0)], path: Vec::new(), visited, revisits: 0 })
+        let mut walk = Self {
+            volume,
+            open: Vec::new(),
+            above: HashSet::new(),
+            held_bytes: 0,
+            path: Vec::new(),
+            visited: HashSet::from([start]),
+            revisits: 0,
+        };
+        walk.push(start, dir);
+        Ok(walk)
+    }
+
+    fn push(&mut self, node: NodeId, dir: Arc<Dir>) {
+        let total = self.held_bytes.saturating_add(dir.weight_bytes());
+        let is_light = total <= self.volume.disc().limits().parsed_cache_bytes;
+        if is_light {
+            self.held_bytes = total;
+        }
+        self.above.insert(node);
+        let dir = is_light.then_some(dir);
+        self.open.push(Open { node, dir, position: 0, path_len: self.path.len() });
+    }
+
+    fn pop(&mut self) {
+        let Some(open) = self.open.pop() else { return };
+        self.above.remove(&open.node);
+        let weight = open.dir.map_or(0, |dir| dir.weight_bytes());
+        self.held_bytes = self.held_bytes.saturating_sub(weight);
     }
 
     /// Opens the directory that the walk has just named.
@@ -63,7 +105,7 @@ impl<'v> Walk<'v> {
         if self.open.len() >= limits.walk_depth {
             return Err(site.limit("nested directories", to_u64(limits.walk_depth)));
         }
-        if self.open.iter().any(|(dir, ..)| dir.node() == node) {
+        if self.above.contains(&node) {
             return Err(site.corrupt("it contains itself"));
         }
         if !self.visited.insert(node) {
@@ -73,8 +115,28 @@ impl<'v> Walk<'v> {
             }
         }
         let dir = self.volume.read_dir(node)?;
-        self.open.push((dir, 0, self.path.len()));
+        self.push(node, dir);
         Ok(())
+    }
+
+    /// Leaves a directory whose other entries cannot be had any more.
+    fn cut_off(&mut self, error: Error) -> Step {
+        let node = self.open.last().map_or(self.volume.root(), |open| open.node);
+        self.pop();
+        let (path, depth) = (self.path.clone(), self.open.len());
+        Step { path, depth, last: true, node, kind: FileKind::Directory, error: Some(error) }
+    }
+
+    /// Enters what a directory says is one; gives its kind, and why it cannot be entered.
+    fn entered(&mut self, node: NodeId) -> (FileKind, Option<Error>) {
+        match self.enter(node) {
+            // Its own entry knows better than the directory that names it.
+            Err(Error::NotDirectory) => match self.volume.attr(node) {
+                Ok(attr) => (attr.kind, None),
+                Err(error) => (FileKind::Regular, Some(error)),
+            },
+            entered => (FileKind::Directory, entered.err()),
+        }
     }
 }
 
@@ -84,14 +146,22 @@ impl Iterator for Walk<'_> {
     fn next(&mut self) -> Option<Step> {
         loop {
             let depth = self.open.len();
-            let (dir, position, path_len) = self.open.last_mut()?;
-            self.path.truncate(*path_len);
-            let Some(entry) = dir.get(*position) else {
-                self.open.pop();
+            let open = self.open.last_mut()?;
+            self.path.truncate(open.path_len);
+            let again = match &open.dir {
+                Some(dir) => Ok(dir.clone()),
+                None => self.volume.read_dir(open.node),
+            };
+            let entries = match again {
+                Ok(entries) => entries,
+                Err(error) => return Some(self.cut_off(error)),
+            };
+            let Some(entry) = entries.get(open.position) else {
+                self.pop();
                 continue;
             };
-            *position = position.saturating_add(1);
-            let last = *position >= dir.len();
+            open.position = open.position.saturating_add(1);
+            let last = open.position >= entries.len();
             if !self.path.is_empty() {
                 self.path.push(b'/');
             }
@@ -100,14 +170,7 @@ impl Iterator for Walk<'_> {
             let kind = entry.kind.map_or_else(|| self.volume.attr(node).map(|a| a.kind), Ok);
             let path = self.path.clone();
             let (kind, error) = match kind {
-                Ok(FileKind::Directory) => match self.enter(node) {
-                    // Its own entry knows better than the directory that names it.
-                    Err(Error::NotDirectory) => match self.volume.attr(node) {
-                        Ok(attr) => (attr.kind, None),
-                        Err(error) => (FileKind::Regular, Some(error)),
-                    },
-                    entered => (FileKind::Directory, entered.err()),
-                },
+                Ok(FileKind::Directory) => self.entered(node),
                 Ok(kind) => (kind, None),
                 Err(error) => (FileKind::Regular, Some(error)),
             };
