@@ -51,6 +51,8 @@ pub struct Limits {
     pub xattr_bytes: u64,
     /// Depth to which walkers descend: directories may contain themselves.
     pub walk_depth: usize,
+    /// Bytes of the path of anything that walkers descend to.
+    pub walk_path_bytes: usize,
     /// Directories that a walker enters again under another path: a disc may tie its directories
     /// together so that each holds the next one twice.
     pub revisits: usize,
@@ -94,6 +96,7 @@ impl Default for Limits {
             padding_blocks: 1024,
             xattr_bytes: 64 << 10,
             walk_depth: 8192,
+            walk_path_bytes: 256 << 10,
             revisits: 1024,
             boot_entries: 256,
             metadata_cache_bytes: 8 << 20,

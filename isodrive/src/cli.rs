@@ -290,6 +290,9 @@ pub(crate) struct List {
     /// Print JSON, one object per line
     #[arg(long)]
     pub(crate) json: bool,
+    /// Go on past a million names or 64 MiB of text
+    #[arg(long)]
+    pub(crate) all: bool,
 }
 
 #[derive(Debug, Args)]

@@ -12,7 +12,7 @@ use crate::cli::List;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{self, Name};
-use crate::terminal::{Terminal, output_failed, shown};
+use crate::terminal::{Terminal, output_failed, shown, size};
 
 /// One line of JSON: a file of the image.
 #[derive(Debug, Default, Serialize)]
@@ -41,16 +41,17 @@ pub(crate) fn ls(arguments: &List, terminal: &mut Terminal) -> Outcome {
     let volume = &*chosen.volume;
     let start = find(volume, &arguments.path)?;
     let attr = volume.attr(start).map_err(|error| unreadable(&arguments.path, &error))?;
+    let mut listing = Listing { arguments, volume, terminal, names: 0, bytes: 0 };
     if attr.kind == FileKind::Directory {
         let dir = volume.read_dir(start).map_err(|error| unreadable(&arguments.path, &error))?;
         let mut order: Vec<_> = dir.iter().collect();
         order.sort_by_key(|entry| entry.name);
         for entry in order {
-            print(arguments, volume, entry.name, entry.name.to_vec(), entry.node, terminal)?;
+            listing.print(entry.name, entry.name, entry.node)?;
         }
     } else {
         let path = arguments.path.as_bytes();
-        print(arguments, volume, path, path.to_vec(), start, terminal)?;
+        listing.print(path, path, start)?;
     }
     mention_findings(arguments, &opened, terminal);
     Ok(())
@@ -61,6 +62,7 @@ pub(crate) fn tree(arguments: &List, terminal: &mut Terminal) -> Outcome {
     let volume = &*chosen.volume;
     let start = find(volume, &arguments.path)?;
     let walk = Walk::new(volume, start).map_err(|error| unreadable(&arguments.path, &error))?;
+    let mut listing = Listing { arguments, volume, terminal, names: 0, bytes: 0 };
     // Whether each open directory on the way has entries left, for the lines that join them.
     let mut is_last: Vec<bool> = Vec::new();
     let mut damaged = 0u64;
@@ -69,13 +71,12 @@ pub(crate) fn tree(arguments: &List, terminal: &mut Terminal) -> Outcome {
         is_last.push(step.last);
         if let Some(error) = &step.error {
             damaged = damaged.saturating_add(1);
-            print_damaged(arguments, &step.path, error, terminal)?;
+            listing.print_damaged(&step.path, error)?;
             continue;
         }
         let prefix = if arguments.json { String::new() } else { joints(&is_last) };
-        let out = terminal.out();
-        out.write_all(prefix.as_bytes()).map_err(|error| output_failed(&error))?;
-        print(arguments, volume, step.name(), step.path.clone(), step.node, terminal)?;
+        listing.write(|out| out.write_all(prefix.as_bytes()))?;
+        listing.print(step.name(), &step.path, step.node)?;
     }
     mention_findings(arguments, &opened, terminal);
     if damaged > 0 {
@@ -83,6 +84,20 @@ pub(crate) fn tree(arguments: &List, terminal: &mut Terminal) -> Outcome {
         return Err(Failure::new(Exit::Damaged, message));
     }
     Ok(())
+}
+
+/// Names and bytes that are printed unless all were asked for: a small disc can tie its
+/// directories together so that its tree has billions of them.
+const MAX_NAMES: u64 = 1_000_000;
+const MAX_BYTES: u64 = 64 << 20;
+
+/// What is being listed, and how much of it there was so far.
+struct Listing<'a> {
+    arguments: &'a List,
+    volume: &'a dyn Volume,
+    terminal: &'a mut Terminal,
+    names: u64,
+    bytes: u64,
 }
 
 /// The lines that join an entry to the directories above it, each of which has entries left or not.
@@ -104,44 +119,71 @@ pub(crate) fn unreadable(path: &std::ffi::OsStr, error: &Error) -> Failure {
     Failure::new(Exit::of(error), format!("\"{name}\" in the image: {error}"))
 }
 
-fn print(
-    arguments: &List,
-    volume: &dyn Volume,
-    name: &[u8],
-    path: Vec<u8>,
-    node: NodeId,
-    terminal: &mut Terminal,
-) -> Outcome {
-    let attr = volume.attr(node);
-    let out = terminal.out();
-    let written = match (&attr, arguments.json, arguments.long) {
-        (Ok(attr), true, _) => json::write_line(out, &line(volume, &path, attr)),
-        (Ok(attr), false, true) => {
-            writeln!(out, "{}{}", long(attr), with_target(volume, name, attr))
+impl Listing<'_> {
+    fn print(&mut self, name: &[u8], path: &[u8], node: NodeId) -> Outcome {
+        let (volume, arguments) = (self.volume, self.arguments);
+        let attr = match volume.attr(node) {
+            Ok(attr) => attr,
+            Err(error) => return self.print_damaged(path, &error),
+        };
+        self.count_name()?;
+        self.write(|out| match (arguments.json, arguments.long) {
+            (true, _) => json::write_line(out, &line(volume, path, &attr)),
+            (false, true) => writeln!(out, "{}{}", long(&attr), with_target(volume, name, &attr)),
+            (false, false) if attr.kind == FileKind::Directory => writeln!(out, "{}/", shown(name)),
+            (false, false) => writeln!(out, "{}", shown(name)),
+        })
+    }
+
+    fn print_damaged(&mut self, path: &[u8], error: &Error) -> Outcome {
+        let json = self.arguments.json;
+        self.count_name()?;
+        self.write(|out| {
+            if !json {
+                return writeln!(out, "{}  [{error}]", shown(path));
+            }
+            let line = Line {
+                schema: json::SCHEMA,
+                path: Name::new(path),
+                error: Some(error.to_string()),
+                ..Line::default()
+            };
+            json::write_line(out, &line)
+        })
+    }
+
+    fn count_name(&mut self) -> Outcome {
+        self.names = self.names.saturating_add(1);
+        if self.arguments.all || (self.names <= MAX_NAMES && self.bytes < MAX_BYTES) {
+            return Ok(());
         }
-        (Ok(attr), false, false) if attr.kind == FileKind::Directory => {
-            writeln!(out, "{}/", shown(name))
-        }
-        (Ok(_), false, false) => writeln!(out, "{}", shown(name)),
-        (Err(error), ..) => return print_damaged(arguments, &path, error, terminal),
-    };
-    written.map_err(|error| output_failed(&error))
+        let names = self.names.saturating_sub(1);
+        let message = format!("stopped after {names} names and {}", size(self.bytes));
+        Err(Failure::new(Exit::Other, message).line("try", "--all"))
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut Counting<'_>) -> std::io::Result<()>) -> Outcome {
+        let mut out = Counting { out: self.terminal.out(), bytes: &mut self.bytes };
+        write(&mut out).map_err(|error| output_failed(&error))
+    }
 }
 
-fn print_damaged(arguments: &List, path: &[u8], error: &Error, terminal: &mut Terminal) -> Outcome {
-    let out = terminal.out();
-    let written = if arguments.json {
-        let line = Line {
-            schema: json::SCHEMA,
-            path: Name::new(path),
-            error: Some(error.to_string()),
-            ..Line::default()
-        };
-        json::write_line(out, &line)
-    } else {
-        writeln!(out, "{}  [{error}]", shown(path))
-    };
-    written.map_err(|error| output_failed(&error))
+/// Counts what is written through it.
+struct Counting<'a> {
+    out: &'a mut dyn Write,
+    bytes: &'a mut u64,
+}
+
+impl Write for Counting<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.out.write(bytes)?;
+        *self.bytes = self.bytes.saturating_add(u64::try_from(written).unwrap_or(u64::MAX));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.out.flush()
+    }
 }
 
 fn line(volume: &dyn Volume, path: &[u8], attr: &Attr) -> Line {

@@ -107,7 +107,7 @@ fn interleaved() -> Vec<Case> {
         Case::new("H14", "gaps that lead behind the disc", image(1, 255, 3 * SECTOR, 5))
             .shows([("F", Seen::Unreadable(3 * SECTOR as u64))]),
         Case::new("H14", "4 GiB in units of one block", image(1, 255, u32::MAX as usize, 5))
-            .shows([("F", Seen::Nothing)]),
+            .shows([("F", Seen::Unreadable(u32::MAX.into()))]),
         Case::new("H14", "a gap without a unit", image(0, 9, SECTOR, 1))
             .shows([("F", Seen::File(sector(0)))]),
     ]

@@ -6,6 +6,7 @@ mod containers;
 mod directories;
 mod files;
 mod labels;
+pub mod large;
 mod names;
 mod rock_ridge;
 mod udf_files;

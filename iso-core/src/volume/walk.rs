@@ -105,6 +105,9 @@ impl<'v> Walk<'v> {
         if self.open.len() >= limits.walk_depth {
             return Err(site.limit("nested directories", to_u64(limits.walk_depth)));
         }
+        if self.path.len() > limits.walk_path_bytes {
+            return Err(site.limit("bytes in one path", to_u64(limits.walk_path_bytes)));
+        }
         if self.above.contains(&node) {
             return Err(site.corrupt("it contains itself"));
         }

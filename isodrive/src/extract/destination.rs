@@ -1,6 +1,7 @@
 //! The directory that files are extracted into, reached by descriptors and never by paths.
 //! No symbolic link is followed on the way, whether it was there before or came from the disc.
 
+use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
@@ -18,11 +19,17 @@ use crate::terminal::quoted;
 pub(super) struct Destination {
     root: OwnedFd,
     overwrite: bool,
-    /// The directory used last, by its path: most files follow their neighbours.
-    last: Option<(Vec<u8>, OwnedFd)>,
-    /// Directories whose times are set at the end, when nothing is written into them any more.
-    times: Vec<(Vec<u8>, Timestamp)>,
+    /// The path used last.
+    last: Vec<u8>,
+    /// Directories on it, by the lengths of their paths, the innermost last: a deep tree is not
+    /// walked from its root for each file, and not more is kept open than a process may.
+    reached: VecDeque<(usize, OwnedFd)>,
+    /// Directories on it whose times are set when nothing is written into them any more.
+    times: Vec<(usize, Timestamp)>,
 }
+
+/// Directories kept open.
+const MAX_REACHED: usize = 64;
 
 /// A file being written; removed again unless it is kept.
 pub(super) struct NewFile {
@@ -45,13 +52,13 @@ impl Destination {
         // The person's own path may hold links; what comes from the disc may not.
         let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
         let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
-        Ok(Self { root, overwrite, last: None, times: Vec::new() })
+        Ok(Self { root, overwrite, last: Vec::new(), reached: VecDeque::new(), times: Vec::new() })
     }
 
     /// A directory; one that is there already will do.
     pub(super) fn directory(&mut self, path: &[u8], modified: Timestamp) -> Outcome {
         self.reach(path).map_err(|error| failure(&error))?;
-        self.times.push((path.to_vec(), modified));
+        self.times.push((path.len(), modified));
         Ok(())
     }
 
@@ -97,31 +104,60 @@ impl Destination {
 
     /// A directory below the root, made with those above it.
     fn reach(&mut self, path: &[u8]) -> io::Result<OwnedFd> {
-        if let Some((last, directory)) = &self.last
-            && last == path
-        {
-            return directory.try_clone();
-        }
-        let mut here = self.root.try_clone()?;
-        for part in path.split(|b| *b == b'/').filter(|part| !part.is_empty()) {
+        self.leave(path);
+        self.last = path.to_vec();
+        self.descend(path, true)
+    }
+
+    /// Opens a directory, from the innermost on the way to it that is open; all of those are.
+    fn descend(&mut self, path: &[u8], make: bool) -> io::Result<OwnedFd> {
+        let (mut len, mut here) = match self.reached.back() {
+            Some((len, directory)) => (*len, directory.try_clone()?),
+            None => (0, self.root.try_clone()?),
+        };
+        while let Some(rest) = path.get(len..).filter(|rest| !rest.is_empty()) {
+            let skip = usize::from(rest.first() == Some(&b'/'));
+            let part = rest.get(skip..).and_then(|rest| rest.split(|b| *b == b'/').next());
+            let part = part.unwrap_or_default();
+            len = len.saturating_add(skip).saturating_add(part.len());
             let name = OsStr::from_bytes(part);
-            match rustix::fs::mkdirat(&here, name, Mode::from(0o777)) {
-                Ok(()) | Err(rustix::io::Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
+            if make {
+                match rustix::fs::mkdirat(&here, name, Mode::from(0o777)) {
+                    Ok(()) | Err(rustix::io::Errno::EXIST) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
             here = rustix::fs::openat(&here, name, DIRECTORY, Mode::empty())?;
+            self.reached.push_back((len, here.try_clone()?));
+            if self.reached.len() > MAX_REACHED {
+                self.reached.pop_front();
+            }
         }
-        self.last = Some((path.to_vec(), here.try_clone()?));
         Ok(here)
     }
 
-    /// Gives directories the times they have on the disc, the innermost first.
-    pub(super) fn set_directory_times(&mut self) {
-        for (path, modified) in std::mem::take(&mut self.times).into_iter().rev() {
-            if let Ok(directory) = self.reach(&path) {
+    /// Leaves the directories that a path is not in, and gives them the times they have on the
+    /// disc.
+    fn leave(&mut self, path: &[u8]) {
+        let last = std::mem::take(&mut self.last);
+        let is_on_the_way = |len: usize| {
+            let (above, rest) = path.split_at_checked(len).unwrap_or((path, b"x"));
+            last.get(..len) == Some(above) && matches!(rest.first(), None | Some(b'/'))
+        };
+        while let Some((len, modified)) = self.times.pop_if(|(len, _)| !is_on_the_way(*len)) {
+            while self.reached.pop_back_if(|(reached, _)| *reached > len).is_some() {}
+            // One that was let go of is opened again, from the root.
+            let directory = self.descend(last.get(..len).unwrap_or_default(), false);
+            if let Ok(directory) = directory {
                 let _ = rustix::fs::futimens(&directory, &times(modified));
             }
         }
+        while self.reached.pop_back_if(|(len, _)| !is_on_the_way(*len)).is_some() {}
+    }
+
+    /// Gives the directories that are left the times they have on the disc.
+    pub(super) fn set_directory_times(&mut self) {
+        self.leave(b"/");
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use iso_core::volume::{FileKind, Volume, Walk};
 use iso_core::{Image, Limits};
-use isodrive_tests::hostile::{Case, Expect, Seen, all};
+use isodrive_tests::hostile::{Case, Expect, HEALTHY, Seen, all, large};
 use isodrive_tests::program::{Ended, Session, can_mount};
 
 type Tree = BTreeMap<Vec<u8>, Seen>;
@@ -248,5 +248,113 @@ fn every_hostile_disc_is_seen_as_it_should_be_through_every_door() -> Result<()>
     }
     println!("{discs} discs of {} classes", classes.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// What a server may hold beside its caches: 64 MiB, and the cache of blocks may be as much again.
+const MAX_RESIDENT_KIB: u64 = (64 + 64) << 10;
+
+/// The most memory that a process has had, in KiB.
+fn peak(pid: i32) -> Result<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let digits = line.map(|line| line.trim().trim_end_matches(" kB"));
+    Ok(digits.unwrap_or_default().parse()?)
+}
+
+/// Processor seconds that one request may take; programs without optimisation are slow.
+fn one_request() -> Duration {
+    Duration::from_secs(if cfg!(debug_assertions) { 20 } else { 1 })
+}
+
+#[test]
+fn h48_a_million_entries_are_listed_once_each_within_the_bounds() -> Result<()> {
+    const COUNT: usize = 1_000_000;
+    if !can_mount() {
+        return Ok(());
+    }
+    for (name, image) in
+        [("many", large::many_entries(COUNT)), ("equal", large::equal_names(COUNT))]
+    {
+        let session = Session::new()?;
+        fs::write(session.path("disc.iso"), image)?;
+        let mount = session.mount(&["disc.iso", "here"])?;
+        let before = processor_time(mount.worker)?;
+        let mut entries = fs::read_dir(mount.at.join("D"))?;
+        let first = entries.next().transpose()?;
+        let one = processor_time(mount.worker)? - before;
+        let mut names: std::collections::HashSet<_> =
+            entries.map(|entry| Ok(entry?.file_name())).collect::<std::io::Result<_>>()?;
+        names.extend(first.map(|entry| entry.file_name()));
+        assert_eq!(names.len(), COUNT, "{name}: missing or twice");
+        let last = if name == "many" { "FILE0999999" } else { "A~1000000" };
+        assert_eq!(fs::read(mount.at.join("D").join(last))?, HEALTHY);
+        let missing = fs::metadata(mount.at.join("D/no such name"));
+        assert_eq!(missing.unwrap_err().kind(), std::io::ErrorKind::NotFound);
+        let peak = peak(mount.worker)?;
+        println!("{name}: {COUNT} entries, the first after {one:?}, {peak} KiB at most");
+        assert!(one <= one_request(), "{name}: {one:?}");
+        assert!(peak <= MAX_RESIDENT_KIB, "{name}: {peak} KiB");
+        assert_eq!(session.run(&["eject", "here"])?.code, 0);
+        let listed = session.run(&["ls", "disc.iso", "D"])?;
+        assert_eq!((listed.code, listed.out.lines().count()), (0, COUNT));
+    }
+    Ok(())
+}
+
+#[test]
+fn h48_nested_and_folded_directories_end() -> Result<()> {
+    let session = Session::new()?;
+    fs::write(session.path("disc.iso"), large::nested(4096))?;
+    for command in [&["tree", "disc.iso"][..], &["extract", "-C", "out", "disc.iso"]] {
+        let since = Instant::now();
+        assert_eq!(session.run(command)?.code, 0, "{command:?}");
+        assert!(since.elapsed() < PATIENCE, "{command:?}: {:?}", since.elapsed());
+    }
+    let end = |root: &Path| -> Result<Vec<u8>> {
+        let mut here = fs::File::open(root)?;
+        let (dir, none) = (rustix::fs::OFlags::DIRECTORY, rustix::fs::Mode::empty());
+        for _ in 0..4096 {
+            here = rustix::fs::openat(&here, "D", dir, none)?.into();
+        }
+        let mut file =
+            fs::File::from(rustix::fs::openat(&here, "END", rustix::fs::OFlags::RDONLY, none)?);
+        let mut bytes = Vec::new();
+        std::io::Read::read_to_end(&mut file, &mut bytes)?;
+        Ok(bytes)
+    };
+    assert_eq!(end(&session.path("out"))?, HEALTHY);
+    if can_mount() {
+        let mount = session.mount(&["disc.iso", "here"])?;
+        assert_eq!(end(&mount.at)?, HEALTHY);
+        let long = fs::metadata(mount.at.join("D/".repeat(4000)));
+        assert_eq!(long.unwrap_err().raw_os_error(), Some(libc::ENAMETOOLONG));
+        assert!(peak(mount.worker)? <= MAX_RESIDENT_KIB);
+    }
+    fs::write(session.path("folded.iso"), large::folded(60))?;
+    let since = Instant::now();
+    let ended = session.run(&["tree", "folded.iso"])?;
+    assert!(matches!(ended.code, 1 | 5), "{} {}", ended.code, ended.err);
+    assert!(ended.bytes.len() < 80 << 20 && since.elapsed() < PATIENCE, "{:?}", since.elapsed());
+    Ok(())
+}
+
+#[test]
+fn h17_a_chain_that_a_directory_shares_ends_before_it_takes_long() -> Result<()> {
+    let session = Session::new()?;
+    fs::write(session.path("disc.iso"), large::shared_chain(100_000))?;
+    let ended = session.run(&["ls", "disc.iso", "D"])?;
+    assert_eq!(ended.code, 5);
+    assert!(ended.err.contains("bytes of system use in one directory"), "{}", ended.err);
+    if can_mount() {
+        let mount = session.mount(&["disc.iso", "here"])?;
+        assert_eq!(fs::read(mount.at.join("OK.TXT"))?, HEALTHY);
+        let before = processor_time(mount.worker)?;
+        let listed = fs::read_dir(mount.at.join("D"))
+            .and_then(|dir| dir.collect::<std::io::Result<Vec<_>>>());
+        assert_eq!(listed.unwrap_err().raw_os_error(), Some(libc::EIO));
+        let took = processor_time(mount.worker)? - before;
+        assert!(took <= one_request(), "{took:?}");
+    }
     Ok(())
 }
