@@ -27,6 +27,19 @@ pub struct Faults {
     pub bad: Vec<(Range<u64>, i32)>,
     /// Reads wait until this is false again.
     pub is_silent: bool,
+    /// Reads until one goes wrong, and how.
+    pub countdown: Option<(u64, Mishap)>,
+}
+
+/// What becomes of a read whose turn it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mishap {
+    /// It fails, and the next one goes through.
+    Once,
+    /// It fails, and so do all that follow.
+    ForEver,
+    /// It gives half of what was asked for.
+    Short,
 }
 
 /// The switch of a faulty medium.
@@ -40,16 +53,35 @@ impl Switch {
         self.0.1.notify_all();
     }
 
-    /// What goes wrong with a read, when it is time to answer it.
-    fn verdict(&self, range: &Range<u64>) -> Option<i32> {
+    /// Reads left until the one that goes wrong.
+    #[must_use]
+    pub fn left(&self) -> u64 {
+        let faults = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.countdown.map_or(0, |(left, _)| left)
+    }
+
+    /// What goes wrong with a read, when it is time to answer it: an errno, or half of it alone.
+    fn verdict(&self, range: &Range<u64>) -> Option<Result<(), i32>> {
         let faults = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
         let faults = self
             .0
             .1
             .wait_while(faults, |faults| faults.is_silent)
             .unwrap_or_else(PoisonError::into_inner);
+        let mut faults = faults;
+        match &mut faults.countdown {
+            Some((0, mishap)) => {
+                let mishap = *mishap;
+                if mishap != Mishap::ForEver {
+                    faults.countdown = None;
+                }
+                return Some(if mishap == Mishap::Short { Ok(()) } else { Err(libc::EIO) });
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
         let touches = |bad: &Range<u64>| bad.start < range.end && range.start < bad.end;
-        faults.bad.iter().find(|(bad, _)| touches(bad)).map(|(_, errno)| *errno)
+        faults.bad.iter().find(|(bad, _)| touches(bad)).map(|(_, errno)| Err(*errno))
     }
 }
 
@@ -182,9 +214,11 @@ impl Filesystem for OneFile {
         _: Option<LockOwner>,
         reply: ReplyData,
     ) {
-        if let Some(errno) = self.switch.verdict(&(offset..offset + u64::from(size))) {
+        let verdict = self.switch.verdict(&(offset..offset + u64::from(size)));
+        if let Some(Err(errno)) = verdict {
             return reply.error(Errno::from_i32(errno));
         }
+        let size = if verdict.is_some() { size / 2 } else { size };
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
         match self.file.read_at(&mut bytes, offset) {
             Ok(read) => reply.data(&bytes[..read]),

@@ -27,6 +27,8 @@ pub enum Fault {
     Nth(u64),
     /// The Nth and all that follow.
     From(u64),
+    /// The Nth gives the first half of what was asked for and then says that there is no more.
+    Short(u64),
 }
 
 /// Fails chosen reads with "faulty medium".
@@ -59,6 +61,12 @@ impl<S: Source> Source for Failing<S> {
         let fails = match self.fault {
             Fault::Nth(nth) => read == nth,
             Fault::From(first) => read >= first,
+            Fault::Short(nth) if read == nth => {
+                let half = buf.len() / 2;
+                self.inner.read_at(buf.get_mut(..half).unwrap_or_default(), offset)?;
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            Fault::Short(_) => false,
         };
         if fails {
             return Err(io::Error::other("faulty medium"));

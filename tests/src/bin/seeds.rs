@@ -5,8 +5,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use isodrive_tests::fuzz::Packed;
-use isodrive_tests::{corpus, make};
+use isodrive_tests::fuzz::{self, Packed};
+use isodrive_tests::{corpus, hostile, make};
 
 fn main() -> Result<()> {
     let folder = std::env::args_os().nth(1).context("usage: seeds FOLDER")?;
@@ -18,6 +18,14 @@ fn main() -> Result<()> {
             _ => "walk_iso",
         };
         keep(&folder.join(target), name, &image)?;
+    }
+    for (number, case) in hostile::all().into_iter().enumerate() {
+        let is_udf = case.image.get(17 * 2048 + 1..).is_some_and(|id| id.starts_with(b"NSR"));
+        let target = if is_udf { "walk_udf" } else { "walk_iso" };
+        keep(&folder.join(target), &format!("{}-{number}", case.class), &case.image)?;
+    }
+    for (target, seed) in fuzz::seeds() {
+        keep_bytes(&folder.join(target), "seed", seed)?;
     }
     if let Some(set) = corpus::shared_set("oracle-dev")? {
         for path in corpus::files(&set, ".zst")? {
@@ -44,10 +52,11 @@ fn shared(folder: &Path, path: &Path) -> Result<()> {
 }
 
 fn keep(folder: &Path, name: &str, image: &[u8]) -> Result<()> {
-    fs::create_dir_all(folder)?;
     let packed = Packed::describe(image).filter(|packed| packed.len() < 100 << 10);
-    if let Some(packed) = packed {
-        fs::write(folder.join(name), packed)?;
-    }
-    Ok(())
+    packed.map_or(Ok(()), |packed| keep_bytes(folder, name, &packed))
+}
+
+fn keep_bytes(folder: &Path, name: &str, bytes: &[u8]) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    Ok(fs::write(folder.join(name), bytes)?)
 }

@@ -74,6 +74,19 @@ pub fn write(layout: Layout, entries: &[Entry]) -> Vec<u8> {
     writer.image()
 }
 
+/// The most blocks that entries and their bytes may take.
+pub const MOST_BLOCKS: (usize, usize) = (METADATA_BLOCKS, PARTITION_BLOCKS - DATA - 8);
+
+/// Blocks of directories and file entries, and of bytes, that entries take at most.
+#[must_use]
+pub fn blocks_of(entries: &[Entry]) -> (usize, usize) {
+    let names: usize = entries.iter().map(|entry| 48 + 2 * entry.name.len()).sum();
+    entries.iter().fold((2 + names.div_ceil(BLOCK), 0), |(meta, data), entry| {
+        let (below, inside) = entry.entries.as_deref().map_or((1, 0), blocks_of);
+        (meta + below, data + inside + entry.data.len().div_ceil(BLOCK))
+    })
+}
+
 /// The byte in the image of block `block` of the directories and file entries, in the main copy.
 pub fn metadata_byte(layout: Layout, block: usize) -> usize {
     let in_partition = match layout {

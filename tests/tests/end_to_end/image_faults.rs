@@ -2,6 +2,7 @@
 //! to F14 of the faults that must be survived): errors where bytes cannot be had, the right bytes
 //! everywhere else, never zeros and never a mixture.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use isodrive_tests::corpus;
-use isodrive_tests::faulty::{Faults, Loop, Medium};
+use isodrive_tests::faulty::{Faults, Loop, Medium, Mishap};
 use isodrive_tests::program::{self, PATIENCE, Running, Session, can_mount, until};
 
 const EIO: i32 = 5;
@@ -236,7 +237,7 @@ fn f7_a_faulty_block_device_gives_errors_for_the_files_that_touch_the_fault_alon
     // One sector: the kernel reads devices by pages, so the page around it is lost.
     let begin = place(&path, b'a', 5)?;
     let bad = (begin + 8192).next_multiple_of(4096);
-    medium.switch.set(Faults { bad: vec![(bad..bad + 512, EIO)], is_silent: false });
+    medium.switch.set(Faults { bad: vec![(bad..bad + 512, EIO)], ..Faults::default() });
     let bad = bad - begin;
     let mount = session.mount(&[device.0.as_str(), "here"])?;
     for number in 0..FILES {
@@ -309,7 +310,7 @@ fn f9_a_medium_that_was_pulled_out_gives_errors_and_can_be_ejected() -> Result<(
     let path = image(&session, "disc.iso", b'a')?;
     let medium = Medium::with(&path, true)?;
     let mount = session.mount(&[medium.file.to_str().context("a path")?, "here"])?;
-    medium.switch.set(Faults { bad: vec![(0..u64::MAX, ENODEV)], is_silent: false });
+    medium.switch.set(Faults { bad: vec![(0..u64::MAX, ENODEV)], ..Faults::default() });
     let error = fs::read(mount.at.join("f01")).unwrap_err();
     assert!(matches!(error.raw_os_error(), Some(EIO | ENODEV)), "{error}");
     let ended = session.run(&["eject", "here"])?;
@@ -445,5 +446,73 @@ fn f14_a_changed_part_of_a_set_gives_errors() -> Result<()> {
     let error = fs::read(mount.at.join("f14")).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(EIO));
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    Ok(())
+}
+
+/// Everything that a mount shows, errors included.
+fn seen(at: &Path, tree: &mut BTreeMap<PathBuf, Result<Vec<u8>, i32>>) {
+    let errno = |error: std::io::Error| error.raw_os_error().unwrap_or(0);
+    let listed = fs::read_dir(at).and_then(|dir| dir.collect::<std::io::Result<Vec<_>>>());
+    let entries = match listed {
+        Ok(entries) => entries,
+        Err(error) => return drop(tree.insert(at.to_path_buf(), Err(errno(error)))),
+    };
+    for entry in entries {
+        let path = entry.path();
+        match path.symlink_metadata() {
+            Ok(metadata) if metadata.is_dir() => seen(&path, tree),
+            Ok(_) => drop(tree.insert(path.clone(), fs::read(&path).map_err(errno))),
+            Err(error) => drop(tree.insert(path, Err(errno(error)))),
+        }
+    }
+}
+
+#[test]
+fn each_read_of_the_medium_may_fail_while_a_mount_is_walked_and_the_next_walk_works() -> Result<()>
+{
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    let medium = Medium::with(&session.path("disc.iso"), true)?;
+    let file = medium.file.to_str().context("a path")?.to_owned();
+    let walk = || -> Result<BTreeMap<PathBuf, Result<Vec<u8>, i32>>> {
+        let mut tree = BTreeMap::new();
+        let mount = session.mount(&[file.as_str(), "here"])?;
+        seen(&mount.at, &mut tree);
+        Ok(tree)
+    };
+    let never = 1 << 40;
+    medium.switch.set(Faults { countdown: Some((never, Mishap::Once)), ..Faults::default() });
+    let whole = walk()?;
+    assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    assert!(whole.len() > 3 && whole.values().all(Result::is_ok), "{whole:?}");
+    let reads = never - medium.switch.left();
+    let mut failed = 0;
+    for nth in 0..reads {
+        for mishap in [Mishap::Once, Mishap::ForEver, Mishap::Short] {
+            medium.switch.set(Faults { countdown: Some((nth, mishap)), ..Faults::default() });
+            // A disc whose descriptors cannot be read is not mounted.
+            let first = walk();
+            medium.switch.set(Faults::default());
+            let Ok(first) = first else {
+                failed += 1;
+                continue;
+            };
+            for (path, got) in &first {
+                match got {
+                    Ok(bytes) => assert!(whole.get(path) == Some(&Ok(bytes.clone())), "{path:?}"),
+                    Err(errno) => assert_eq!(*errno, EIO, "{nth} {mishap:?} {path:?}"),
+                }
+            }
+            failed += usize::from(first != whole);
+            let mut again = BTreeMap::new();
+            seen(&session.path("here"), &mut again);
+            assert!(again == whole, "{nth} {mishap:?}: the next walk");
+            assert_eq!(session.run(&["eject", "here"])?.code, 0);
+        }
+    }
+    println!("{reads} reads, {failed} walks that met the fault");
+    assert!(failed > 0);
     Ok(())
 }

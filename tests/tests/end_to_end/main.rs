@@ -10,6 +10,7 @@ mod generated;
 mod golden;
 mod hostile;
 mod image_faults;
+mod model;
 mod mounts;
 mod odd_sources;
 mod panics;
