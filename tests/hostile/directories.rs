@@ -59,12 +59,14 @@ fn lengths() -> Vec<Case> {
     let left_out = &["it and the rest of its sector are left out"][..];
     vec![
         Case::new("H3", "a record of length 0 in the middle", lying(record(Some(0), None)))
-            .shows_no_more(),
+            .shows_no_more()
+            .told(&["it has no length, and is not unused"]),
         Case::new("H3", "a record of 10 bytes", lying(record(Some(10), None)))
             .shows_no_more()
             .told(left_out),
         Case::new("H3", "a record of 255 bytes that holds others", lying(record(Some(255), None)))
-            .shows([("BAD.TXT", Seen::File(HEALTHY[..5].to_vec()))]),
+            .shows([("BAD.TXT", Seen::File(HEALTHY[..5].to_vec()))])
+            .told(&["another record stands in it"]),
         Case::new("H3", "a record past its sector", {
             let mut craft = Craft::new();
             craft.put(FILES, HEALTHY);

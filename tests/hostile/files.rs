@@ -83,7 +83,11 @@ fn continued() -> Vec<Case> {
             "extents of two names",
             image(&[part("F;1", CONTINUES), part("G;1", 0), part("H;1", 0)]),
         )
-        .shows([("F", Seen::Nothing), ("H", Seen::File(sector(7)))]),
+        .shows([
+            ("F", Seen::Nothing),
+            ("G", Seen::File(sector(7))),
+            ("H", Seen::File(sector(7))),
+        ]),
         Case::new("H13", "extents of 80 GiB in all", image(&huge(20)))
             .shows([("F", Seen::Unreadable(20 * (u64::from(u32::MAX) - 2047)))]),
     ]

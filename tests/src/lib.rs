@@ -9,6 +9,7 @@ pub mod fuzz;
 pub mod hostile;
 pub mod make;
 pub mod manifest;
+pub mod mutate;
 pub mod probe;
 pub mod program;
 pub mod sample;

@@ -125,7 +125,8 @@ impl IsoVolume {
         self.dirs.make_room(dir.len);
         let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
         let budget = self.budget();
-        let mut is_continuation = false;
+        // The identifier of the file that goes on in the next record.
+        let mut continued: Option<Vec<u8>> = None;
         self.for_each_record(&dir, &mut |record| {
             let record = match record {
                 Ok(record) => record,
@@ -140,9 +141,13 @@ impl IsoVolume {
                 let error = record.site().corrupt("the two spellings of a number differ");
                 self.disc.findings().note_error("the first one is used", &error);
             }
+            if record.hides_another() {
+                let error = record.site().corrupt("another record stands in it");
+                self.disc.findings().note_error("that one is not shown", &error);
+            }
             let flags = record.flags();
-            let continues =
-                std::mem::replace(&mut is_continuation, flags.contains(FileFlags::MULTI_EXTENT));
+            let continues = continued.as_deref() == Some(record.identifier);
+            continued = flags.contains(FileFlags::MULTI_EXTENT).then(|| record.identifier.to_vec());
             // Associated files are forks of the file of the same name (ECMA-119 6.5.4).
             let is_other = record.is_self() || record.is_parent();
             if !continues && !is_other && !flags.contains(FileFlags::ASSOCIATED) {

@@ -22,6 +22,11 @@ pub(crate) struct Both32 {
 }
 
 impl Both16 {
+    /// Whether both halves say the same.
+    pub(crate) fn agrees(self) -> bool {
+        self.le.get() == self.be.get()
+    }
+
     /// Reading trusts the first half.
     pub(crate) fn get(self) -> u16 {
         self.le.get()

@@ -71,6 +71,27 @@ impl<'a> Record<'a> {
         self.identifier == [1]
     }
 
+    /// Whether another record seems to stand in its system use area: then its length is wrong, and
+    /// hides that one.
+    pub(super) fn hides_another(&self) -> bool {
+        let area = self.system_use;
+        // Records begin at even bytes (ECMA-119 9.1.12).
+        (0..area.len()).step_by(2).any(|start| {
+            let rest = area.get(start..).unwrap_or_default();
+            let Ok((head, tail)) = DirectoryRecord::ref_from_prefix(rest) else { return false };
+            let is_whole = usize::from(head.len_dr) <= rest.len()
+                && (1..=tail.len()).contains(&usize::from(head.len_fi))
+                && usize::from(head.len_dr) > size_of::<DirectoryRecord>();
+            is_whole
+                && head.extent.agrees()
+                && head.data_len.agrees()
+                && head.extent.get() > 0
+                && head.volume_seq.agrees()
+                && head.volume_seq.get() == 1
+                && head.recorded.timestamp().is_some()
+        })
+    }
+
     pub(super) fn site(&self) -> Site {
         site(self.at)
     }
@@ -158,11 +179,15 @@ impl<'a> Iterator for Records<'a> {
         while self.pos < self.end {
             let sector_end = self.sector_end(self.pos);
             let rest = self.bytes.get(self.pos..sector_end)?;
+            let at = self.base.saturating_add(to_u64(self.pos));
             if rest.first() == Some(&0) {
+                let recorded = self.bytes.get(self.pos..sector_end.min(self.end));
                 self.pos = sector_end;
+                if recorded.is_some_and(|unused| unused.iter().any(|byte| *byte != 0)) {
+                    return Some(Err(site(at).corrupt("it has no length, and is not unused")));
+                }
                 continue;
             }
-            let at = self.base.saturating_add(to_u64(self.pos));
             let record = Record::parse(rest, at, self.form);
             self.pos = match &record {
                 Ok(record) => self.pos.saturating_add(usize::from(record.head.len_dr)),
@@ -213,7 +238,7 @@ mod tests {
 
     #[test]
     fn records_resume_in_the_next_sector_after_a_zero_length_or_a_damaged_one() {
-        for first in [&[0u8][..], &[9, 9, 9]] {
+        for first in [&[0u8][..], &[0, 9], &[9, 9, 9]] {
             let mut bytes = first.to_vec();
             bytes.resize(2048, 0);
             bytes.extend(record(b"NEXT", b"xy"));

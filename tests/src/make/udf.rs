@@ -1,6 +1,8 @@
 //! Writes small UDF volumes: plain, with a metadata partition, or with a virtual one.
 //! Knows ECMA-167 and UDF 2.60, and nothing of iso-core.
 
+use std::ops::Range;
+
 use super::ecma167::{
     BLOCK, charset, cs0, domain, dstring, entity, extent, finder_attribute, icb_tag, identifier,
     identifier_of, le, long_ad, short_ad, tagged, time,
@@ -68,10 +70,64 @@ impl Entry {
 
 /// Writes a volume that holds `entries`.
 pub fn write(layout: Layout, entries: &[Entry]) -> Vec<u8> {
-    let mut writer = Writer { layout, meta: vec![Vec::new()], data: Vec::new() };
+    write_with_places(layout, entries).0
+}
+
+/// As `write`; and where each file and directory stands, by the blocks that hold it.
+pub fn write_with_places(layout: Layout, entries: &[Entry]) -> (Vec<u8>, Vec<Place>) {
+    let (meta, data, places) = (vec![Vec::new()], Vec::new(), Vec::new());
+    let mut writer = Writer { layout, meta, data, places };
     let root = writer.directory(entries, None);
     writer.meta[0] = file_set(root, writer.map());
-    writer.image()
+    let places = std::mem::take(&mut writer.places);
+    (writer.image(), places)
+}
+
+/// Where something stands on a written volume, in blocks of the directories and entries.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// What it is, without what is in it.
+    pub entry: Entry,
+    /// Whether it is a directory.
+    pub is_directory: bool,
+    /// The block of its first entry.
+    pub icb: usize,
+    /// Blocks that are its alone: entries, streams.
+    pub blocks: Range<usize>,
+    /// The block of the directory that names it.
+    pub parent: usize,
+    /// Its identifier: the block in which the list begins, and the bytes of the list.
+    pub identifier: (usize, Range<usize>),
+    /// Where its bytes are, and those of its streams, in the image.
+    pub bytes: Range<usize>,
+}
+
+impl Place {
+    /// Whether it is a file that a reader shows.
+    #[must_use]
+    pub fn is_shown_file(&self) -> bool {
+        !self.is_directory && self.entry.characteristics & 4 == 0
+    }
+}
+
+/// The byte in the image of block `block` of the directories and entries, in the mirror.
+pub fn mirror_byte(block: usize) -> usize {
+    (PARTITION + MIRROR + block) * BLOCK
+}
+
+/// Where what is no file stands: recognition, sequences, anchor, metadata files, table.
+pub fn common_areas(layout: Layout) -> Vec<Range<usize>> {
+    let blocks = |range: Range<usize>| range.start * BLOCK..range.end * BLOCK;
+    let mut areas: Vec<_> = [16..19, 32..37, 48..53, 64..66, 256..257].map(blocks).into();
+    match layout {
+        Layout::Plain => {}
+        Layout::Metadata => areas.push(blocks(PARTITION..PARTITION + 2)),
+        Layout::Virtual => {
+            let last = PARTITION + PARTITION_BLOCKS;
+            areas.push(blocks(last - 1..last));
+        }
+    }
+    areas
 }
 
 /// The most blocks that entries and their bytes may take.
@@ -114,6 +170,7 @@ struct Writer {
     meta: Vec<Vec<u8>>,
     /// Bytes of files, in whole blocks.
     data: Vec<u8>,
+    places: Vec<Place>,
 }
 
 impl Writer {
@@ -154,7 +211,9 @@ impl Writer {
     fn directory(&mut self, entries: &[Entry], parent: Option<usize>) -> usize {
         let own = self.reserve(1);
         let mut identifiers = identifier("", 0x0A, &self.reference(parent.unwrap_or(own)));
+        let mut placed = Vec::new();
         for entry in entries {
+            let (block, byte) = (self.meta.len(), self.data.len());
             let child = match &entry.entries {
                 Some(below) => self.directory(below, Some(own)),
                 None => self.file(entry),
@@ -163,14 +222,35 @@ impl Writer {
                 entry.characteristics | if entry.entries.is_some() { 2 } else { 0 };
             let icb = if characteristics & 4 == 0 { self.reference(child) } else { vec![0; 16] };
             let name = entry.cs0.clone().unwrap_or_else(|| cs0(&entry.name));
+            let start = identifiers.len();
             identifiers.extend(identifier_of(&name, characteristics, &icb));
+            placed.push(Place {
+                entry: Entry { entries: None, ..entry.clone() },
+                is_directory: entry.entries.is_some(),
+                icb: child,
+                blocks: if entry.entries.is_some() {
+                    child..child + 1
+                } else {
+                    block..self.meta.len()
+                },
+                parent: own,
+                identifier: (0, start..identifiers.len()),
+                bytes: byte..self.data.len(),
+            });
         }
-        self.list(own, 4, &identifiers);
+        let list = self.list(own, 4, &identifiers);
+        self.places.extend(placed.into_iter().map(|mut place| {
+            place.identifier.0 = list;
+            let data = (PARTITION + DATA) * BLOCK;
+            place.bytes = data + place.bytes.start..data + place.bytes.end;
+            place
+        }));
         own
     }
 
     /// Writes a directory or stream directory: its entry at `own`, its identifiers behind it.
-    fn list(&mut self, own: usize, file_type: u8, identifiers: &[u8]) {
+    /// Gives the first block of those.
+    fn list(&mut self, own: usize, file_type: u8, identifiers: &[u8]) -> usize {
         let blocks = identifiers.len().div_ceil(BLOCK);
         let first = self.reserve(blocks);
         let (map, base) = self.map();
@@ -181,6 +261,7 @@ impl Writer {
         }
         let entry = Icb { file_type, len: identifiers.len(), descriptors, ..Icb::default() };
         self.meta[own] = self.tagged(266, own, &entry.body());
+        first
     }
 
     fn file(&mut self, file: &Entry) -> usize {

@@ -60,7 +60,10 @@ fn node(links: bool) -> impl Strategy<Value = Node> {
     let len = prop_oneof![0..4usize, 2040..2060usize, 0..70_000usize];
     let file = (any::<u32>(), len).prop_map(|(seed, len)| Node::File { seed, len });
     let leaf = match links {
-        true => prop_oneof![4 => file, 1 => "/?([a-z.]{1,10}/){0,5}[a-z]{1,10}".prop_map(Node::Link)].boxed(),
+        true => {
+            prop_oneof![4 => file, 1 => "/?([a-z.]{1,10}/){0,5}[a-z]{1,10}".prop_map(Node::Link)]
+                .boxed()
+        }
         false => file.boxed(),
     };
     leaf.prop_recursive(4, 40, 8, |inner| {

@@ -1,0 +1,186 @@
+//! Random damage to the metadata of sound discs, and what must come of it: no panic, no hang, and
+//! every file whose own bytes and metadata were left alone is there as it was, or its loss is told.
+
+mod chart;
+mod iso_chart;
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use iso_core::volume::{FileKind, NodeId, Volume, Walk};
+use iso_core::{Image, Limits, View};
+use sha2::{Digest, Sha256};
+
+use crate::probe::{Effort, ask};
+
+pub use chart::{Chart, Charted, Key, Seed, seeds};
+
+/// What came of many mutations.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Discs that were tried.
+    pub discs: u64,
+    /// Discs that were refused as a whole, with an error.
+    pub refused: u64,
+    /// Files that nothing was done to, over all discs.
+    pub untouched: u64,
+    /// Those of them that were there as they should be.
+    pub as_before: u64,
+    /// Those whose loss was told by an error or a finding.
+    pub told: u64,
+    /// The longest that one disc took.
+    pub slowest: Duration,
+    /// What must not be: panics, hangs, silent differences; each with the number of its mutation.
+    pub wrong: Vec<String>,
+}
+
+const EFFORT: Effort = Effort { nodes: 400, file_bytes: 4096, view_bytes: 4 << 20 };
+
+/// Longest that one disc may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A generator of numbers (splitmix64): the same for the same start.
+struct Numbers(u64);
+
+impl Numbers {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit.max(1) as u64) as usize
+    }
+}
+
+/// Tries mutations with these numbers on the seeds in turn.
+pub fn run(seeds: &[Seed], numbers: Range<u64>) -> Outcome {
+    let mut outcome = Outcome::default();
+    for number in numbers {
+        let seed = &seeds[(number % seeds.len() as u64) as usize];
+        let mut image = seed.image.clone();
+        let edits = damage(&mut image, &seed.chart, &mut Numbers(number));
+        let since = Instant::now();
+        let tried = catch_unwind(AssertUnwindSafe(|| judge(seed, image, &edits, &mut outcome)));
+        let took = since.elapsed();
+        outcome.discs += 1;
+        outcome.slowest = outcome.slowest.max(took);
+        let complaint = match tried {
+            Ok(Ok(())) if took > PATIENCE => format!("it took {took:?}"),
+            Ok(Ok(())) => continue,
+            Ok(Err(silent)) => silent.to_string(),
+            Err(_) => "a panic".to_owned(),
+        };
+        outcome.wrong.push(format!("mutation {number} of {}: {complaint} {edits:?}", seed.name));
+    }
+    outcome
+}
+
+/// Changes one to four places in the metadata, and gives what was changed.
+fn damage(image: &mut [u8], chart: &Chart, numbers: &mut Numbers) -> Vec<Range<u64>> {
+    let mut edits = Vec::new();
+    for _ in 0..=numbers.below(4) {
+        let area = &chart.metadata[numbers.below(chart.metadata.len())];
+        let at = area.start as usize + numbers.below((area.end - area.start) as usize);
+        let len = match numbers.below(4) {
+            0 => 1,
+            1 => 2,
+            2 => 4,
+            _ => 1 + numbers.below(24),
+        };
+        let end = (at + len).min(area.end as usize);
+        let kind = numbers.below(6);
+        let from = chart.metadata[numbers.below(chart.metadata.len())].start as usize;
+        for place in at..end {
+            image[place] = match kind {
+                0 => numbers.next() as u8,
+                1 => 0,
+                2 => 0xFF,
+                3 => image[place] ^ (1 << numbers.below(8)),
+                4 => image[place].wrapping_add(1),
+                _ => image[(from + place - at).min(image.len() - 1)],
+            };
+        }
+        edits.push(at as u64..end as u64);
+    }
+    edits
+}
+
+/// Asks everything, and looks for the files that were left alone.
+fn judge(seed: &Seed, image: Vec<u8>, edits: &[Range<u64>], outcome: &mut Outcome) -> Result<()> {
+    let Ok(image) = Image::open(Box::new(image), Limits::default()) else {
+        outcome.refused += 1;
+        return Ok(());
+    };
+    ask(&image, EFFORT);
+    let touches = |ranges: &[Range<u64>]| {
+        ranges.iter().any(|range| edits.iter().any(|e| e.start < range.end && range.start < e.end))
+    };
+    let alone: Vec<&Charted> =
+        seed.chart.files.iter().filter(|file| !touches(&file.depends_on)).collect();
+    let Some(view) = seed.chart.view else { return Ok(()) };
+    let Some(system) = image.systems().iter().find(|system| system.view == view) else {
+        outcome.refused += 1;
+        return Ok(());
+    };
+    outcome.untouched += alone.len() as u64;
+    let (found, errors) = files(&*system.volume)?;
+    let findings = image.disc().findings().list().len();
+    for file in alone {
+        match found.get(&rounded(&file.key)) {
+            Some(Ok(digest)) if *digest == file.digest => outcome.as_before += 1,
+            Some(Ok(_)) => anyhow::bail!("{} has other bytes, and no error", file.name),
+            Some(Err(error)) => anyhow::bail!("{} cannot be read: {error}", file.name),
+            None if errors + findings > 0 => outcome.told += 1,
+            None => anyhow::bail!("{} is not there, and nothing tells why", file.name),
+        }
+    }
+    Ok(())
+}
+
+type Contents = std::result::Result<[u8; 32], String>;
+
+/// A key as nodes tell it, whose numbers leave out the last bits of a place.
+fn rounded(key: &Key) -> Key {
+    match key {
+        Key::Record(at) => Key::Record(NodeId::at(*at).position()),
+        Key::Path(path) => Key::Path(path.clone()),
+    }
+}
+
+/// The digests of all files by the places of their records, and how many errors were met.
+fn files(volume: &dyn Volume) -> Result<(HashMap<Key, Contents>, usize)> {
+    let mut found = HashMap::new();
+    let mut errors = 0;
+    for step in Walk::new(volume, volume.root())?.take(20_000) {
+        errors += usize::from(step.error.is_some());
+        if step.kind == FileKind::Regular && step.error.is_none() {
+            let contents = digest(volume, step.node);
+            found.insert(Key::Record(step.node.position()), contents.clone());
+            found.insert(Key::Path(step.path), contents);
+        }
+    }
+    Ok((found, errors))
+}
+
+fn digest(volume: &dyn Volume, node: NodeId) -> Contents {
+    const MOST: u64 = 1 << 20;
+    let len = volume.attr(node).map_err(|error| error.to_string())?.size.min(MOST);
+    let mut bytes = vec![0; len as usize];
+    volume.read_into(node, 0, &mut bytes).map_err(|error| error.to_string())?;
+    Ok(Sha256::digest(&bytes).into())
+}
+
+/// The digest of bytes, as `digest` makes it.
+fn digest_of(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+/// The view whose files a chart describes.
+const ISO_VIEWS: [View; 2] = [View::RockRidge, View::Iso9660];
