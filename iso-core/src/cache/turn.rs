@@ -1,5 +1,5 @@
-//! Turns for work that takes much memory for a moment: small pieces run side by side, large ones one
-//! after the other.
+//! Turns for work that takes much memory for a moment: small pieces run side by side, large ones
+//! one after the other. Knows nothing of what is held.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 

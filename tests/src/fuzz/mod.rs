@@ -33,7 +33,7 @@ pub const TARGETS: [(&str, Target); 8] = [
 #[must_use]
 pub fn seeds() -> [(&'static str, &'static [u8]); 5] {
     [
-        ("susp", b"\x29PX\x24\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0NM\x05\x01\0SL\x05\x01\0"),
+        ("susp", b"\x16NM\x05\x01\0TF\x05\x01\0SL\x05\x01\0PN\x04\x01RE\x04\x01"),
         ("names", b"\x05A.B;1\x04\x08abc\x03\x10\x04\x16\x03\x83\x65\x83"),
         ("zisofs", b"\x04\x0f\x09\0\0\0\x37\xE4\x53\x96\xC9\xDB\xD6\x07\x09\0\0\0\x04\x0f\0\0"),
         ("split", b"\x01\x02\x03\x04\x05\x06\x07\x08abcdefghijklmnopqrstuvwxyz"),

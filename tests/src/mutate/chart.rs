@@ -101,8 +101,9 @@ pub fn seeds() -> Result<Vec<Seed>> {
 /// A disc of which only its beginning is known to be metadata.
 fn uncharted(name: &str, image: Vec<u8>) -> Seed {
     let len = image.len() as u64;
-    let metadata = vec![32_768.min(len)..(1 << 20).min(len)];
-    Seed { name: name.to_owned(), image, chart: Chart { metadata, ..Chart::default() } }
+    let mut chart = Chart::default();
+    chart.metadata.push(32_768.min(len)..(1 << 20).min(len));
+    Seed { name: name.to_owned(), image, chart }
 }
 
 fn iso_seed(name: &str, image: Vec<u8>) -> Option<Seed> {

@@ -34,11 +34,12 @@ pub(super) fn draw(image: &[u8]) -> Option<Chart> {
         image,
         block,
         skip,
-        shared: vec![16 * SECTOR..descriptors_end(image)],
+        shared: Vec::new(),
         directories: Vec::new(),
         areas: Vec::new(),
         files: Vec::new(),
     };
+    drawing.shared.push(16 * SECTOR..descriptors_end(image));
     drawing.directory(at, len, &[], 0)?;
     let mut metadata = drawing.shared.clone();
     metadata.extend(drawing.directories);
@@ -130,7 +131,8 @@ impl Drawing<'_> {
 
     /// The record and the areas in which its system use entries go on.
     fn depends_on(&mut self, pos: u64, record: &[u8]) -> Vec<Range<u64>> {
-        let mut ranges = vec![pos..pos + u64::from(record[0])];
+        let mut ranges = Vec::new();
+        ranges.push(pos..pos + u64::from(record[0]));
         self.entries(record, &mut |_, _| {}, &mut ranges);
         self.areas.extend(ranges[1..].iter().cloned());
         ranges
