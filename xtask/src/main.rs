@@ -1,7 +1,8 @@
-//! The project's own commands, one door for all: `cargo xtask check`, `cargo xtask tidy`.
-//! Runs cargo and reads the tree; changes nothing.
+//! The project's own commands, one door for all: `cargo xtask check`, `tidy`, `mutate`, `fuzz`.
+//! Runs cargo and reads the tree; changes nothing but what fuzzing keeps.
 
 mod formats;
+mod fuzz;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -10,10 +11,13 @@ use std::process::Command;
 use anyhow::{Result, bail, ensure};
 
 fn main() -> Result<()> {
-    match std::env::args().nth(1).as_deref() {
-        Some("check") => check(),
-        Some("tidy") => tidy::run(&root()),
-        _ => bail!("usage: cargo xtask check | tidy"),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.split_first() {
+        Some((command, [])) if command == "check" => check(),
+        Some((command, [])) if command == "tidy" => tidy::run(&root()),
+        Some((command, rest)) if command == "mutate" && !rest.is_empty() => mutate(rest),
+        Some((command, rest)) if command == "fuzz" => fuzz::run(&root(), rest),
+        _ => bail!("usage: cargo xtask check | tidy | mutate COUNT [FIRST] | fuzz ..."),
     }
 }
 
@@ -24,6 +28,13 @@ fn check() -> Result<()> {
     tidy::run(&root())?;
     cargo(&["test", "--workspace", "--quiet"])?;
     documentation()
+}
+
+/// Damages sound discs at random, and tells what must not have come of it.
+fn mutate(numbers: &[String]) -> Result<()> {
+    let fixed = ["run", "--release", "-q", "-p", "isodrive-tests", "--bin", "mutate", "--"];
+    let numbers = numbers.iter().map(String::as_str);
+    cargo(&fixed.into_iter().chain(numbers).collect::<Vec<_>>())
 }
 
 /// The documentation builds, and every link in it leads somewhere.

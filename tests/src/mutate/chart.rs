@@ -45,8 +45,8 @@ pub enum Key {
 /// A file, and what it depends on.
 #[derive(Debug, Clone)]
 pub struct Charted {
-    /// Its name.
-    pub name: String,
+    /// Its name as it is shown.
+    pub name: Vec<u8>,
     /// How it is found again.
     pub key: Key,
     /// Its own metadata, that of the directories it is in, that of the whole disc, and its bytes.
@@ -140,7 +140,12 @@ fn udf_seed(layout: Layout) -> Seed {
         }
         let key = Key::Path(path.join(&b'/'));
         let digest = digest_of(&place.entry.data);
-        files.push(Charted { name: place.entry.name.clone(), key, depends_on, digest });
+        files.push(Charted {
+            name: place.entry.name.clone().into_bytes(),
+            key,
+            depends_on,
+            digest,
+        });
     }
     let metadata = shared.into_iter().chain(all).collect();
     let chart = Chart { view: Some(View::Udf), metadata, files };

@@ -93,12 +93,15 @@ impl Drawing<'_> {
             let is_plain = record[26] == 0;
             if name == [0] || name == [1] {
                 above.extend(own);
+            } else if flags & 2 != 0 && self.is_relocated(name, record) {
+                // Shown where another record links it in, on which its files depend too.
+                self.directories.push(extent..extent + bytes);
             } else if flags & 2 != 0 {
                 let own = [&above[..], &own].concat();
                 self.directory(extent, bytes, &own, depth + 1)?;
             } else if flags & 4 == 0 && is_plain && !self.is_special(pos, record) {
                 let mut file = previous.take().unwrap_or(Charted {
-                    name: String::from_utf8_lossy(name).into_owned(),
+                    name: self.shown_name(name, record),
                     key: Key::Record(pos),
                     depends_on: above.clone(),
                     digest: [0; 32],
@@ -136,6 +139,30 @@ impl Drawing<'_> {
         self.entries(record, &mut |_, _| {}, &mut ranges);
         self.areas.extend(ranges[1..].iter().cloned());
         ranges
+    }
+
+    /// The name by Rock Ridge, else the identifier without its version.
+    fn shown_name(&self, identifier: &[u8], record: &[u8]) -> Vec<u8> {
+        let mut name = Vec::new();
+        let mut see = |signature: &[u8], entry: &[u8]| {
+            if signature == b"NM" {
+                name.extend(entry.get(5..).unwrap_or_default());
+            }
+        };
+        self.entries(record, &mut see, &mut Vec::new());
+        if !name.is_empty() {
+            return name;
+        }
+        let bare = identifier.split(|byte| *byte == b';').next().unwrap_or_default();
+        bare.strip_suffix(b".").unwrap_or(bare).to_vec()
+    }
+
+    /// Whether a directory is shown elsewhere, or holds such.
+    fn is_relocated(&self, name: &[u8], record: &[u8]) -> bool {
+        let mut is_relocated = name.eq_ignore_ascii_case(b"RR_MOVED");
+        let mut see = |signature: &[u8], _: &[u8]| is_relocated |= signature == b"RE";
+        self.entries(record, &mut see, &mut Vec::new());
+        is_relocated
     }
 
     /// Whether a file is no plain one, or not as it stands on the disc.

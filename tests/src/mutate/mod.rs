@@ -133,18 +133,24 @@ fn judge(seed: &Seed, image: Vec<u8>, edits: &[Range<u64>], outcome: &mut Outcom
     let (found, errors) = files(&*system.volume)?;
     let findings = image.disc().findings().list().len();
     for file in alone {
-        match found.get(&rounded(&file.key)) {
+        // Where a record was taken for something else, that is in its place under another name.
+        let found = found.get(&rounded(&file.key)).filter(|(name, _)| *name == file.name);
+        let name = file.name.escape_ascii();
+        match found.map(|(_, contents)| contents) {
             Some(Ok(digest)) if *digest == file.digest => outcome.as_before += 1,
-            Some(Ok(_)) => anyhow::bail!("{} has other bytes, and no error", file.name),
-            Some(Err(error)) => anyhow::bail!("{} cannot be read: {error}", file.name),
+            Some(Ok(_)) => anyhow::bail!("{name} has other bytes, and no error"),
+            Some(Err(error)) => anyhow::bail!("{name} cannot be read: {error}"),
             None if errors + findings > 0 => outcome.told += 1,
-            None => anyhow::bail!("{} is not there, and nothing tells why", file.name),
+            None => anyhow::bail!("{name} is not there, and nothing tells why"),
         }
     }
     Ok(())
 }
 
+/// The digest of a file, or why it cannot be read.
 type Contents = std::result::Result<[u8; 32], String>;
+/// Files with their names, by the ways to find them.
+type Found = HashMap<Key, (Vec<u8>, Contents)>;
 
 /// A key as nodes tell it, whose numbers leave out the last bits of a place.
 fn rounded(key: &Key) -> Key {
@@ -155,15 +161,15 @@ fn rounded(key: &Key) -> Key {
 }
 
 /// The digests of all files by the places of their records, and how many errors were met.
-fn files(volume: &dyn Volume) -> Result<(HashMap<Key, Contents>, usize)> {
+fn files(volume: &dyn Volume) -> Result<(Found, usize)> {
     let mut found = HashMap::new();
     let mut errors = 0;
     for step in Walk::new(volume, volume.root())?.take(20_000) {
         errors += usize::from(step.error.is_some());
         if step.kind == FileKind::Regular && step.error.is_none() {
-            let contents = digest(volume, step.node);
-            found.insert(Key::Record(step.node.position()), contents.clone());
-            found.insert(Key::Path(step.path), contents);
+            let file = (step.name().to_vec(), digest(volume, step.node));
+            found.insert(Key::Record(step.node.position()), file.clone());
+            found.insert(Key::Path(step.path), file);
         }
     }
     Ok((found, errors))

@@ -6,6 +6,7 @@ mod extracting;
 mod file_semantics;
 mod file_users;
 mod frugality;
+mod fuzzed;
 mod generated;
 mod golden;
 mod hostile;
