@@ -75,7 +75,7 @@ fn keep(root: &Path, target: &str) -> Result<()> {
 
 /// Where the kept inputs of a target are.
 fn kept(root: &Path, target: &str) -> PathBuf {
-    root.join("tests/corpus/fuzz").join(format!("{target}.tar.zst"))
+    root.join("fuzz/kept").join(format!("{target}.tar.zst"))
 }
 
 fn cargo_fuzz(root: &Path, what: &str) -> Command {

@@ -11,14 +11,14 @@ use isodrive_tests::{corpus, mutate};
 fn kept_inputs_of_every_target_are_answered_or_refused() -> Result<()> {
     for (target, body) in TARGETS {
         let folder = tempfile::tempdir_in(corpus::scratch()?)?;
-        let archive = corpus::repository().join(format!("tests/corpus/fuzz/{target}.tar.zst"));
+        let archive = corpus::repository().join(format!("fuzz/kept/{target}.tar.zst"));
         corpus::unpack_archive(&archive, folder.path()).with_context(|| target.to_owned())?;
         let inputs = corpus::files(folder.path(), "")?;
         assert!(!inputs.is_empty(), "{target}");
         for input in &inputs {
             let bytes = fs::read(input)?;
             let answered = std::panic::catch_unwind(|| body(&bytes));
-            assert!(answered.is_ok(), "{target}: {}", bytes.escape_ascii());
+            assert!(answered.is_ok(), "{target}: {}", input.display());
         }
         println!("{target}: {} inputs", inputs.len());
     }
