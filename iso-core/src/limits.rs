@@ -8,8 +8,10 @@ pub struct Limits {
     pub volume_descriptors: u64,
     /// Descriptors read per UDF volume descriptor sequence: pointers may form a circle.
     pub sequence_descriptors: u64,
-    /// Bytes of one directory: it is held in memory while it is parsed.
+    /// Bytes of one directory that is held in memory while it is parsed (UDF).
     pub directory_bytes: u64,
+    /// Bytes of one directory that is read in pieces (ISO 9660).
+    pub pieced_directory_bytes: u64,
     /// Bytes of all names of one directory, as they are shown.
     pub directory_name_bytes: u64,
     /// System use bytes read for all records of one directory: they may share a long chain.
@@ -75,7 +77,8 @@ impl Default for Limits {
         Self {
             volume_descriptors: 64,
             sequence_descriptors: 256,
-            directory_bytes: 48 << 20,
+            directory_bytes: 64 << 20,
+            pieced_directory_bytes: 256 << 20,
             directory_name_bytes: 32 << 20,
             directory_system_use_bytes: 256 << 20,
             directory_entries: 1_000_000,

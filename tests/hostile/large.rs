@@ -3,6 +3,8 @@
 
 use super::{HEALTHY, healthy, rooted};
 use crate::make::craft::{Craft, FILES, ROOT, Record, both32, ce, entry, nm, px, sp};
+use crate::make::ecma167::{BLOCK, identifier, long_ad, retag};
+use crate::make::udf::{self, Entry, Layout};
 
 /// Where large directories begin.
 const LARGE: usize = FILES + 1;
@@ -94,4 +96,28 @@ pub fn folded(levels: usize) -> Vec<u8> {
     }
     craft.root(&[Record::directory("D", LARGE), healthy()]);
     craft.image()
+}
+
+/// A UDF disc whose root has this many entries, all of one file.
+#[must_use]
+pub fn many_udf_entries(count: usize) -> Vec<u8> {
+    let mut image = udf::write(Layout::Plain, &[Entry::file("OK.TXT", HEALTHY)]);
+    let (root, file) = (1, 2);
+    let place = |index: usize| udf::metadata_byte(Layout::Plain, index);
+    // Blocks are counted from the partition, which begins where the disc's first entry tells.
+    let partition = place(0) / BLOCK - 8;
+    let reference = |index: usize| long_ad(BLOCK, place(index) / BLOCK - partition, 0);
+    let mut list = identifier("", 0x0A, &reference(root));
+    for number in 0..count {
+        list.extend(identifier(&format!("file{number:07}"), 0, &reference(file)));
+    }
+    let first = image.len() / BLOCK - partition;
+    let icb = &mut image[place(root)..][..BLOCK];
+    icb[56..64].copy_from_slice(&(list.len() as u64).to_le_bytes());
+    icb[216..232].copy_from_slice(&long_ad(list.len(), first, 0));
+    icb[212..216].copy_from_slice(&16u32.to_le_bytes());
+    retag(icb);
+    list.resize(list.len().next_multiple_of(BLOCK), 0);
+    image.extend(list);
+    image
 }

@@ -56,7 +56,7 @@ impl IsoVolume {
         }
         let (at, len) = if own.len == 0 { (node.position(), 0) } else { (own.at, own.len) };
         let place = Site::new("directory", "ECMA-119 6.8.1", at);
-        let max = self.disc.limits().directory_bytes;
+        let max = self.disc.limits().pieced_directory_bytes;
         if len > max {
             return Err(place.limit("bytes in one directory", max));
         }

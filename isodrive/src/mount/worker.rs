@@ -219,8 +219,9 @@ impl Budget {
             metadata_cache_bytes: self.cache / 8,
             decoded_cache_bytes: self.cache / 8,
             bulk_cache_bytes: self.cache / 2,
-            // Parsed, a directory takes up to four times its size.
+            // Parsed, a directory takes up to three times its size, and its names once more.
             directory_bytes: defaults.directory_bytes.min(self.memory / 8),
+            directory_name_bytes: defaults.directory_name_bytes.min(self.memory / 12),
             ..defaults
         }
     }
