@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Cat, terminal: &mut Terminal) -> Outcome {
     for path in &arguments.paths {
         let node = find(volume, path)?;
         copy(volume, node, &mut |bytes| {
-            terminal.out().write_all(bytes).map_err(|error| output_failed(&error))
+            terminal.out().write_all(&bytes).map_err(|error| output_failed(&error))
         })
         .map_err(|stopped| match stopped {
             Stopped::Reading(error) => unreadable(path, &error),
@@ -44,7 +44,7 @@ pub(crate) enum Stopped {
 pub(crate) fn copy(
     volume: &dyn Volume,
     node: NodeId,
-    write: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+    write: &mut dyn FnMut(Cow<'_, [u8]>) -> Outcome,
 ) -> Result<u64, Stopped> {
     let mut offset = 0u64;
     loop {
@@ -52,12 +52,8 @@ pub(crate) fn copy(
         if bytes.is_empty() {
             return Ok(offset);
         }
-        match &bytes {
-            Cow::Borrowed(mapped) => write(mapped),
-            Cow::Owned(copied) => write(copied),
-        }
-        .map_err(Stopped::Writing)?;
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        write(bytes).map_err(Stopped::Writing)?;
         offset = offset.saturating_add(len);
     }
 }

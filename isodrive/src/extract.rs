@@ -152,8 +152,9 @@ impl Job<'_> {
         };
         let progress = self.progress.clone();
         let copied = copy(self.volume, node, &mut |bytes| {
+            let len = u64::try_from(bytes.len()).unwrap_or(0);
             file.write(bytes)?;
-            progress.inc(u64::try_from(bytes.len()).unwrap_or(0));
+            progress.inc(len);
             Ok(())
         });
         match copied {

@@ -1,12 +1,14 @@
 //! The directory that files are extracted into, reached by descriptors and never by paths.
 //! No symbolic link is followed on the way, whether it was there before or came from the disc.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use iso_core::Timestamp;
@@ -36,6 +38,8 @@ pub(super) struct NewFile {
     file: File,
     parent: OwnedFd,
     name: Vec<u8>,
+    /// Bytes so far.
+    len: u64,
     is_kept: bool,
 }
 
@@ -69,7 +73,7 @@ impl Destination {
         let mode = if is_program { 0o777 } else { 0o666 };
         let file = rustix::fs::openat(&parent, OsStr::from_bytes(name), flags, Mode::from(mode))
             .map_err(|error| failure(&error.into()))?;
-        Ok(NewFile { file: file.into(), parent, name: name.to_vec(), is_kept: false })
+        Ok(NewFile { file: file.into(), parent, name: name.to_vec(), len: 0, is_kept: false })
     }
 
     /// A symbolic link.
@@ -162,13 +166,22 @@ impl Destination {
 }
 
 impl NewFile {
-    /// Adds bytes, which may belong to a map of the image: the kernel alone looks at them.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Outcome {
-        self.file.write_all(bytes).map_err(|error| failure(&error))
+    /// Adds bytes. Borrowed ones may belong to a map of the image: the kernel alone looks at them.
+    /// Zeros that were worked out become a hole: a few bytes on a disc can mean gigabytes of them.
+    pub(super) fn write(&mut self, bytes: Cow<'_, [u8]>) -> Outcome {
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let written = match bytes {
+            Cow::Owned(bytes) if bytes.iter().all(|byte| *byte == 0) => Ok(()),
+            Cow::Owned(bytes) => self.file.write_all_at(&bytes, self.len),
+            Cow::Borrowed(mapped) => self.file.write_all_at(mapped, self.len),
+        };
+        self.len = self.len.saturating_add(len);
+        written.map_err(|error| failure(&error))
     }
 
     /// Ends the file, which is whole now.
     pub(super) fn keep(mut self, modified: Timestamp) -> Outcome {
+        self.file.set_len(self.len).map_err(|error| failure(&error))?;
         let _ = rustix::fs::futimens(self.file.as_fd(), &times(modified));
         self.is_kept = true;
         Ok(())

@@ -265,7 +265,8 @@ fn f37_a_closed_terminal_ends_the_foreground_and_not_the_background() -> Result<
     };
     for (what, stays) in [("mount -f disc.iso here", false), ("mount disc.iso here", true)] {
         let terminal = start(what)?;
-        let ready = || session.list().is_ok_and(|list| list.len() == 1);
+        // It stands in the mount table a moment before it is announced.
+        let ready = || session.mounted(&session.path("here")).is_ok();
         assert!(until(PATIENCE, ready), "{what}");
         let mount = session.mounted(&session.path("here"))?;
         drop(terminal);
