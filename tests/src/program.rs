@@ -187,8 +187,9 @@ impl Drop for Session {
     fn drop(&mut self) {
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let points = table.lines().filter_map(|line| line.split(' ').nth(4));
-        for point in points.filter(|point| Path::new(point).starts_with(self.folder.path())) {
-            let _ = mount_fuse::unmount(Path::new(point), true);
+        let points = points.map(|point| PathBuf::from(point.replace("\\040", " ")));
+        for point in points.filter(|point| point.starts_with(self.folder.path())) {
+            let _ = mount_fuse::unmount(&point, true);
         }
     }
 }
