@@ -269,13 +269,20 @@ fn f37_a_closed_terminal_ends_the_foreground_and_not_the_background() -> Result<
         let ready = || session.mounted(&session.path("here")).is_ok();
         assert!(until(PATIENCE, ready), "{what}");
         let mount = session.mounted(&session.path("here"))?;
+        // The shell behind it waits for the mount in the foreground, or sleeps.
+        std::thread::sleep(Duration::from_millis(300));
         drop(terminal);
         if stays {
             std::thread::sleep(Duration::from_millis(300));
             assert!(fs::read(mount.at.join("sources/ei.cfg")).is_ok());
             assert_eq!(session.run(&["eject", "here"])?.code, 0);
         }
-        assert!(until(PATIENCE, || is_gone(&session, &mount)), "{what}");
+        let left = || {
+            let processes = (is_alive(mount.supervisor), is_alive(mount.worker));
+            let place = (is_mounted(&mount.at), mount.at.exists());
+            format!("{what}: alive {processes:?}, mounted and there {place:?}")
+        };
+        assert!(until(PATIENCE, || is_gone(&session, &mount)), "{}", left());
     }
     Ok(())
 }
