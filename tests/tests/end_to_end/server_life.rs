@@ -257,8 +257,10 @@ fn f37_a_closed_terminal_ends_the_foreground_and_not_the_background() -> Result<
     let start = |what: &str| -> Result<Running> {
         let program = session.command(&["mount"])?.get_program().to_owned();
         let line = format!("{} {what}; sleep 60", program.to_string_lossy());
-        let mut command = Command::new("script");
-        command.args(["-qec", &line, "/dev/null"]).current_dir(session.path(""));
+        // Whoever runs the tests may have them ignore the signal, as `nohup` does.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", "script", "-qec", &line, "/dev/null"]);
+        command.current_dir(session.path(""));
         command.env("HOME", session.path("")).env("ISODRIVE_STATE_DIR", session.state());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         Ok(Running(command.spawn()?))
