@@ -175,7 +175,8 @@ fn read_continuation(
     visited.push((at, len));
     // Looking for an area costs more than its bytes.
     const LOOKING: u64 = 256;
-    if len > limits.system_use_bytes || !budget.spend(len.saturating_add(LOOKING)) {
+    let total = visited.iter().fold(0u64, |total, (_, len)| total.saturating_add(*len));
+    if total > limits.system_use_bytes || !budget.spend(len.saturating_add(LOOKING)) {
         return Err(site.limit("bytes of system use", limits.system_use_bytes));
     }
     disc.metadata(at, usize::try_from(len).unwrap_or(usize::MAX), site)

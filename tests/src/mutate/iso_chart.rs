@@ -3,7 +3,9 @@
 
 use std::ops::Range;
 
-use super::{Chart, Charted, ISO_VIEWS, Key, digest_of};
+use iso_core::View;
+
+use super::{Chart, Charted, Key, digest_of};
 
 const SECTOR: u64 = 2048;
 
@@ -47,7 +49,7 @@ pub(super) fn draw(image: &[u8]) -> Option<Chart> {
     let shared = drawing.shared;
     let mut files = drawing.files;
     files.iter_mut().for_each(|file| file.depends_on.extend(shared.clone()));
-    let view = ISO_VIEWS[usize::from(skip.is_none())];
+    let view = if skip.is_some() { View::RockRidge } else { View::Iso9660 };
     Some(Chart { view: Some(view), metadata, files })
 }
 

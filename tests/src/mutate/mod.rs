@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use iso_core::volume::{FileKind, NodeId, Volume, Walk};
-use iso_core::{Image, Limits, View};
+use iso_core::{Image, Limits};
 use sha2::{Digest, Sha256};
 
 use crate::probe::{Effort, ask};
@@ -187,6 +187,3 @@ fn digest(volume: &dyn Volume, node: NodeId) -> Contents {
 fn digest_of(bytes: &[u8]) -> [u8; 32] {
     Sha256::digest(bytes).into()
 }
-
-/// The view whose files a chart describes.
-const ISO_VIEWS: [View; 2] = [View::RockRidge, View::Iso9660];
