@@ -36,7 +36,7 @@ pub mod volume;
 
 pub use all_views::Report;
 pub use boot::{BootEntry, BootFile, Emulation, Partition, Scheme};
-pub use cache::{Counters, Disc, Finding, Findings};
+pub use cache::{Counters, Disc, Finding, Findings, Weigh, WeightedCache};
 pub use error::{Error, Result, Site};
 pub use foreign::Foreign;
 pub use limits::Limits;

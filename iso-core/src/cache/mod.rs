@@ -9,4 +9,4 @@ mod weighted;
 pub(crate) use disc::zeroed;
 pub use disc::{Counters, Disc};
 pub use finding::{Finding, Findings};
-pub(crate) use weighted::{Weigh, WeightedCache};
+pub use weighted::{Weigh, WeightedCache};

@@ -9,7 +9,7 @@ use lru::LruCache;
 use crate::num::to_u64;
 
 /// How many bytes a cached value keeps alive.
-pub(crate) trait Weigh {
+pub trait Weigh {
     /// Bytes, allocations included.
     fn weight_bytes(&self) -> u64;
 }
@@ -21,7 +21,7 @@ impl Weigh for [u8] {
 }
 
 /// Shared values by key, at most `max_bytes` of them (or one, if one alone is heavier).
-pub(crate) struct WeightedCache<K: Hash + Eq, V: Weigh + ?Sized> {
+pub struct WeightedCache<K: Hash + Eq, V: Weigh + ?Sized> {
     held: Mutex<Held<K, V>>,
     max_bytes: u64,
 }
@@ -42,18 +42,20 @@ impl<K: Hash + Eq, V: Weigh + ?Sized> Held<K, V> {
 }
 
 impl<K: Hash + Eq, V: Weigh + ?Sized> WeightedCache<K, V> {
-    pub(crate) fn new(max_bytes: u64) -> Self {
+    /// An empty cache.
+    #[must_use]
+    pub fn new(max_bytes: u64) -> Self {
         Self { held: Mutex::new(Held { values: LruCache::unbounded(), bytes: 0 }), max_bytes }
     }
 
     /// The value of `key`, now the most recently used.
-    pub(crate) fn get(&self, key: &K) -> Option<Arc<V>> {
+    pub fn get(&self, key: &K) -> Option<Arc<V>> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.values.get(key).cloned()
     }
 
     /// Keeps `value` under `key` and forgets old values until the weight fits again.
-    pub(crate) fn put(&self, key: K, value: Arc<V>) {
+    pub fn put(&self, key: K, value: Arc<V>) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.bytes = held.bytes.saturating_add(value.weight_bytes());
         if let Some((_, old)) = held.values.push(key, value) {
@@ -63,14 +65,17 @@ impl<K: Hash + Eq, V: Weigh + ?Sized> WeightedCache<K, V> {
     }
 
     /// Forgets old values until one of this weight fits.
-    pub(crate) fn make_room(&self, bytes: u64) {
+    pub fn make_room(&self, bytes: u64) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.shrink_to(self.max_bytes.saturating_sub(bytes), 0);
     }
 
     /// The value of `key`, made and kept if it is not there. No lock is held while it is made,
     /// so two threads may make it at once and one result is dropped.
-    pub(crate) fn get_or_make<E>(
+    ///
+    /// # Errors
+    /// What `make` said.
+    pub fn get_or_make<E>(
         &self,
         key: K,
         make: impl FnOnce() -> Result<Arc<V>, E>,

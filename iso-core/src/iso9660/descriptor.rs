@@ -23,6 +23,8 @@ pub(crate) struct TreeDescriptor {
     pub(crate) block_bytes: u32,
     pub(crate) volume_bytes: u64,
     pub(crate) created: Option<Timestamp>,
+    /// Byte position of the descriptor itself.
+    pub(crate) at: u64,
     /// Byte position of the root directory.
     pub(crate) root_at: u64,
     /// Byte positions of the path tables, each with whether its numbers are big-endian.
@@ -134,6 +136,7 @@ impl TreeDescriptor {
             block_bytes,
             volume_bytes: byte(d.space.get().into()),
             created: d.created.timestamp(),
+            at,
             root_at: byte(first),
             path_tables: vec![
                 (byte(d.path_table_le.get().into()), false),
@@ -153,6 +156,7 @@ impl TreeDescriptor {
             block_bytes,
             volume_bytes: byte(d.space.get().into()),
             created: None,
+            at,
             root_at: byte(first),
             path_tables: Vec::new(),
         })

@@ -398,5 +398,6 @@ fn facts(tree: &TreeDescriptor, style: NameStyle) -> Facts {
         publisher: tree.publisher.clone(),
         application: tree.application.clone(),
         ignores_case: style != NameStyle::RockRidge,
+        descriptor_at: Some(tree.at),
     }
 }

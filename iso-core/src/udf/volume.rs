@@ -343,5 +343,6 @@ fn facts(
         publisher: Vec::new(),
         application: application.unwrap_or_default(),
         ignores_case: false,
+        descriptor_at: sequence.primary_at(),
     }
 }

@@ -100,13 +100,19 @@ impl Dir {
     /// name differs in case alone. The bytes of a name as they are recorded find it as well.
     #[must_use]
     pub fn find(&self, name: &[u8], fold: bool) -> Option<DirEntry<'_>> {
-        self.find_shown(name, fold).or_else(|| {
+        self.get(self.position(name, fold)?)
+    }
+
+    /// As `find`: the position of the entry.
+    #[must_use]
+    pub fn position(&self, name: &[u8], fold: bool) -> Option<usize> {
+        self.position_shown(name, fold).or_else(|| {
             let coding = self.coding.filter(|_| std::str::from_utf8(name).is_err())?;
-            self.find_shown(&coding.decode(name)?, false)
+            self.position_shown(&coding.decode(name)?, false)
         })
     }
 
-    fn find_shown(&self, name: &[u8], fold: bool) -> Option<DirEntry<'_>> {
+    fn position_shown(&self, name: &[u8], fold: bool) -> Option<usize> {
         let exact = self.first(&self.names.index, name, |found| found == name);
         if exact.is_some() || !fold {
             return exact;
@@ -121,9 +127,9 @@ impl Dir {
         index: &NameIndex,
         name: &[u8],
         is_it: impl Fn(&[u8]) -> bool,
-    ) -> Option<DirEntry<'_>> {
-        let mut entries = index.candidates(name).filter_map(|slot| self.get(slot.try_into().ok()?));
-        entries.find(|entry| is_it(entry.name))
+    ) -> Option<usize> {
+        let mut positions = index.candidates(name).filter_map(|slot| usize::try_from(slot).ok());
+        positions.find(|position| self.get(*position).is_some_and(|entry| is_it(entry.name)))
     }
 
     /// The same directory with other numbers for its nodes; the names are shared.

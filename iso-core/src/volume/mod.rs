@@ -58,6 +58,8 @@ pub struct Facts {
     pub application: Vec<u8>,
     /// Whether names that differ in case alone are meant to be one name.
     pub ignores_case: bool,
+    /// Byte position of the descriptor that names the volume, where there is one of 2048 bytes.
+    pub descriptor_at: Option<u64>,
 }
 
 /// A read-only file system on a disc. All methods may be called from many threads.
