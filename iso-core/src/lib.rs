@@ -26,6 +26,7 @@ mod iso9660;
 mod limits;
 mod num;
 mod open;
+pub mod serving;
 mod session;
 pub mod source;
 mod text;

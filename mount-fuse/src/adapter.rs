@@ -13,13 +13,12 @@ use fuser::{
     KernelConfig, LockOwner, OpenFlags, ReplyAttr, ReplyData, ReplyDirectory, ReplyDirectoryPlus,
     ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
+use iso_core::serving::{Activity, Reports};
 use iso_core::volume::{Dir, DirEntry, FileKind, NodeId, Presentation, Volume};
 use iso_core::{Error, Result};
 
-use crate::activity::Activity;
 use crate::attr::{file_attr, file_type};
 use crate::errno::errno;
-use crate::report::Reports;
 use crate::serve::Serve;
 use crate::xattr;
 
@@ -70,7 +69,7 @@ impl Adapter {
             Ok(Err(error)) => error,
             Err(_) => Error::Bug(operation),
         };
-        self.reports.failed(operation, ino, &error);
+        self.reports.failed(operation, ino.0, &error);
         Err(errno(&error))
     }
 
@@ -281,7 +280,7 @@ impl Adapter {
         let (attr, ttl) = match self.attr(entry.node) {
             Ok(attr) => (attr, self.keep),
             Err(error) => {
-                self.reports.failed("readdirplus", self.ino(entry.node), &error);
+                self.reports.failed("readdirplus", self.ino(entry.node).0, &error);
                 (self.unknown(entry), Duration::ZERO)
             }
         };

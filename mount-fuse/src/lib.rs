@@ -1,17 +1,14 @@
 //! Serves a volume to the kernel through FUSE: unpack a request, call the core, reply.
 //! Knows mounts and errno; knows nothing that is on a disc.
 
-mod activity;
 mod adapter;
 mod attach;
 mod attr;
 mod errno;
 mod name;
-mod report;
 mod serve;
 mod xattr;
 
-pub use activity::Activity;
 pub use adapter::Adapter;
 pub use attach::{Attach, AttachError, attach, unmount};
 pub use errno::errno;

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fuser::{BackgroundSession, Config, Session, SessionACL};
+use iso_core::serving::Activity;
 use iso_core::volume::{Presentation, Volume};
 
-use crate::activity::Activity;
 use crate::adapter::Adapter;
 use crate::attach::{Attach, attach};
 

@@ -21,8 +21,8 @@ pub use look::{VolumeLook, serial_of};
 pub use name::{from_windows, to_windows};
 pub use names::{MAX_NAME_UNITS, Names};
 pub use security::everybody_reads;
-pub use status::Status;
+pub use status::{Failure, Status};
 pub use tree::{Choices, Found, Stream, Tree, ZONE_STREAM};
 
 /// The result of what can fail with a status that Windows knows.
-pub type Result<T> = std::result::Result<T, Status>;
+pub type Result<T> = std::result::Result<T, Failure>;

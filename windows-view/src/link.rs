@@ -63,7 +63,7 @@ pub(crate) fn target(tree: &Tree, trail: &[Step], node: NodeId) -> Result<Target
     }
     let relative = relative(trail, &here);
     if relative.len() > MAX_TARGET_UNITS {
-        return Err(Status::OBJECT_NAME_INVALID);
+        return Err(Status::OBJECT_NAME_INVALID.into());
     }
     Ok(Target { relative, is_directory })
 }
@@ -71,7 +71,7 @@ pub(crate) fn target(tree: &Tree, trail: &[Step], node: NodeId) -> Result<Target
 /// The components of a target, the last one first.
 fn components(target: &[u8]) -> Result<Vec<Vec<u8>>> {
     if target.first() == Some(&b'/') {
-        return Err(Status::ACCESS_DENIED);
+        return Err(Status::ACCESS_DENIED.into());
     }
     let named = target.split(|byte| *byte == b'/').filter(|name| !matches!(*name, b"" | b"."));
     Ok(named.rev().map(<[u8]>::to_vec).collect())

@@ -114,6 +114,38 @@ const fn of_win32(code: i32) -> Status {
     }
 }
 
+/// Why something is refused.
+#[derive(Debug)]
+pub enum Failure {
+    /// What was asked for is not to be had; nothing is wrong with the disc.
+    Refused(Status),
+    /// The core says why.
+    Disc(Error),
+}
+
+impl Failure {
+    /// What Windows is told.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        match self {
+            Self::Refused(status) => *status,
+            Self::Disc(error) => Status::of(error),
+        }
+    }
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Refused(status)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Disc(error)
+    }
+}
+
 impl fmt::Debug for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#010x}", self.0)

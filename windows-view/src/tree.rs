@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use iso_core::volume::{Attr, Dir, FileKind, Hidden, NodeId, Volume};
-use iso_core::{Error, WeightedCache};
+use iso_core::volume::{Attr, FileKind, Hidden, NodeId, Volume};
+use iso_core::{Error, Timestamp, WeightedCache};
 
 use crate::info::{FileInfo, Shown};
 use crate::link;
 use crate::names::Names;
-use crate::{Result, Status, symlink_data};
+use crate::{Failure, Result, Status, symlink_data};
 
 /// The stream in which Windows keeps where a file came from.
 pub const ZONE_STREAM: &str = "Zone.Identifier";
@@ -143,24 +143,22 @@ impl Tree {
             let is_last = parts.peek().is_none();
             let names = self.names(node).map_err(in_the_way)?;
             let found = names.find(part).and_then(|at| Some((names.shown(at), names.entry(at)?)));
-            let Some((name, entry)) = found else {
-                return Err(if is_last {
-                    Status::OBJECT_NAME_NOT_FOUND
-                } else {
-                    Status::OBJECT_PATH_NOT_FOUND
-                });
+            let missing = match is_last {
+                true => Status::OBJECT_NAME_NOT_FOUND,
+                false => Status::OBJECT_PATH_NOT_FOUND,
             };
+            let (name, entry) = found.ok_or(missing)?;
             (node, is_hidden) = (entry.node, entry.is_hidden);
             trail.push(Step { node, name });
             if !is_last && self.kind(node, entry.kind)? == FileKind::Symlink {
-                return Err(Status::REPARSE);
+                return Err(Status::REPARSE.into());
             }
         }
         let attr = self.attr(node)?;
         match (stream, attr.kind) {
             (Stream::Data, _) | (Stream::Zone, FileKind::Regular) => {}
-            (Stream::Zone, FileKind::Symlink) => return Err(Status::REPARSE),
-            (Stream::Zone, _) => return Err(Status::OBJECT_NAME_NOT_FOUND),
+            (Stream::Zone, FileKind::Symlink) => return Err(Status::REPARSE.into()),
+            (Stream::Zone, _) => return Err(Status::OBJECT_NAME_NOT_FOUND.into()),
         }
         Ok(Found { trail, node, attr, is_hidden, stream })
     }
@@ -174,7 +172,7 @@ impl Tree {
             crate::fold(part) == crate::fold(&text.encode_utf16().collect::<Vec<_>>())
         };
         if parts.next().is_some_and(|kind| !is(kind, "$DATA")) || parts.next().is_some() {
-            return Err(Status::OBJECT_NAME_INVALID);
+            return Err(Status::OBJECT_NAME_INVALID.into());
         }
         if name.is_empty() {
             return Ok((file, Stream::Data));
@@ -182,7 +180,7 @@ impl Tree {
         if self.choices.zone.is_some() && is(name, ZONE_STREAM) {
             return Ok((file, Stream::Zone));
         }
-        Err(Status::OBJECT_NAME_NOT_FOUND)
+        Err(Status::OBJECT_NAME_NOT_FOUND.into())
     }
 
     /// The names of a directory.
@@ -191,7 +189,7 @@ impl Tree {
     /// `NOT_A_DIRECTORY`, or what is wrong with the directory.
     pub fn names(&self, node: NodeId) -> Result<Arc<Names>> {
         self.names.get_or_make(node, || {
-            let dir: Arc<Dir> = self.volume.read_dir(node).map_err(|error| Status::of(&error))?;
+            let dir = self.volume.read_dir(node)?;
             Ok(Arc::new(Names::new(dir)))
         })
     }
@@ -227,24 +225,24 @@ impl Tree {
         Ok((self.info(found), FileInfo::of(&self.attr(above)?, Shown::default())))
     }
 
-    /// What Windows is told of an entry of a directory that was found. Of one whose record is
-    /// damaged it is told that it is there; opening it gives the error.
+    /// What Windows is told of an entry of a directory that was found.
+    ///
+    /// # Errors
+    /// What is wrong with the entry's own record.
+    pub fn info_of_entry(&self, found: &Found, names: &Names, position: u32) -> Result<FileInfo> {
+        let entry = names.entry(position).ok_or(Status::OBJECT_NAME_NOT_FOUND)?;
+        let attr = self.attr(entry.node)?;
+        Ok(FileInfo::of(&attr, self.shown(&found.trail, &attr, entry.is_hidden)))
+    }
+
+    /// What little a directory itself tells of an entry. Opening one whose record is damaged
+    /// gives the error; that it is there must be seen.
     #[must_use]
-    pub fn info_of_entry(&self, found: &Found, names: &Names, position: u32) -> Option<FileInfo> {
-        let entry = names.entry(position)?;
-        let attr = self.volume.attr(entry.node).unwrap_or(Attr {
-            node: entry.node,
-            kind: entry.kind.unwrap_or(FileKind::Regular),
-            size: 0,
-            links: 1,
-            posix: None,
-            device: None,
-            modified: iso_core::Timestamp::default(),
-            accessed: iso_core::Timestamp::default(),
-            changed: iso_core::Timestamp::default(),
-            created: None,
-        });
-        Some(FileInfo::of(&attr, self.shown(&found.trail, &attr, entry.is_hidden)))
+    pub fn info_of_damaged(&self, names: &Names, position: u32) -> FileInfo {
+        let Some(entry) = names.entry(position) else { return FileInfo::default() };
+        let kind = entry.kind.unwrap_or(FileKind::Regular);
+        let attr = Attr::plain(entry.node, kind, 0, Timestamp::default());
+        FileInfo::of(&attr, Shown { is_hidden: entry.is_hidden, ..Shown::default() })
     }
 
     /// Whether an entry of a directory is listed.
@@ -278,12 +276,12 @@ impl Tree {
             }
             // Empty, as Windows is told.
             _ if !matches!(found.attr.kind, FileKind::Regular | FileKind::Directory) => 0,
-            _ => self
-                .volume
-                .read_into(found.node, offset, buf)
-                .map_err(|error| Status::of(&error))?,
+            _ => self.volume.read_into(found.node, offset, buf)?,
         };
-        if bytes == 0 && !buf.is_empty() { Err(Status::END_OF_FILE) } else { Ok(bytes) }
+        if bytes == 0 && !buf.is_empty() {
+            return Err(Status::END_OF_FILE.into());
+        }
+        Ok(bytes)
     }
 
     /// The streams of a file that was found: the name of each and its bytes.
@@ -304,7 +302,7 @@ impl Tree {
     /// `REPARSE_POINT_NOT_RESOLVED` for one that goes round in a circle.
     pub fn reparse_data(&self, found: &Found) -> Result<Vec<u8>> {
         if found.attr.kind != FileKind::Symlink {
-            return Err(Status::NOT_A_REPARSE_POINT);
+            return Err(Status::NOT_A_REPARSE_POINT.into());
         }
         Ok(symlink_data(&link::target(self, found.above(), found.node)?.relative))
     }
@@ -326,7 +324,7 @@ impl Tree {
     }
 
     pub(crate) fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
-        self.volume.read_link(node).map_err(|error| Status::of(&error))
+        Ok(self.volume.read_link(node)?)
     }
 
     /// The entry of the last directory of `trail` with this name on the disc, and its kind.
@@ -347,11 +345,14 @@ impl Tree {
     }
 
     fn attr(&self, node: NodeId) -> Result<Attr> {
-        self.volume.attr(node).map_err(|error| Status::of(&error))
+        Ok(self.volume.attr(node)?)
     }
 }
 
 /// What a directory on the way that is none means for what lies behind it.
-fn in_the_way(status: Status) -> Status {
-    if status == Status::of(&Error::NotDirectory) { Status::OBJECT_PATH_NOT_FOUND } else { status }
+fn in_the_way(failure: Failure) -> Failure {
+    if matches!(failure, Failure::Disc(Error::NotDirectory)) {
+        return Status::OBJECT_PATH_NOT_FOUND.into();
+    }
+    failure
 }

@@ -152,7 +152,8 @@ pub struct Attr {
 
 impl Attr {
     /// The attributes of a node of which nothing but kind, length and one time is known.
-    pub(crate) const fn plain(node: NodeId, kind: FileKind, size: u64, time: Timestamp) -> Self {
+    #[must_use]
+    pub const fn plain(node: NodeId, kind: FileKind, size: u64, time: Timestamp) -> Self {
         Self {
             node,
             kind,

@@ -6,10 +6,11 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
+use iso_core::serving::Activity;
 use iso_core::source::{self, Medium};
 use iso_core::volume::{Case, Hidden, Owner, Permissions, Presentation};
 use iso_core::{Image, Limits, Shown};
-use mount_fuse::{Activity, Serve};
+use mount_fuse::Serve;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
 

@@ -1,4 +1,4 @@
-//! What the server is doing: requests answered, and the one that has been waiting longest.
+//! What a server is doing: requests answered, and the one that has been waiting longest.
 //! Counts and clocks only, so that whoever watches never waits for a request.
 
 use std::collections::HashMap;
@@ -15,11 +15,13 @@ pub struct Activity {
 }
 
 /// A request that is being worked on, until this is dropped.
-pub(crate) struct Running<'a>(&'a Activity);
+#[derive(Debug)]
+pub struct Running<'a>(&'a Activity);
 
 impl Activity {
     /// A request begins.
-    pub(crate) fn begin(&self, operation: &'static str) -> Running<'_> {
+    #[must_use]
+    pub fn begin(&self, operation: &'static str) -> Running<'_> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         running.insert(std::thread::current().id(), (operation, Instant::now()));
         Running(self)

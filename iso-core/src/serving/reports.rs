@@ -4,23 +4,22 @@
 use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
-use fuser::INodeNo;
-use iso_core::Error;
+use crate::error::Error;
 
 /// Different lines that are written at most.
 const MAX_LINES: usize = 1000;
 
 /// What was told already.
 #[derive(Debug, Default)]
-pub(crate) struct Reports {
+pub struct Reports {
     told: Mutex<HashSet<(u64, String)>>,
 }
 
 impl Reports {
     /// Reports a failed request.
-    pub(crate) fn failed(&self, operation: &'static str, ino: INodeNo, error: &Error) {
+    pub fn failed(&self, operation: &'static str, node: u64, error: &Error) {
         match error {
-            Error::NotFound | Error::NoXattr => tracing::trace!(operation, %ino, %error),
+            Error::NotFound | Error::NoXattr => tracing::trace!(operation, node, %error),
             Error::NotDirectory
             | Error::IsDirectory
             | Error::NotSymlink
@@ -28,14 +27,14 @@ impl Reports {
             | Error::XattrTooLong
             | Error::BadName(_)
             | Error::NoSuchView(_)
-            | Error::NoSuchSession(_) => tracing::debug!(operation, %ino, %error),
+            | Error::NoSuchSession(_) => tracing::debug!(operation, node, %error),
             Error::Stale(_)
             | Error::Unrecognised(_)
             | Error::Unsupported { .. }
             | Error::Corrupt { .. }
             | Error::Limit { .. } => {
-                if self.is_news(ino.0, error) {
-                    tracing::warn!(operation, %ino, %error);
+                if self.is_news(node, error) {
+                    tracing::warn!(operation, node, %error);
                 }
             }
             // The same for whichever file it met first.
@@ -45,19 +44,19 @@ impl Reports {
                 }
             }
             Error::Io { .. } | Error::NoMemory | Error::Bug(_) => {
-                if self.is_news(ino.0, error) {
-                    tracing::error!(operation, %ino, %error);
+                if self.is_news(node, error) {
+                    tracing::error!(operation, node, %error);
                 }
             }
         }
     }
 
-    fn is_news(&self, ino: u64, error: &Error) -> bool {
+    fn is_news(&self, node: u64, error: &Error) -> bool {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.len() > MAX_LINES {
             return false;
         }
-        let is_news = told.insert((ino, error.to_string()));
+        let is_news = told.insert((node, error.to_string()));
         if is_news && told.len() > MAX_LINES {
             tracing::warn!("more errors of this disc are not logged");
             return false;
@@ -76,8 +75,8 @@ mod tests {
         assert!(reports.is_news(1, &Error::NoMemory));
         assert!(!reports.is_news(1, &Error::NoMemory));
         assert!(reports.is_news(2, &Error::NoMemory));
-        for ino in 0..5000 {
-            reports.is_news(ino, &Error::Bug("read"));
+        for node in 0..5000 {
+            reports.is_news(node, &Error::Bug("read"));
         }
         assert!(!reports.is_news(9999, &Error::NoMemory));
         assert!(reports.told.lock().unwrap().len() <= MAX_LINES.saturating_add(1));

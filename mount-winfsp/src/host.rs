@@ -1,0 +1,235 @@
+//! A drive: a volume that WinFsp serves at a letter or a directory, until it is dropped.
+//! Chooses the letter and the looks of the volume; what it holds is the adapter's business.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use iso_core::serving::Activity;
+use windows_view::{Tree, VolumeLook};
+use winfsp::host::{FileSystemHost, FileSystemParams, FineGuard, VolumeParams};
+
+use crate::adapter::Adapter;
+use crate::system::free_letters;
+
+/// Units of the name of a file system at most; crate `winfsp` breaks down at more than 16, and
+/// loses the end of the name at 16.
+const MAX_SYSTEM_UNITS: usize = 15;
+
+/// Units of a network name at most.
+const MAX_NETWORK_UNITS: usize = 190;
+
+/// `STATUS_NO_SUCH_DEVICE`: the DLL found no driver.
+const NO_SUCH_DEVICE: u32 = 0xC000_000E;
+/// `STATUS_OBJECT_NAME_COLLISION`: the letter or directory is there already.
+const NAME_COLLISION: u32 = 0xC000_0035;
+/// `STATUS_ACCESS_DENIED`.
+const ACCESS_DENIED: u32 = 0xC000_0022;
+/// `STATUS_OBJECT_PATH_NOT_FOUND`: the directory that should hold the mount is not there.
+const PATH_NOT_FOUND: u32 = 0xC000_003A;
+
+/// Where a volume is to be seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// At this letter.
+    Letter(char),
+    /// At the first letter from D: on that nobody uses.
+    FirstFree,
+    /// At a directory, which must not be there yet.
+    Directory(PathBuf),
+}
+
+/// How a volume is to be mounted.
+#[derive(Debug, Clone)]
+pub struct Mounting {
+    /// Where.
+    pub place: Place,
+    /// For all users and programs, elevated or not, by way of the Mount Manager; takes the rights
+    /// of an administrator.
+    pub global: bool,
+    /// The name of the file system, at most 15 characters.
+    pub system: String,
+    /// As a network drive of this name, which begins with one backslash.
+    pub network: Option<String>,
+    /// Threads that serve requests; as many as WinFsp thinks right for 0.
+    pub threads: u32,
+    /// Whether files have a stream beside their bytes.
+    pub has_streams: bool,
+}
+
+/// Why there is no drive.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum MountError {
+    /// WinFsp's driver does not run.
+    #[error("WinFsp's driver does not run")]
+    NoDriver,
+    /// Letter or directory are in use.
+    #[error("{0} is in use")]
+    Taken(String),
+    /// No letter is left.
+    #[error("no drive letter is free")]
+    NoLetterFree,
+    /// What should hold the directory is not there.
+    #[error("the folder that should hold {0} is not there")]
+    NoParent(String),
+    /// It takes the rights of an administrator.
+    #[error("Windows refused; this takes the rights of an administrator")]
+    Denied,
+    /// A name is longer than WinFsp takes.
+    #[error("the {0} is too long")]
+    TooLong(&'static str),
+    /// Anything else that WinFsp said.
+    #[error("WinFsp refused to {what} (status {status:#010x})")]
+    Refused {
+        /// What was tried.
+        what: &'static str,
+        /// What it said.
+        status: u32,
+    },
+}
+
+/// A volume that is being served. Dropping it takes the drive away and waits for the last request.
+pub struct Drive {
+    // Never forgotten: the driver would go on asking a context that is gone.
+    host: FileSystemHost<Adapter, FineGuard>,
+    at: String,
+    stopped: Arc<AtomicBool>,
+}
+
+impl Drive {
+    /// Mounts a volume. WinFsp must have been loaded.
+    ///
+    /// # Errors
+    /// See [`MountError`].
+    pub fn mount(
+        tree: Arc<Tree>,
+        look: VolumeLook,
+        activity: Arc<Activity>,
+        mounting: &Mounting,
+    ) -> Result<Self, MountError> {
+        let params = params(&look, mounting)?;
+        let adapter = Adapter::new(tree, look, activity);
+        let stopped = adapter.stopped();
+        let mut host = FileSystemHost::new_with_options(params, adapter)
+            .map_err(|error| refused("make a volume", status(error.code().0)))?;
+        let at = place(&mut host, mounting)?;
+        host.start_with_threads(mounting.threads)
+            .map_err(|error| refused("serve the volume", status(error.code().0)))?;
+        Ok(Self { host, at, stopped })
+    }
+
+    /// Where the volume is to be seen: `X:` or a directory.
+    #[must_use]
+    pub fn at(&self) -> &Path {
+        Path::new(&self.at)
+    }
+
+    /// Whether the driver asks for nothing any more: somebody took the drive away.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    /// Takes the drive away and ends its threads.
+    pub fn end(mut self) {
+        self.host.unmount();
+        self.host.stop();
+    }
+}
+
+fn params(look: &VolumeLook, mounting: &Mounting) -> Result<FileSystemParams, MountError> {
+    if mounting.system.encode_utf16().count() > MAX_SYSTEM_UNITS {
+        return Err(MountError::TooLong("name of the file system"));
+    }
+    let mut params = VolumeParams::new();
+    params
+        .sector_size(2048)
+        .sectors_per_allocation_unit(1)
+        .max_component_length(255)
+        .volume_creation_time(look.created)
+        .volume_serial_number(look.serial)
+        // For ever: a disc does not change. Of all times that the crate sets this one alone
+        // arrives: the others lack the bits that say that they are there.
+        .file_info_timeout(u32::MAX)
+        .case_sensitive_search(false)
+        .case_preserved_names(true)
+        .unicode_on_disk(true)
+        // Off: the Security tab has nothing to show. Access is checked all the same.
+        .persistent_acls(false)
+        .reparse_points(true)
+        .reparse_points_access_check(false)
+        .named_streams(mounting.has_streams)
+        // Enforces nothing: every call that would write is refused by the adapter.
+        .read_only_volume(true)
+        .post_cleanup_when_modified_only(true)
+        .pass_query_directory_filename(true)
+        // So that Windows can mount an image that lies on this disc.
+        .allow_open_in_kernel_mode(true)
+        .filesystem_name(&mounting.system);
+    if let Some(network) = &mounting.network {
+        if network.encode_utf16().count() > MAX_NETWORK_UNITS {
+            return Err(MountError::TooLong("network name"));
+        }
+        params.prefix(network);
+    }
+    Ok(FileSystemParams {
+        use_dir_info_by_name: true,
+        volume_params: params,
+        debug_mode: winfsp::host::DebugMode::none(),
+    })
+}
+
+/// Gives the volume its place; the name of that place.
+fn place(
+    host: &mut FileSystemHost<Adapter, FineGuard>,
+    mounting: &Mounting,
+) -> Result<String, MountError> {
+    let mut attempt = |at: &str| {
+        // The Mount Manager is meant by a device's name.
+        let name = if mounting.global { format!("\\\\.\\{at}") } else { at.to_owned() };
+        host.mount(&*name).map_err(|error| status(error.code().0))
+    };
+    match &mounting.place {
+        Place::FirstFree => {
+            for letter in free_letters() {
+                let at = format!("{letter}:");
+                match attempt(&at) {
+                    Ok(()) => return Ok(at),
+                    // Somebody was faster.
+                    Err(NAME_COLLISION) => {}
+                    Err(status) => return Err(not_placed(at, status)),
+                }
+            }
+            Err(MountError::NoLetterFree)
+        }
+        Place::Letter(letter) => {
+            let at = format!("{letter}:");
+            attempt(&at).map(|()| at.clone()).map_err(|status| not_placed(at, status))
+        }
+        Place::Directory(path) => {
+            let at = path.to_string_lossy().into_owned();
+            attempt(&at).map(|()| at.clone()).map_err(|status| not_placed(at, status))
+        }
+    }
+}
+
+fn not_placed(at: String, status: u32) -> MountError {
+    match status {
+        NAME_COLLISION => MountError::Taken(at),
+        PATH_NOT_FOUND => MountError::NoParent(at),
+        other => refused("mount there", other),
+    }
+}
+
+fn refused(what: &'static str, status: u32) -> MountError {
+    match status {
+        NO_SUCH_DEVICE => MountError::NoDriver,
+        ACCESS_DENIED => MountError::Denied,
+        _ => MountError::Refused { what, status },
+    }
+}
+
+/// The status in an error of crate `windows`, which sets a bit in it to say that it is one.
+const fn status(code: i32) -> u32 {
+    code.cast_unsigned() & !0x1000_0000
+}

@@ -1,0 +1,20 @@
+//! Serves a volume to Windows through WinFsp: unpack a request, ask `windows-view`, reply.
+//! Knows drives, the DLL and its requests; knows nothing that is on a disc. Empty elsewhere.
+//!
+//! WinFsp - Windows File System Proxy, Copyright (C) Bill Zissimopoulos,
+//! <https://github.com/winfsp/winfsp>.
+#![cfg(windows)]
+
+mod adapter;
+mod host;
+mod loader;
+pub mod system;
+mod thunks;
+
+pub use adapter::Adapter;
+pub use host::{Drive, MountError, Mounting, Place};
+pub use loader::{LoadError, dll_version, driver_version, install_folder, load, load_from};
+
+/// What WinFsp's licence asks every program to show that uses it.
+pub const NOTICE: &str = "WinFsp - Windows File System Proxy, Copyright (C) Bill Zissimopoulos, \
+                          https://github.com/winfsp/winfsp";

@@ -1,0 +1,186 @@
+//! The few calls of Windows that a drive needs, each behind a safe function: registry, libraries,
+//! drive letters, elevation, events, processes. Knows nothing of WinFsp or discs.
+#![expect(unsafe_code, reason = "calls of Windows")]
+
+use std::ffi::{CStr, c_void};
+use std::time::Duration;
+
+use windows_sys::Win32::Foundation::{
+    CloseHandle, ERROR_SUCCESS, FILETIME, GetLastError, HANDLE, WAIT_OBJECT_0,
+};
+use windows_sys::Win32::Security::{
+    GetTokenInformation, TOKEN_ELEVATION, TOKEN_QUERY, TokenElevation,
+};
+use windows_sys::Win32::Storage::FileSystem::GetLogicalDrives;
+use windows_sys::Win32::System::LibraryLoader::{
+    GetProcAddress, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR, LOAD_LIBRARY_SEARCH_SYSTEM32, LoadLibraryExW,
+};
+use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_SZ, RegGetValueW};
+use windows_sys::Win32::System::Threading::{
+    CreateEventW, EVENT_MODIFY_STATE, GetCurrentProcess, GetProcessTimes, OpenEventW, OpenProcess,
+    OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION, SetEvent, WaitForSingleObject,
+};
+
+/// A text as Windows takes it: 16-bit units with a zero behind them.
+#[must_use]
+pub fn wide(text: &str) -> Vec<u16> {
+    text.encode_utf16().chain([0]).collect()
+}
+
+/// A text value of the machine's part of the registry.
+#[must_use]
+pub fn registry_text(key: &str, value: &str) -> Option<Vec<u16>> {
+    let mut buffer = [0u16; 1024];
+    let mut bytes = u32::try_from(size_of_val(&buffer)).unwrap_or(0);
+    let (key, value) = (wide(key), wide(value));
+    // SAFETY: names end in a zero, and `bytes` is the size of the buffer.
+    let code = unsafe {
+        RegGetValueW(
+            HKEY_LOCAL_MACHINE,
+            key.as_ptr(),
+            value.as_ptr(),
+            RRF_RT_REG_SZ,
+            std::ptr::null_mut(),
+            buffer.as_mut_ptr().cast(),
+            &raw mut bytes,
+        )
+    };
+    let units = buffer.iter().copied().take_while(|unit| *unit != 0);
+    (code == ERROR_SUCCESS).then(|| units.collect())
+}
+
+/// A loaded library; it is never unloaded.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Library(*mut c_void);
+
+/// Loads a library by its absolute path. What it needs itself is looked for beside it and in the
+/// system's own folder, nowhere else.
+///
+/// # Errors
+/// The number of Windows.
+pub(crate) fn load_library(path: &[u16]) -> Result<Library, u32> {
+    let flags = LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR | LOAD_LIBRARY_SEARCH_SYSTEM32;
+    // SAFETY: the path ends in a zero, as every caller sees to.
+    let library = unsafe { LoadLibraryExW(path.as_ptr(), std::ptr::null_mut(), flags) };
+    if library.is_null() { Err(last_error()) } else { Ok(Library(library)) }
+}
+
+impl Library {
+    /// The address of a function.
+    pub(crate) fn function(self, name: &CStr) -> Option<*mut c_void> {
+        // SAFETY: the library stays loaded, and the name ends in a zero.
+        let found = unsafe { GetProcAddress(self.0, name.as_ptr().cast()) };
+        found.map(|function| function as *mut c_void)
+    }
+}
+
+fn last_error() -> u32 {
+    // SAFETY: reads a number of this thread.
+    unsafe { GetLastError() }
+}
+
+/// A handle that is closed when it is dropped.
+#[derive(Debug)]
+struct Handle(HANDLE);
+
+// SAFETY: handles of the kernel belong to the process, not to a thread.
+unsafe impl Send for Handle {}
+// SAFETY: as above; the kernel takes calls on one handle from many threads.
+unsafe impl Sync for Handle {}
+
+impl Handle {
+    fn new(handle: HANDLE) -> Result<Self, u32> {
+        if handle.is_null() { Err(last_error()) } else { Ok(Self(handle)) }
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        // SAFETY: the handle is open and this is its only owner.
+        unsafe { CloseHandle(self.0) };
+    }
+}
+
+/// Whether this process has the rights of an administrator.
+#[must_use]
+pub fn is_elevated() -> bool {
+    let mut token = std::ptr::null_mut();
+    // SAFETY: a constant that stands for this process.
+    let process = unsafe { GetCurrentProcess() };
+    // SAFETY: writes one handle.
+    let opened = unsafe { OpenProcessToken(process, TOKEN_QUERY, &raw mut token) };
+    let Ok(token) = Handle::new(if opened == 0 { std::ptr::null_mut() } else { token }) else {
+        return false;
+    };
+    let mut elevation = TOKEN_ELEVATION { TokenIsElevated: 0 };
+    let size = u32::try_from(size_of::<TOKEN_ELEVATION>()).unwrap_or(0);
+    let mut written = 0;
+    let into = (&raw mut elevation).cast();
+    // SAFETY: writes at most `size` bytes, which is what there is.
+    let asked =
+        unsafe { GetTokenInformation(token.0, TokenElevation, into, size, &raw mut written) };
+    asked != 0 && elevation.TokenIsElevated != 0
+}
+
+/// Drive letters from D: on that nobody uses.
+pub fn free_letters() -> impl Iterator<Item = char> {
+    // SAFETY: reads a number.
+    let used = unsafe { GetLogicalDrives() };
+    ('A'..='Z').enumerate().skip(3).filter(move |(bit, _)| used >> bit & 1 == 0).map(|(_, c)| c)
+}
+
+/// An event with a name, by which one process of a user tells another something once.
+#[derive(Debug)]
+pub struct Event(Handle);
+
+impl Event {
+    /// Makes an event that is not set.
+    ///
+    /// # Errors
+    /// The number of Windows.
+    pub fn create(name: &str) -> Result<Self, u32> {
+        let name = wide(name);
+        // SAFETY: no security attributes; the name ends in a zero.
+        let handle = unsafe { CreateEventW(std::ptr::null(), 1, 0, name.as_ptr()) };
+        Ok(Self(Handle::new(handle)?))
+    }
+
+    /// Sets the event that another process made.
+    ///
+    /// # Errors
+    /// The number of Windows: there is no such event, or it is another user's.
+    pub fn set(name: &str) -> Result<(), u32> {
+        let name = wide(name);
+        // SAFETY: the name ends in a zero.
+        let handle = unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, name.as_ptr()) };
+        let event = Handle::new(handle)?;
+        // SAFETY: the handle is an event's and may be set.
+        if unsafe { SetEvent(event.0) } == 0 { Err(last_error()) } else { Ok(()) }
+    }
+
+    /// Waits until it is set; whether it was in time.
+    #[must_use]
+    pub fn wait(&self, time: Duration) -> bool {
+        let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+        // SAFETY: the handle is an event's.
+        unsafe { WaitForSingleObject(self.0.0, milliseconds) == WAIT_OBJECT_0 }
+    }
+}
+
+/// When a process was started, if it runs: with its number, this tells it from all others.
+#[must_use]
+pub fn process_started(pid: u32) -> Option<u64> {
+    // SAFETY: asks for a handle by number.
+    let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid) };
+    let process = Handle::new(handle).ok()?;
+    let none = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
+    let [mut started, mut ended, mut kernel, mut user] = [none; 4];
+    let times = [&raw mut started, &raw mut ended, &raw mut kernel, &raw mut user];
+    let [a, b, c, d] = times;
+    // SAFETY: writes four times into four places.
+    let asked = unsafe { GetProcessTimes(process.0, a, b, c, d) };
+    let whole =
+        |time: FILETIME| u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime);
+    // A process that ended is still there while somebody has a handle to it.
+    (asked != 0 && whole(ended) == 0).then(|| whole(started))
+}

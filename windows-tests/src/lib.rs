@@ -1,0 +1,16 @@
+//! WinFsp without its driver: an imitation of the driver under the real, unmodified DLL, so that
+//! the DLL, crate `winfsp` and the adapter's callbacks run as they do on Windows. Empty elsewhere.
+//!
+//! `HONESTY.md` beside this says what the real driver does that this does not.
+#![cfg(windows)]
+
+pub mod driver;
+mod hooks;
+mod imports;
+mod queue;
+pub mod setup;
+pub mod walk;
+
+pub use driver::{File, Listed};
+pub use hooks::{drives, install};
+pub use queue::{Answer, Volume, kind, newest_volume};

@@ -1,0 +1,188 @@
+//! What the driver is told of a volume, and what programs are told of it and of its files.
+#![cfg(windows)]
+
+use isodrive_windows_tests::driver::{GENERIC_READ, disposition, option};
+use isodrive_windows_tests::setup::{self, mount_image, mounting};
+use isodrive_windows_tests::{drives, kind};
+use mount_winfsp::Place;
+use windows_view::{Choices, everybody_reads};
+
+fn text(units: &[u16]) -> String {
+    let len = units.iter().position(|unit| *unit == 0).unwrap_or(units.len());
+    String::from_utf16_lossy(&units[..len])
+}
+
+#[test]
+fn the_driver_is_told_what_the_volume_is() {
+    let mounted = mount_image("setup.iso", Choices::default());
+    let params = &mounted.volume.params;
+    assert_eq!((params.SectorSize, params.SectorsPerAllocationUnit), (2048, 1));
+    assert_eq!((params.MaxComponentLength, params.FileInfoTimeout), (255, u32::MAX));
+    assert_eq!(params.VolumeSerialNumber, mounted.look.serial);
+    assert_eq!(params.VolumeCreationTime, mounted.look.created);
+    assert_ne!((params.VolumeSerialNumber, params.VolumeCreationTime), (0, 0));
+    assert_eq!(text(&params.FileSystemName), "UDF");
+    assert_eq!(
+        (params.ReadOnlyVolume(), params.CaseSensitiveSearch(), params.CasePreservedNames()),
+        (1, 0, 1)
+    );
+    assert_eq!((params.UnicodeOnDisk(), params.PersistentAcls()), (1, 0));
+    assert_eq!((params.ReparsePoints(), params.ReparsePointsAccessCheck()), (1, 0));
+    assert_eq!(params.NamedStreams(), 0, "nothing is invented where the image has no mark");
+
+    let info = mounted.volume.volume_info().unwrap();
+    assert_eq!(info.FreeSize, 0);
+    assert_eq!(info.TotalSize, mounted.look.bytes);
+    let label = &info.VolumeLabel[..usize::from(info.VolumeLabelLength) / 2];
+    assert_eq!(String::from_utf16_lossy(label), "SETUP_EN_DVD");
+}
+
+#[test]
+fn a_name_for_programs_that_insist_and_a_network_name_arrive() {
+    let image = setup::images().join("setup.iso");
+    let (view, volume) = setup::open(&image, None, &Default::default()).unwrap();
+    let mut how = mounting(Place::FirstFree);
+    how.system = "NTFS".to_owned();
+    how.network = Some("\\isodrive\\SETUP_EN_DVD".to_owned());
+    let mounted = setup::mount(volume, view, Choices::default(), &how);
+    assert_eq!(text(&mounted.volume.params.FileSystemName), "NTFS");
+    assert_eq!(text(&mounted.volume.params.Prefix), "\\isodrive\\SETUP_EN_DVD");
+}
+
+#[test]
+fn files_are_found_in_any_case_and_told_of_in_their_own() {
+    let mounted = mount_image("setup.iso", Choices::default());
+    let volume = &mounted.volume;
+    // That the name came back in the disc's case, and names one file, is looked at by the driver.
+    let file = volume.open("\\SOURCES\\Install.WIM").unwrap();
+    assert_eq!((file.info.FileSize, file.info.AllocationSize), (60_000, 61_440));
+    assert_eq!(file.info.FileAttributes, 0x80);
+    let again = volume.info(&file).unwrap();
+    assert_eq!(
+        (again.FileSize, again.IndexNumber, again.LastWriteTime),
+        (file.info.FileSize, file.info.IndexNumber, file.info.LastWriteTime)
+    );
+    // 2010-11-20 12:00:00 UTC.
+    assert_eq!(again.LastWriteTime, (1_290_254_400 + 11_644_473_600) * 10_000_000);
+    assert_eq!(again.HardLinks, 0);
+    assert_eq!(volume.security(&file).unwrap(), everybody_reads());
+    volume.close(file);
+    let folder = volume.open("\\sources\\").unwrap();
+    assert_eq!(folder.info.FileAttributes, 0x10);
+    volume.close(folder);
+}
+
+#[test]
+fn the_descriptor_is_what_windows_makes_of_its_text() {
+    let text = "O:SYG:SYD:P(A;;FRFX;;;WD)(A;;FRFX;;;AC)(A;;FRFX;;;S-1-15-2-2)";
+    assert_eq!(everybody_reads(), isodrive_windows_tests::setup::descriptor(text));
+}
+
+#[test]
+fn what_is_missing_or_of_another_kind_is_refused_with_its_own_status() {
+    let mounted = mount_image("setup.iso", Choices::default());
+    let volume = &mounted.volume;
+    let create = |path: &str, options: u32| {
+        let path: Vec<u16> = path.encode_utf16().collect();
+        volume.create(&path, disposition::OPEN, options, GENERIC_READ).map(|f| volume.close(f))
+    };
+    for (path, options, want) in [
+        ("\\nope", 0, 0xC000_0034),
+        ("\\nope\\x", 0, 0xC000_003A),
+        ("\\setup.exe\\x", 0, 0xC000_003A),
+        ("\\sources\\nope", 0, 0xC000_0034),
+        ("\\setup.exe", option::DIRECTORY_FILE, 0xC000_0103),
+        ("\\sources", option::NON_DIRECTORY_FILE, 0xC000_00BA),
+        ("\\setup.exe\\", 0, 0xC000_0033),
+        ("\\setup.exe:Zone.Identifier", 0, 0xC000_0033),
+    ] {
+        assert_eq!(create(path, options), Err(want), "{path} {options:#x}");
+    }
+    assert_eq!(create("\\sources", option::DIRECTORY_FILE), Ok(()));
+    assert_eq!(create("\\setup.exe", option::NON_DIRECTORY_FILE), Ok(()));
+}
+
+#[test]
+fn letters_come_and_go_with_the_drive() {
+    let image = setup::images().join("setup.iso");
+    let open = || setup::open(&image, None, &Default::default()).unwrap();
+    let is_there = |letter: &str| drives().iter().any(|(name, _)| name == letter);
+    let (view, volume) = open();
+    let mounted = setup::mount(volume, view, Choices::default(), &mounting(Place::Letter('X')));
+    assert_eq!(mounted.drive.at().to_str(), Some("X:"));
+    assert!(is_there("X:"));
+    assert!(!mounted.drive.is_gone());
+    mounted.drive.end();
+    assert!(!is_there("X:"));
+
+    // The first that is free from D: on, as Explorer does it.
+    let (view, volume) = open();
+    let mounted = setup::mount(volume, view, Choices::default(), &mounting(Place::FirstFree));
+    let free = mount_winfsp::system::free_letters().next().unwrap();
+    assert_eq!(mounted.drive.at().to_str(), Some(format!("{free}:").as_str()));
+}
+
+#[test]
+fn everything_that_would_write_is_refused() {
+    const WRITE_PROTECTED: u32 = 0xC000_00A2;
+    const ACCESS_DENIED: u32 = 0xC000_0022;
+    let mounted = mount_image("setup.iso", Choices::default());
+    let volume = &mounted.volume;
+    let create = |path: &str, disposition: u32, options: u32, access: u32| {
+        let path: Vec<u16> = path.encode_utf16().collect();
+        volume.create(&path, disposition, options, access).map(|file| file.granted)
+    };
+    // The DLL itself refuses what the descriptor does not grant.
+    for access in [0x2, 0x4, 0x100, 0x1_0000, 0x4_0000, 0x8_0000] {
+        let refused = create("\\setup.exe", disposition::OPEN, 0, access);
+        assert_eq!(refused, Err(ACCESS_DENIED), "{access:#x}");
+    }
+    for disposition in [disposition::OVERWRITE, disposition::OVERWRITE_IF, disposition::SUPERSEDE] {
+        assert!(create("\\setup.exe", disposition, 0, GENERIC_READ).is_err(), "{disposition}");
+    }
+    for disposition in [
+        disposition::CREATE,
+        disposition::OPEN_IF,
+        disposition::OVERWRITE_IF,
+        disposition::SUPERSEDE,
+    ] {
+        for options in [0, option::DIRECTORY_FILE] {
+            let refused = create("\\new", disposition, options, GENERIC_READ).unwrap_err();
+            assert!(
+                matches!(refused, WRITE_PROTECTED | ACCESS_DENIED),
+                "{disposition} {refused:#x}"
+            );
+        }
+    }
+    let deleting = create("\\setup.exe", disposition::OPEN, option::DELETE_ON_CLOSE, 0x1_0000);
+    assert!(deleting.is_err());
+    // As much as may be: read and execute.
+    assert_eq!(create("\\setup.exe", disposition::OPEN, 0, 0x0200_0000), Ok(0x0012_00A9));
+
+    let file = volume.open("\\setup.exe").unwrap();
+    let mut byte = [1u8];
+    let write = volume.request(kind::WRITE, Some(&file), &[], |request| unsafe {
+        let write = &mut request.Req.Write;
+        (write.Address, write.Length) = (byte.as_mut_ptr() as u64, 1);
+    });
+    assert_eq!(write, WRITE_PROTECTED);
+    // Basic, allocation, end of file, disposition, rename.
+    for class in [4, 19, 20, 10] {
+        let refused = volume.set_information(&file, class, "\\setup.exe", |_| ());
+        assert_eq!(refused, WRITE_PROTECTED, "class {class}");
+    }
+    let delete = volume.set_information(&file, 13, "\\setup.exe", |request| unsafe {
+        request.Req.SetInformation.Info.Disposition.set_Delete(1);
+    });
+    assert_eq!(delete, WRITE_PROTECTED);
+    let keep = volume.set_information(&file, 13, "\\setup.exe", |_| ());
+    assert_eq!(keep, 0, "not to delete is no wish to write");
+    assert_eq!(volume.request(kind::SET_SECURITY, Some(&file), &[0; 64], |_| ()), WRITE_PROTECTED);
+    let label = volume.request(kind::SET_VOLUME_INFORMATION, None, &[b'X', 0, 0, 0], |request| {
+        request.Req.SetVolumeInformation.FsInformationClass = 2;
+    });
+    assert_eq!(label, WRITE_PROTECTED);
+    assert_eq!(volume.request(kind::FLUSH_BUFFERS, Some(&file), &[], |_| ()), 0);
+    assert_eq!(volume.request(kind::FLUSH_BUFFERS, None, &[], |_| ()), 0);
+    volume.close(file);
+}
