@@ -1,9 +1,6 @@
 //! `isodrive extract`: copies files out of an image, and never outside the destination.
 //! Says what could not be read or written; what is written is whole.
 
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-
 use indicatif::{ProgressBar, ProgressStyle};
 use iso_core::volume::{FileKind, NodeId, Volume, Walk, resolve};
 
@@ -11,12 +8,18 @@ use crate::cat::{Stopped, copy};
 use crate::cli::Extract;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
-use crate::ls::unreadable;
+use crate::ls::{not_read, unreadable};
 use crate::terminal::{Terminal, shown};
 
-mod destination;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 
-use destination::Destination;
+#[cfg(unix)]
+use unix::Destination;
+#[cfg(windows)]
+use windows::Destination;
 
 pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
     let (opened, chosen) = image::open_shown(&arguments.image)?;
@@ -27,7 +30,7 @@ pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
     let progress = progress(volume, &wanted);
     let mut job = Job {
         volume,
-        destination: Destination::open(&arguments.directory, arguments.overwrite)?,
+        destination: Destination::open(arguments)?,
         unsafe_links: arguments.unsafe_links,
         progress,
         terminal,
@@ -47,7 +50,7 @@ fn wanted(volume: &dyn Volume, arguments: &Extract) -> Result<Vec<(Vec<u8>, Node
         return Ok(vec![(Vec::new(), volume.root())]);
     }
     let one = |path: &std::ffi::OsString| {
-        let bytes = path.as_bytes();
+        let bytes = path.as_encoded_bytes();
         let parts = || bytes.split(|b| *b == b'/').filter(|part| !matches!(*part, b"" | b"."));
         if parts().any(|part| part == b"..") {
             let message = format!("\"{}\": a path to extract has no ..", shown(bytes));
@@ -97,13 +100,12 @@ struct Job<'a> {
 impl Job<'_> {
     /// Copies a file, or a directory with everything in it.
     fn extract(&mut self, path: &[u8], node: NodeId) -> Outcome {
-        let attr = self.volume.attr(node).map_err(|e| unreadable(OsStr::from_bytes(path), &e))?;
+        let attr = self.volume.attr(node).map_err(|e| not_read(path, &e))?;
         self.one(path, node, attr.kind)?;
         if attr.kind != FileKind::Directory {
             return Ok(());
         }
-        let walk = Walk::new(self.volume, node)
-            .map_err(|error| unreadable(OsStr::from_bytes(path), &error))?;
+        let walk = Walk::new(self.volume, node).map_err(|error| not_read(path, &error))?;
         for step in walk {
             let below = match path {
                 b"" => step.path,
@@ -179,6 +181,10 @@ impl Job<'_> {
                 return Ok(());
             }
         };
+        if !Destination::HOLDS_LINKS {
+            self.left_out = self.left_out.saturating_add(1);
+            return Ok(());
+        }
         let depth = path.iter().filter(|b| **b == b'/').count();
         if !self.unsafe_links && leads_out(&target, depth) {
             self.left_out = self.left_out.saturating_add(1);

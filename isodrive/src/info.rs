@@ -155,7 +155,7 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
     });
     Report {
         schema: json::SCHEMA,
-        image: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(arguments.image.as_os_str())),
+        image: Name::new(arguments.image.as_os_str().as_encoded_bytes()),
         bytes: image.disc().len(),
         missing_bytes: image.truncation().map_or(0, |(missing, _)| missing),
         sessions: sessions.collect(),

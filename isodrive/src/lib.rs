@@ -2,25 +2,27 @@
 //! No logic of its own.
 
 mod cat;
+mod checks;
 mod cli;
-mod doctor;
-mod eject;
 mod exit;
 mod extract;
-mod health;
-mod helper;
-mod holders;
 mod image;
 mod info;
 mod json;
-mod list;
 mod logs;
 mod ls;
-mod mount;
-mod mounts;
-mod options;
-mod state;
+mod ready;
+mod table;
 mod terminal;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
 
 use std::ffi::OsString;
 
@@ -36,8 +38,9 @@ use crate::terminal::Terminal;
 pub fn main() -> std::process::ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let terminal = Terminal::new();
-    if helper::is_called(&arguments) {
-        return helper::run(&arguments, terminal);
+    #[cfg(unix)]
+    if unix::helper::is_called(&arguments) {
+        return unix::helper::run(&arguments, terminal);
     }
     let cli = Cli::parse_from(&arguments);
     run(cli, arguments.into_iter().skip(1).collect(), terminal)
@@ -47,18 +50,19 @@ pub fn main() -> std::process::ExitCode {
 ///
 /// # Errors
 /// The message that the program would give.
+#[cfg(unix)]
 pub fn mount_options(text: &str) -> Result<String, String> {
     let arguments = ["isodrive", "mount", "disc.iso", "-o", text];
     let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
     let Command::Mount(mount) = cli.command else { return Err("another command".to_owned()) };
-    let folded = options::folded(&mount).map_err(|failure| format!("{failure:?}"))?;
+    let folded = unix::options::folded(&mount).map_err(|failure| format!("{failure:?}"))?;
     Ok(format!("{folded:?}"))
 }
 
 /// Runs one command. `raw` are the arguments that it came from.
 fn run(cli: Cli, raw: Vec<OsString>, mut terminal: Terminal) -> std::process::ExitCode {
     // A mount decides for itself where its log goes.
-    let log = if matches!(cli.command, Command::Mount(_)) {
+    let log = if is_mount(&cli.command) {
         Ok(())
     } else {
         logs::start(cli.verbose, Sink::Terminal, false)
@@ -67,14 +71,29 @@ fn run(cli: Cli, raw: Vec<OsString>, mut terminal: Terminal) -> std::process::Ex
     terminal.end(outcome)
 }
 
+/// Whether a command makes a mount.
+const fn is_mount(command: &Command) -> bool {
+    #[cfg(windows)]
+    if matches!(command, Command::Open(_)) {
+        return true;
+    }
+    matches!(command, Command::Mount(_))
+}
+
 fn command(cli: Cli, raw: Vec<OsString>, terminal: &mut Terminal) -> Outcome {
     match cli.command {
         Command::Mount(arguments) => {
-            mount::run(&cli::Mount { raw, ..arguments }, cli.verbose, terminal)
+            system::mount::run(&cli::Mount { raw, ..arguments }, cli.verbose, terminal)
         }
-        Command::List(arguments) => list::run(&arguments, terminal),
-        Command::Doctor(arguments) => doctor::run(&arguments, terminal),
-        Command::Eject(arguments) => eject::run(&arguments, terminal),
+        #[cfg(windows)]
+        Command::Open(arguments) => {
+            windows::open::run(&cli::Mount { raw, ..arguments }, cli.verbose, terminal)
+        }
+        #[cfg(windows)]
+        Command::Setup(arguments) => windows::setup::run(&arguments, terminal),
+        Command::List(arguments) => system::list::run(&arguments, terminal),
+        Command::Doctor(arguments) => system::doctor::run(&arguments, terminal),
+        Command::Eject(arguments) => system::eject::run(&arguments, terminal),
         Command::Info(arguments) => info::run(&arguments, terminal),
         Command::Ls(arguments) => ls::ls(&arguments, terminal),
         Command::Tree(arguments) => ls::tree(&arguments, terminal),

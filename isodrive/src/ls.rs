@@ -2,7 +2,6 @@
 //! Prints names made harmless, or JSON lines with every byte of them.
 
 use std::io::Write;
-use std::os::unix::ffi::OsStrExt;
 
 use iso_core::Error;
 use iso_core::volume::{Attr, FileKind, NodeId, Volume, Walk, resolve};
@@ -50,7 +49,7 @@ pub(crate) fn ls(arguments: &List, terminal: &mut Terminal) -> Outcome {
             listing.print(entry.name, entry.name, entry.node)?;
         }
     } else {
-        let path = arguments.path.as_bytes();
+        let path = arguments.path.as_encoded_bytes();
         listing.print(path, path, start)?;
     }
     mention_findings(arguments, &opened, terminal);
@@ -110,13 +109,17 @@ fn joints(is_last: &[bool]) -> String {
 
 /// The node of a path in the image.
 pub(crate) fn find(volume: &dyn Volume, path: &std::ffi::OsStr) -> Result<NodeId, Failure> {
-    resolve(volume, path.as_bytes(), true).map_err(|error| unreadable(path, &error))
+    resolve(volume, path.as_encoded_bytes(), true).map_err(|error| unreadable(path, &error))
 }
 
 /// A path of the image that cannot be read.
 pub(crate) fn unreadable(path: &std::ffi::OsStr, error: &Error) -> Failure {
-    let name = shown(path.as_bytes());
-    Failure::new(Exit::of(error), format!("\"{name}\" in the image: {error}"))
+    not_read(path.as_encoded_bytes(), error)
+}
+
+/// A path of the image, as the image writes it, that cannot be read.
+pub(crate) fn not_read(path: &[u8], error: &Error) -> Failure {
+    Failure::new(Exit::of(error), format!("\"{}\" in the image: {error}", shown(path)))
 }
 
 impl Listing<'_> {

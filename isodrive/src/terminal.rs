@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -36,6 +35,12 @@ impl Terminal {
             let _ = writeln!(text, "  {line}");
         }
         let _ = io::stderr().write_all(text.as_bytes());
+    }
+
+    /// A line on standard error that begins with `note`.
+    #[cfg(windows)]
+    pub(crate) fn note(&mut self, message: &str) {
+        let _ = io::stderr().write_all(format!("note: {message}\n").as_bytes());
     }
 
     /// Whether a person watches standard error.
@@ -92,6 +97,7 @@ pub(crate) fn shown(name: &[u8]) -> String {
 }
 
 /// Text of another process, made harmless for a terminal. What it escaped itself stays as it is.
+#[cfg(unix)]
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut harmless, c| {
         push_harmless(&mut harmless, c);
@@ -105,7 +111,13 @@ fn push_harmless(text: &mut String, c: char) {
 
 /// A path of this machine, quoted, for messages.
 pub(crate) fn quoted(path: &Path) -> String {
-    format!("\"{}\"", shown(path.as_os_str().as_bytes()))
+    format!("\"{}\"", path_shown(path.as_os_str().as_encoded_bytes()))
+}
+
+/// A path of this machine, without quotes. Where backslashes part its names, they stay single.
+pub(crate) fn path_shown(path: &[u8]) -> String {
+    let shown = shown(path);
+    if std::path::MAIN_SEPARATOR == '\\' { shown.replace("\\\\", "\\") } else { shown }
 }
 
 /// Characters that change the direction of what follows or show nothing.

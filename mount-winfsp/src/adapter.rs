@@ -8,7 +8,7 @@
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use iso_core::Error;
 use iso_core::serving::{Activity, Reports};
@@ -37,13 +37,14 @@ pub struct Adapter {
     activity: Arc<Activity>,
     reports: Reports,
     stopped: Arc<AtomicBool>,
+    open_files: Arc<AtomicU64>,
 }
 
 impl Adapter {
     /// An adapter that shows `tree` under the looks of `look` and notes what it does in `activity`.
     #[must_use]
     pub fn new(tree: Arc<Tree>, look: VolumeLook, activity: Arc<Activity>) -> Self {
-        let stopped = Arc::new(AtomicBool::new(false));
+        let (stopped, open_files) = Default::default();
         Self {
             tree,
             look,
@@ -51,12 +52,18 @@ impl Adapter {
             activity,
             reports: Reports::default(),
             stopped,
+            open_files,
         }
     }
 
     /// Becomes true when the driver asks for nothing any more.
     pub(crate) fn stopped(&self) -> Arc<AtomicBool> {
         self.stopped.clone()
+    }
+
+    /// How many files are open.
+    pub(crate) fn open_files(&self) -> Arc<AtomicU64> {
+        self.open_files.clone()
     }
 
     /// Runs one operation; whatever goes wrong, even a panic, leaves as one status and one log
@@ -226,10 +233,13 @@ impl FileSystemContext for Adapter {
         })?;
         fill(info.as_mut(), &told);
         info.set_normalized_name(&found.path(), None);
+        self.open_files.fetch_add(1, Ordering::Relaxed);
         Ok(found)
     }
 
-    fn close(&self, _found: Found) {}
+    fn close(&self, _found: Found) {
+        self.open_files.fetch_sub(1, Ordering::Relaxed);
+    }
 
     fn get_file_info(&self, found: &Found, info: &mut FileInfo) -> Outcome<()> {
         let told = self.serve("get_file_info", 0, |tree| Ok(tree.info(found)))?;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use iso_core::serving::Activity;
 use windows_view::{Tree, VolumeLook};
@@ -94,6 +94,7 @@ pub struct Drive {
     host: FileSystemHost<Adapter, FineGuard>,
     at: String,
     stopped: Arc<AtomicBool>,
+    open_files: Arc<AtomicU64>,
 }
 
 impl Drive {
@@ -109,13 +110,13 @@ impl Drive {
     ) -> Result<Self, MountError> {
         let params = params(&look, mounting)?;
         let adapter = Adapter::new(tree, look, activity);
-        let stopped = adapter.stopped();
+        let (stopped, open_files) = (adapter.stopped(), adapter.open_files());
         let mut host = FileSystemHost::new_with_options(params, adapter)
             .map_err(|error| refused("make a volume", status(error.code().0)))?;
         let at = place(&mut host, mounting)?;
         host.start_with_threads(mounting.threads)
             .map_err(|error| refused("serve the volume", status(error.code().0)))?;
-        Ok(Self { host, at, stopped })
+        Ok(Self { host, at, stopped, open_files })
     }
 
     /// Where the volume is to be seen: `X:` or a directory.
@@ -128,6 +129,12 @@ impl Drive {
     #[must_use]
     pub fn is_gone(&self) -> bool {
         self.stopped.load(Ordering::Acquire)
+    }
+
+    /// How many files are open. Windows closes some long after the program that opened them did.
+    #[must_use]
+    pub fn open_files(&self) -> u64 {
+        self.open_files.load(Ordering::Relaxed)
     }
 
     /// Takes the drive away and ends its threads.

@@ -10,10 +10,12 @@ mod host;
 mod loader;
 pub mod system;
 mod thunks;
+mod virtual_disk;
 
 pub use adapter::Adapter;
 pub use host::{Drive, MountError, Mounting, Place};
 pub use loader::{LoadError, dll_version, driver_version, install_folder, load, load_from};
+pub use virtual_disk::{NativeError, attach};
 
 /// What WinFsp's licence asks every program to show that uses it.
 pub const NOTICE: &str = "WinFsp - Windows File System Proxy, Copyright (C) Bill Zissimopoulos, \

@@ -2,20 +2,29 @@
 //! drive letters, elevation, events, processes. Knows nothing of WinFsp or discs.
 #![expect(unsafe_code, reason = "calls of Windows")]
 
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, OsString, c_void};
+use std::os::windows::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    CloseHandle, ERROR_SUCCESS, FILETIME, GetLastError, HANDLE, WAIT_OBJECT_0,
+    CloseHandle, ERROR_SUCCESS, FILETIME, GetLastError, HANDLE, HANDLE_FLAG_INHERIT,
+    INVALID_HANDLE_VALUE, SetHandleInformation, WAIT_OBJECT_0,
 };
 use windows_sys::Win32::Security::{
     GetTokenInformation, TOKEN_ELEVATION, TOKEN_QUERY, TokenElevation,
 };
 use windows_sys::Win32::Storage::FileSystem::GetLogicalDrives;
+use windows_sys::Win32::System::Console::{
+    CTRL_BREAK_EVENT, CTRL_C_EVENT, GetStdHandle, STD_ERROR_HANDLE, STD_OUTPUT_HANDLE,
+    SetConsoleCtrlHandler,
+};
 use windows_sys::Win32::System::LibraryLoader::{
     GetProcAddress, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR, LOAD_LIBRARY_SEARCH_SYSTEM32, LoadLibraryExW,
 };
 use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_SZ, RegGetValueW};
+use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 use windows_sys::Win32::System::Threading::{
     CreateEventW, EVENT_MODIFY_STATE, GetCurrentProcess, GetProcessTimes, OpenEventW, OpenProcess,
     OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION, SetEvent, WaitForSingleObject,
@@ -49,6 +58,16 @@ pub fn registry_text(key: &str, value: &str) -> Option<Vec<u16>> {
     (code == ERROR_SUCCESS).then(|| units.collect())
 }
 
+/// The folder of the system's own libraries.
+pub(crate) fn system_folder() -> PathBuf {
+    let mut path = [0u16; 260];
+    let room = u32::try_from(path.len()).unwrap_or(0);
+    // SAFETY: writes at most the units that there are.
+    unsafe { GetSystemDirectoryW(path.as_mut_ptr(), room) };
+    let path: Vec<u16> = path.into_iter().take_while(|unit| *unit != 0).collect();
+    OsString::from_wide(&path).into()
+}
+
 /// A loaded library; it is never unloaded.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Library(*mut c_void);
@@ -70,6 +89,7 @@ impl Library {
     pub(crate) fn function(self, name: &CStr) -> Option<*mut c_void> {
         // SAFETY: the library stays loaded, and the name ends in a zero.
         let found = unsafe { GetProcAddress(self.0, name.as_ptr().cast()) };
+        #[expect(clippy::as_conversions, reason = "no other way from a function to its address")]
         found.map(|function| function as *mut c_void)
     }
 }
@@ -120,6 +140,45 @@ pub fn is_elevated() -> bool {
     let asked =
         unsafe { GetTokenInformation(token.0, TokenElevation, into, size, &raw mut written) };
     asked != 0 && elevation.TokenIsElevated != 0
+}
+
+/// Whether the console said that this process shall end.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on Ctrl-C and its kin end nothing by themselves: see [`is_interrupted`].
+pub fn listen_to_console() {
+    // SAFETY: the handler is a function of this program and keeps what such handlers promise.
+    unsafe { SetConsoleCtrlHandler(Some(console_said), 1) };
+}
+
+/// Whether the console said that this process shall end: Ctrl-C, Ctrl-Break, its close button,
+/// logoff or shutdown.
+#[must_use]
+pub fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Acquire)
+}
+
+unsafe extern "system" fn console_said(what: u32) -> i32 {
+    INTERRUPTED.store(true, Ordering::Release);
+    // After Ctrl-C and Ctrl-Break the process lives on. After the others Windows ends it as soon
+    // as this returns, or a few seconds later: time to take the drive away.
+    if !matches!(what, CTRL_C_EVENT | CTRL_BREAK_EVENT) {
+        std::thread::sleep(Duration::from_secs(5));
+    }
+    1
+}
+
+/// Keeps the output of this process from processes that it starts, which inherit every handle
+/// that says it may be.
+pub fn keep_output_from_children() {
+    for which in [STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+        // SAFETY: reads a handle of this process.
+        let handle = unsafe { GetStdHandle(which) };
+        if !handle.is_null() && handle != INVALID_HANDLE_VALUE {
+            // SAFETY: clears a flag of a handle that stays open.
+            unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
+        }
+    }
 }
 
 /// Drive letters from D: on that nobody uses.

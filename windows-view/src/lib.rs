@@ -19,7 +19,7 @@ pub use info::{FileInfo, attribute, file_time};
 pub use link::{TAG_SYMLINK, symlink_data};
 pub use look::{VolumeLook, serial_of};
 pub use name::{from_windows, to_windows};
-pub use names::{MAX_NAME_UNITS, Names};
+pub use names::{MAX_NAME_UNITS, Names, numbered};
 pub use security::everybody_reads;
 pub use status::{Failure, Status};
 pub use tree::{Choices, Found, Stream, Tree, ZONE_STREAM};

@@ -16,6 +16,9 @@ pub const MAX_NAME_UNITS: usize = 255;
 /// Units of what follows the last dot that is still taken for an extension.
 const MAX_EXTENSION_UNITS: usize = 16;
 
+/// Units of a name that is cut, without extension and number.
+const CUT_STEM_UNITS: usize = MAX_NAME_UNITS - 32;
+
 const DOT: u16 = 0x2E;
 const TILDE: u16 = 0x7E;
 
@@ -194,25 +197,32 @@ impl Keys {
         numbers: &mut HashMap<Vec<u16>, u32>,
         given: &mut HashSet<Vec<u16>>,
     ) -> Vec<u16> {
-        let (stem, extension) = split(name);
-        // One count for all names that are cut to the same stem: each number is tried once.
-        let short = stem.get(..MAX_NAME_UNITS.saturating_sub(32)).unwrap_or(stem);
-        let number = numbers.entry(fold(&[short, extension].concat())).or_insert(1);
+        // One count for all names that are written alike: each number is tried once.
+        let number = numbers.entry(fold(&numbered(name, 0))).or_insert(1);
         loop {
             *number = number.saturating_add(1);
-            let tail: Vec<u16> = std::iter::once(TILDE)
-                .chain(number.to_string().encode_utf16())
-                .chain(extension.iter().copied())
-                .collect();
-            let room = MAX_NAME_UNITS.saturating_sub(tail.len()).min(stem.len());
-            let room = if stem.len() > room { room.min(short.len()) } else { room };
-            let written = [without_half(stem.get(..room).unwrap_or(stem)), &tail].concat();
+            let written = numbered(name, *number);
             let key = fold(&written);
             if !self.holds(&key) && given.insert(key) {
                 return written;
             }
         }
     }
+}
+
+/// A name with a number before its extension, as in `readme~2.txt`; cut where it would be longer
+/// than Windows takes.
+#[must_use]
+pub fn numbered(name: &[u16], number: u32) -> Vec<u16> {
+    let (stem, extension) = split(name);
+    let tail: Vec<u16> = std::iter::once(TILDE)
+        .chain(number.to_string().encode_utf16())
+        .chain(extension.iter().copied())
+        .collect();
+    let fits = stem.len().saturating_add(tail.len()) <= MAX_NAME_UNITS;
+    // Cut to the same length for each number, so that names which are cut alike share a count.
+    let len = if fits { stem.len() } else { CUT_STEM_UNITS };
+    [without_half(stem.get(..len).unwrap_or(stem)), &tail].concat()
 }
 
 /// What stands before the extension of a name, and the extension with its dot.

@@ -14,10 +14,10 @@ use std::path::{Path, PathBuf};
 use rustix::process::geteuid;
 use serde::{Deserialize, Serialize};
 
-use crate::health::{self, Health};
 use crate::json::Name;
-use crate::mount::point;
-use crate::mounts;
+use crate::unix::health::{self, Health};
+use crate::unix::mount::point;
+use crate::unix::mounts;
 
 /// Version of the file's shape.
 pub(crate) const VERSION: u32 = 2;

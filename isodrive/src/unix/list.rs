@@ -7,12 +7,13 @@ use serde::Serialize;
 
 use crate::cli::ListMounts;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::health::{self, Health};
-use crate::holders::{self, Holder};
 use crate::json::{self, Name, SCHEMA};
-use crate::mounts::{self, Entry};
-use crate::state::{Record, State};
+use crate::table::{self, age};
 use crate::terminal::{Terminal, output_failed, shown, size};
+use crate::unix::health::{self, Health};
+use crate::unix::holders::{self, Holder};
+use crate::unix::mounts::{self, Entry};
+use crate::unix::state::{Record, State};
 
 /// One mount, as it is told.
 #[derive(Debug, Serialize)]
@@ -141,25 +142,5 @@ fn write_table(lines: &[Line], out: &mut impl Write) -> std::io::Result<()> {
             line.state.clone(),
         ]
     }));
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
-    for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
-    }
-    Ok(())
-}
-
-/// How long ago a time was, roughly.
-fn age(since: i64) -> String {
-    let seconds = jiff::Timestamp::now().as_second().saturating_sub(since).max(0);
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        3600..172_800 => format!("{} h", seconds / 3600),
-        _ => format!("{} days", seconds / 86_400),
-    }
+    table::write(&rows, out)
 }

@@ -8,8 +8,8 @@ use super::events::{Event, Events};
 use super::supervisor::End;
 use super::wire::{FromWorker, Pulse, SLOW};
 use crate::cli::Mount;
-use crate::state::{Kept, State};
 use crate::terminal::harmless;
+use crate::unix::state::{Kept, State};
 
 /// How often a worker is asked how it does.
 const INTERVAL: Duration = Duration::from_secs(5);

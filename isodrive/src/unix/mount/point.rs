@@ -6,9 +6,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
-use crate::health::{self, Health};
-use crate::mounts;
 use crate::terminal::quoted;
+use crate::unix::health::{self, Health};
+use crate::unix::mounts;
 
 /// A directory to mount on. Removed again when this is dropped, if it was made for the mount.
 #[derive(Debug)]

@@ -9,11 +9,11 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 use iso_core::Timestamp;
 use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
 
+use crate::cli::Extract;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::terminal::quoted;
 
@@ -47,8 +47,12 @@ const DIRECTORY: OFlags =
     OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 impl Destination {
+    /// Whether links are written.
+    pub(super) const HOLDS_LINKS: bool = true;
+
     /// The directory, made if it is missing.
-    pub(super) fn open(path: &Path, overwrite: bool) -> Result<Self, Failure> {
+    pub(super) fn open(arguments: &Extract) -> Result<Self, Failure> {
+        let path = arguments.directory.as_path();
         let failed = |error: io::Error| {
             Failure::io(Exit::Other, format!("cannot write into {}", quoted(path)), &error)
         };
@@ -56,6 +60,7 @@ impl Destination {
         // The person's own path may hold links; what comes from the disc may not.
         let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
         let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
+        let overwrite = arguments.overwrite;
         Ok(Self { root, overwrite, last: Vec::new(), reached: VecDeque::new(), times: Vec::new() })
     }
 

@@ -25,11 +25,12 @@ use super::wire::{FromWorker, Opened, ToWorker};
 use super::{Ready, tell};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::health::{self, Health};
 use crate::json::{self, Name, SCHEMA};
-use crate::state::{Identity, Kept, Process, Record, State};
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
-use crate::{image, logs, mounts, state};
+use crate::unix::health::{self, Health};
+use crate::unix::state::{Identity, Kept, Process, Record, State};
+use crate::unix::{mounts, state};
+use crate::{image, logs};
 
 pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     if arguments.ready_pipe {
@@ -209,7 +210,7 @@ impl Making<'_> {
             terminal.flush()?;
             detach();
         } else {
-            tell(&ready, self.arguments, terminal)?;
+            tell(&ready, self.arguments.telling, terminal)?;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         }
         Ok(kept)

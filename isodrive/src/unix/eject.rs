@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome, bare};
-use crate::holders;
-use crate::mount::point;
-use crate::mounts::{self, Entry};
-use crate::state::Record;
 use crate::terminal::{Terminal, quoted};
+use crate::unix::holders;
+use crate::unix::mount::point;
+use crate::unix::mounts::{self, Entry};
+use crate::unix::state::Record;
 
 /// How long a server may take to end after its mount is gone.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -15,7 +15,8 @@ use super::events::Event;
 use super::wire::{FromWorker, Line, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure};
-use crate::logs;
+use crate::ready::with_flag;
+use crate::unix::worker_log;
 
 /// Bytes of one log line of a worker at most.
 const MAX_LOG_LINE: u64 = 4096;
@@ -50,7 +51,7 @@ impl Worker {
             command.env("MALLOC_ARENA_MAX", "1");
         }
         let child = command
-            .args(super::with_flag(arguments.raw.iter().cloned(), "--worker"))
+            .args(with_flag(arguments.raw.iter().cloned(), "--worker"))
             .stdin(theirs)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -144,7 +145,7 @@ fn pass_log_on(log: impl Read) {
         }
         passed = passed.saturating_add(1);
         match passed.cmp(&MAX_LOG_LINES_A_SECOND) {
-            Ordering::Less => logs::pass_on(String::from_utf8_lossy(&line).trim_end()),
+            Ordering::Less => worker_log::pass_on(String::from_utf8_lossy(&line).trim_end()),
             Ordering::Equal => tracing::warn!("the worker logs too much; some lines are left out"),
             Ordering::Greater => {}
         }

@@ -4,7 +4,7 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::mounts::Entry;
+use crate::unix::mounts::Entry;
 
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -15,41 +15,25 @@ mod watch;
 mod wire;
 mod worker;
 
-use std::ffi::{OsStr, OsString};
-use std::io::{BufRead, BufReader, Write};
-use std::os::unix::ffi::OsStrExt;
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use self::events::Deadline;
-
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::health::{self, Health};
-use crate::json::{self, Name, SCHEMA};
+use crate::json::SCHEMA;
 use crate::logs::{self, Sink};
-use crate::state::{Identity, Record};
-use crate::terminal::{Terminal, output_failed, quoted, shown};
-use crate::{mounts, options};
+use crate::ready::{Ready, tell, with_flag};
+use crate::terminal::Terminal;
+use crate::unix::health::{self, Health};
+use crate::unix::state::{Identity, Record};
+use crate::unix::{mounts, options};
 
 /// How much longer than the supervisor its caller waits: that one has more to say.
 const GRACE: Duration = Duration::from_secs(3);
-
-/// What is told of a mount that can be used.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Ready {
-    pub(crate) schema: u32,
-    pub(crate) path: Name,
-    pub(crate) label: Name,
-    pub(crate) system: String,
-    pub(crate) reason: String,
-    pub(crate) already_mounted: bool,
-}
 
 pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Outcome {
     let arguments = options::folded(arguments)?;
@@ -72,13 +56,13 @@ pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Ou
         return supervisor::run(&arguments, terminal);
     }
     if let Some(ready) = already_mounted(&arguments) {
-        return tell(&ready, &arguments, terminal);
+        return tell(&ready, arguments.telling, terminal);
     }
     if is_front {
         return supervisor::run(&arguments, terminal);
     }
     let ready = start_supervisor(&arguments)?;
-    tell(&ready, &arguments, terminal)
+    tell(&ready, arguments.telling, terminal)
 }
 
 /// How the image is to be shown, as one text: the same image shown another way is another mount.
@@ -149,15 +133,6 @@ fn start_supervisor(arguments: &Mount) -> Result<Ready, Failure> {
     }
 }
 
-/// The arguments of this program with a flag behind the name of the command.
-fn with_flag(own: impl Iterator<Item = OsString>, flag: &str) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = own.collect();
-    let is_command = |argument: &OsString| !argument.as_bytes().starts_with(b"-");
-    let command = arguments.iter().position(is_command).map_or(0, |at| at.saturating_add(1));
-    arguments.insert(command.min(arguments.len()), OsString::from(flag));
-    arguments
-}
-
 /// The supervisor ended before it was ready, and has said why.
 fn ended_early(child: &mut Child) -> Failure {
     let status = child.wait().ok().and_then(|status| status.code());
@@ -186,53 +161,6 @@ fn ended_within(child: &mut Child, time: Duration) -> Option<ExitStatus> {
             Ok(Some(status)) => return Some(status),
             _ if since.elapsed() > time => return None,
             _ => std::thread::sleep(Duration::from_millis(1)),
-        }
-    }
-}
-
-/// Tells people, scripts or programs that the mount can be used.
-fn tell(ready: &Ready, arguments: &Mount, terminal: &mut Terminal) -> Outcome {
-    let path = PathBuf::from(OsStr::from_bytes(&ready.path.bytes()));
-    let out = terminal.out();
-    let written = if arguments.quiet {
-        Ok(())
-    } else if arguments.print_path {
-        out.write_all(path.as_os_str().as_bytes()).and_then(|()| writeln!(out))
-    } else if arguments.json {
-        json::write_line(out, ready)
-    } else {
-        tell_people(ready, &path, out)
-    };
-    written.map_err(|error| output_failed(&error))?;
-    terminal.flush()
-}
-
-fn tell_people(ready: &Ready, path: &Path, out: &mut impl Write) -> std::io::Result<()> {
-    let first = if ready.already_mounted { "Mounted before  " } else { "Mounted  " };
-    let label = ready.label.text();
-    let name = if label.is_empty() { "a disc without a label".to_owned() } else { label };
-    writeln!(out, "{first}{name}, {}", ready.system)?;
-    writeln!(out, "at       {}", shown(path.as_os_str().as_bytes()))?;
-    let handle = path.file_name().map(Path::new).unwrap_or(path);
-    let plain = handle.to_str().filter(|text| {
-        text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    });
-    let handle = plain.map_or_else(|| quoted(path), str::to_owned);
-    writeln!(out, "eject with:  isodrive eject {handle}")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_supervisor_gets_its_flag_before_anything_that_could_be_a_path() {
-        for (own, want) in [
-            (&["mount", "x.iso"][..], &["mount", "--ready-pipe", "x.iso"][..]),
-            (&["-v", "mount", "--", "-x"], &["-v", "mount", "--ready-pipe", "--", "-x"]),
-        ] {
-            let got = with_flag(own.iter().map(OsString::from), "--ready-pipe");
-            assert_eq!(got, want.iter().map(OsString::from).collect::<Vec<_>>());
         }
     }
 }

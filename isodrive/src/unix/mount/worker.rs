@@ -15,10 +15,11 @@ use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
 
 use super::wire::{FromWorker, Line, Opened, Pulse, SLOW, ToWorker};
-use crate::cli::{CaseChoice, HiddenChoice, Mount, PermissionsChoice, Show};
+use crate::cli::{HiddenChoice, Mount};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::Name;
+use crate::unix::arguments::{CaseChoice, PermissionsChoice, Show};
 
 pub(crate) fn run(arguments: &Mount) -> Outcome {
     let line = io::stdin().as_fd().try_clone_to_owned().map(Line::on).map_err(lost)?;

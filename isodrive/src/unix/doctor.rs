@@ -6,52 +6,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::process::geteuid;
-use serde::Serialize;
-
+use crate::checks::{self, Check, Verdict};
 use crate::cli::Doctor;
-use crate::exit::{Exit, Failure, Outcome, bare};
-use crate::health::{self, Health};
-use crate::json::{self, SCHEMA};
-use crate::mounts;
-use crate::state::{self, Record};
+use crate::exit::{Outcome, bare};
 use crate::terminal::{Terminal, output_failed, quoted};
-
-/// How one thing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Verdict {
-    Ok,
-    /// Works, and could be better.
-    Note,
-    /// Keeps discs from being mounted.
-    Broken,
-    /// Left behind by a crash.
-    Dead,
-    /// Was left behind and is cleaned up.
-    Fixed,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Check {
-    schema: u32,
-    what: &'static str,
-    verdict: Verdict,
-    text: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    fix: Option<String>,
-}
-
-impl Check {
-    fn new(what: &'static str, verdict: Verdict, text: impl Into<String>) -> Self {
-        Self { schema: SCHEMA, what, verdict, text: text.into(), fix: None }
-    }
-
-    fn fix(self, how: impl Into<String>) -> Self {
-        Self { fix: Some(how.into()), ..self }
-    }
-}
+use crate::unix::health::{self, Health};
+use crate::unix::mounts;
+use crate::unix::state::{self, Record};
+use rustix::process::geteuid;
 
 pub(crate) fn run(arguments: &Doctor, terminal: &mut Terminal) -> Outcome {
     if arguments.probe_sandbox {
@@ -59,37 +21,7 @@ pub(crate) fn run(arguments: &Doctor, terminal: &mut Terminal) -> Outcome {
     }
     let mut checks = vec![device(), helper(), other_users(), sandboxing(), folder()];
     checks.extend(left_behind(arguments.fix));
-    let out = terminal.out();
-    let written = if arguments.json {
-        checks.iter().try_for_each(|check| json::write_line(out, check))
-    } else {
-        checks.iter().try_for_each(|check| write(check, out))
-    };
-    written.map_err(|error| output_failed(&error))?;
-    terminal.flush()?;
-    let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
-    if any(Verdict::Broken) {
-        Err(Failure::told(Exit::NoFuse))
-    } else if any(Verdict::Dead) {
-        Err(Failure::told(Exit::Other))
-    } else {
-        Ok(())
-    }
-}
-
-fn write(check: &Check, out: &mut impl Write) -> std::io::Result<()> {
-    let verdict = match check.verdict {
-        Verdict::Ok => "ok",
-        Verdict::Note => "note",
-        Verdict::Broken => "broken",
-        Verdict::Dead => "dead",
-        Verdict::Fixed => "fixed",
-    };
-    writeln!(out, "{verdict:<7} {}: {}", check.what, check.text)?;
-    match &check.fix {
-        Some(fix) => writeln!(out, "        fix   {fix}"),
-        None => Ok(()),
-    }
+    checks::tell(&checks, arguments.json, terminal)
 }
 
 fn device() -> Check {

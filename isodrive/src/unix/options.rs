@@ -3,8 +3,9 @@
 
 use clap::ValueEnum;
 
-use crate::cli::{self, CaseChoice, HiddenChoice, Mount, PermissionsChoice, ViewChoice};
+use crate::cli::{self, HiddenChoice, Mount, ViewChoice};
 use crate::exit::{Exit, Failure};
+use crate::unix::arguments::{self, CaseChoice, PermissionsChoice};
 
 /// Options that are taken and change nothing: a disc is read-only, without set-id and device
 /// files, whatever is asked; the rest is for mount(8) and systemd.
@@ -76,7 +77,7 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             "offset" => mount.image.image_offset = number(&option, value, 10)?,
             "idle" => mount.idle = Some(told(&option, cli::duration(value))?),
             "ready_timeout" => mount.ready_timeout = told(&option, cli::duration(value))?,
-            "memory_limit" => mount.memory_limit = told(&option, cli::memory(value))?,
+            "memory_limit" => mount.memory_limit = told(&option, arguments::memory(value))?,
             "log_file" => mount.log_file = Some(value.into()),
             "redact" => mount.redact = true,
             "strict" => mount.strict = true,

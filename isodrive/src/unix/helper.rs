@@ -11,8 +11,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command, Mount};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::mount;
 use crate::terminal::{Terminal, quoted};
+use crate::unix::mount;
 
 /// The names under which mount(8) calls.
 const NAMES: [&str; 2] = ["mount.isodrive", "mount.fuse.isodrive"];

@@ -1,0 +1,79 @@
+//! What is told of a mount that can be used: to people, to scripts, and by the process that serves
+//! it to the one that started that. The same on every system.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cli::Telling;
+use crate::exit::Outcome;
+use crate::json::{self, Name};
+use crate::terminal::{Terminal, output_failed, path_shown};
+
+/// What is told of a mount that can be used.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) schema: u32,
+    pub(crate) path: Name,
+    pub(crate) label: Name,
+    pub(crate) system: String,
+    pub(crate) reason: String,
+    pub(crate) already_mounted: bool,
+}
+
+/// The arguments of this program with a flag behind the name of the command.
+pub(crate) fn with_flag(own: impl Iterator<Item = OsString>, flag: &str) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = own.collect();
+    let is_command = |argument: &OsString| !argument.as_encoded_bytes().starts_with(b"-");
+    let command = arguments.iter().position(is_command).map_or(0, |at| at.saturating_add(1));
+    arguments.insert(command.min(arguments.len()), OsString::from(flag));
+    arguments
+}
+
+/// Tells people, scripts or programs that the mount can be used.
+pub(crate) fn tell(ready: &Ready, how: Telling, terminal: &mut Terminal) -> Outcome {
+    let out = terminal.out();
+    let written = if how.quiet {
+        Ok(())
+    } else if how.print_path {
+        out.write_all(&ready.path.bytes()).and_then(|()| writeln!(out))
+    } else if how.json {
+        json::write_line(out, ready)
+    } else {
+        tell_people(ready, out)
+    };
+    written.map_err(|error| output_failed(&error))?;
+    terminal.flush()
+}
+
+fn tell_people(ready: &Ready, out: &mut impl Write) -> std::io::Result<()> {
+    let first = if ready.already_mounted { "Mounted before  " } else { "Mounted  " };
+    let label = ready.label.text();
+    let name = if label.is_empty() { "a disc without a label".to_owned() } else { label };
+    let path = path_shown(&ready.path.bytes());
+    writeln!(out, "{first}{name}, {}", ready.system)?;
+    writeln!(out, "at       {path}")?;
+    // The last part of the path will do, where nothing in it would have to be quoted.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
+    let last = path.rsplit(std::path::is_separator).next().unwrap_or_default();
+    let is_enough = !last.is_empty() && last.chars().all(is_plain);
+    let handle = if is_enough { last.to_owned() } else { format!("\"{path}\"") };
+    writeln!(out, "eject with:  isodrive eject {handle}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_supervisor_gets_its_flag_before_anything_that_could_be_a_path() {
+        for (own, want) in [
+            (&["mount", "x.iso"][..], &["mount", "--ready-pipe", "x.iso"][..]),
+            (&["-v", "mount", "--", "-x"], &["-v", "mount", "--ready-pipe", "--", "-x"]),
+        ] {
+            let got = with_flag(own.iter().map(OsString::from), "--ready-pipe");
+            assert_eq!(got, want.iter().map(OsString::from).collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! The arguments of `mount` where discs become directories.
+//! Shapes only; what an argument means is decided where it is used.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::{HiddenChoice, ImageArguments, Telling, bytes, duration};
+
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Mount {
+    #[command(flatten)]
+    pub(crate) image: ImageArguments,
+    /// The directory to mount on; made if missing, removed on eject [default: ~/isodrive/LABEL]
+    #[arg(value_name = "WHERE")]
+    pub(crate) at: Option<PathBuf>,
+    /// Stay in the foreground until ejected
+    #[arg(short, long)]
+    pub(crate) foreground: bool,
+    /// Stay in the foreground and log every decision
+    #[arg(short, long)]
+    pub(crate) debug: bool,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+    /// Mount options as for mount(8), separated by commas
+    #[arg(short = 'o', value_name = "OPT[,OPT...]", value_delimiter = ',')]
+    pub(crate) options: Vec<String>,
+    /// Pass over options of -o that there are not
+    #[arg(long, hide = true)]
+    pub(crate) sloppy: bool,
+    #[command(flatten)]
+    pub(crate) show: Show,
+    /// Show all file systems, boot images and sessions side by side, as --view all does
+    #[arg(long, conflicts_with = "view")]
+    pub(crate) all_views: bool,
+    /// Eject by itself when unused for this long, as in 15m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) idle: Option<Duration>,
+    /// Mount on a directory that is not empty, hiding what is in it
+    #[arg(long)]
+    pub(crate) over: bool,
+    /// Refuse damaged, truncated or ambiguous images instead of warning
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// How long to wait until the mount can be used
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) ready_timeout: Duration,
+    /// Memory that reading the image may take
+    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = memory)]
+    pub(crate) memory_limit: u64,
+    /// Memory for what was read of the disc, cut down to what the limit allows
+    #[arg(long, value_name = "SIZE", value_parser = bytes)]
+    pub(crate) cache: Option<u64>,
+    /// Read the image without a sandbox
+    #[arg(long)]
+    pub(crate) no_sandbox: bool,
+    /// Add log lines to this file [default: standard error in the foreground, else the journal]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// Keep paths and names out of the log
+    #[arg(long)]
+    pub(crate) redact: bool,
+    /// Threads that serve requests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) threads: Option<u16>,
+    /// Tell readiness to the process that waits on standard output
+    #[arg(long, hide = true)]
+    pub(crate) ready_pipe: bool,
+    /// Read the image for the process at the other end of standard input
+    #[arg(long, hide = true)]
+    pub(crate) worker: bool,
+    /// All arguments of the program, to start it again with.
+    #[arg(skip)]
+    pub(crate) raw: Vec<OsString>,
+}
+
+/// How the disc is shown.
+#[derive(Debug, Args, Clone, Default)]
+pub(crate) struct Show {
+    /// Let other users in
+    #[arg(long)]
+    pub(crate) allow_other: bool,
+    /// Owner of everything
+    #[arg(long, value_name = "N")]
+    pub(crate) uid: Option<u32>,
+    /// Group of everything
+    #[arg(long, value_name = "N")]
+    pub(crate) gid: Option<u32>,
+    /// Permissions of all files, in octal
+    #[arg(long, value_name = "MODE", value_parser = octal)]
+    pub(crate) fmode: Option<u16>,
+    /// Permissions of all directories, in octal
+    #[arg(long, value_name = "MODE", value_parser = octal)]
+    pub(crate) dmode: Option<u16>,
+    /// Whose permissions: readable and yours, or as the image records them
+    #[arg(long, value_name = "WHOSE")]
+    pub(crate) permissions: Option<PermissionsChoice>,
+    /// Whether names must be given in their exact case
+    #[arg(long, value_name = "RULE")]
+    pub(crate) case: Option<CaseChoice>,
+    /// Whether files that the disc marks as hidden are listed; they are found by name either way
+    #[arg(long, value_name = "RULE")]
+    pub(crate) hidden: Option<HiddenChoice>,
+    /// Refuse to run programs from the disc
+    #[arg(long)]
+    pub(crate) noexec: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PermissionsChoice {
+    Safe,
+    Image,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CaseChoice {
+    Auto,
+    Sensitive,
+    Insensitive,
+}
+
+/// A mode in octal digits.
+fn octal(text: &str) -> Result<u16, String> {
+    match u16::from_str_radix(text, 8) {
+        Ok(mode) if mode <= 0o777 => Ok(mode),
+        _ => Err("a mode is three octal digits, as in 0444".to_owned()),
+    }
+}
+
+/// A bound on memory that leaves room to work in.
+pub(crate) fn memory(text: &str) -> Result<u64, String> {
+    match bytes(text)? {
+        enough if enough >= MIN_MEMORY => Ok(enough),
+        _ => Err("reading a disc takes 64M at least".to_owned()),
+    }
+}
+
+/// Memory without which no disc can be read.
+pub(crate) const MIN_MEMORY: u64 = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn modes_are_octal_and_memory_leaves_room_to_work() {
+        assert_eq!(octal("0444"), Ok(0o444));
+        assert!(octal("4755").is_err() && octal("9").is_err());
+        assert!(memory("1M").is_err() && memory("64M").is_ok());
+    }
+}

@@ -1,0 +1,19 @@
+//! What commands do where discs become directories through FUSE: mounts, the processes that keep
+//! them, and what those leave for other commands to find.
+
+pub(crate) mod arguments;
+pub(crate) mod doctor;
+pub(crate) mod eject;
+mod health;
+pub(crate) mod helper;
+mod holders;
+pub(crate) mod list;
+pub(crate) mod machine_log;
+pub(crate) mod mount;
+mod mounts;
+pub(crate) mod options;
+mod state;
+pub(crate) mod worker_log;
+
+/// What `--version` says.
+pub(crate) const LONG_VERSION: &str = env!("CARGO_PKG_VERSION");

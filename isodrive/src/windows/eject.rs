@@ -1,0 +1,97 @@
+//! `isodrive eject`: takes drives away by letter, directory, image or label, and waits until they
+//! are gone. Knows only what isodrive's own records tell.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use mount_winfsp::system::Event;
+
+use crate::cli::Eject;
+use crate::exit::{Exit, Failure, Outcome};
+use crate::terminal::{Terminal, quoted};
+
+use super::place::letter;
+use super::state::{Record, sweep};
+
+/// How long a server may take to end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
+    sweep();
+    let records = Record::alive();
+    if arguments.all {
+        return records.iter().try_for_each(eject);
+    }
+    for target in &arguments.targets {
+        match find(target, &records)? {
+            Some(record) => eject(record)?,
+            None if arguments.if_mounted => {}
+            None => return Err(unknown(target, &records)),
+        }
+    }
+    terminal.flush()
+}
+
+/// The drive that a person means: by its letter or directory, its image, or its label.
+fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, Failure> {
+    let text = target.to_string_lossy();
+    let wanted = letter(&text);
+    let resolved: Option<PathBuf> = target.canonicalize().ok();
+    let written = std::path::absolute(target).ok();
+    let same = |path: &Option<PathBuf>, name: &crate::json::Name| {
+        path.as_ref().is_some_and(|path| super::text(path).bytes() == name.bytes())
+    };
+    let is_at = |record: &&Record| {
+        let at = &record.at;
+        wanted.is_some_and(|wanted| letter(&at.text()) == Some(wanted)) || same(&written, at)
+    };
+    let is_image =
+        |record: &&Record| [&resolved, &written].iter().any(|path| same(path, &record.image));
+    let is_label = |record: &&Record| record.label.bytes() == text.as_bytes();
+    let ways: [&dyn Fn(&&Record) -> bool; 3] = [&is_at, &is_image, &is_label];
+    for fits in ways {
+        let found: Vec<&Record> = records.iter().filter(fits).collect();
+        match found.as_slice() {
+            [] => {}
+            [only] => return Ok(Some(only)),
+            several => {
+                let message = format!("{} names several drives", quoted(target));
+                let failure = Failure::new(Exit::NotMounted, message);
+                return Err(several
+                    .iter()
+                    .fold(failure, |failure, record| failure.line("mounted", record.at.text())));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn unknown(target: &Path, records: &[Record]) -> Failure {
+    let message = format!("{} is not mounted by isodrive", quoted(target));
+    let failure = Failure::new(Exit::NotMounted, message);
+    records.iter().fold(failure, |failure, record| failure.line("mounted", record.at.text()))
+}
+
+/// Has the server of a drive end, and waits until it has.
+fn eject(record: &Record) -> Outcome {
+    let at = record.at.text();
+    if let Err(code) = Event::set(&record.process.stop_event()) {
+        if !record.process.is_alive() {
+            return Ok(());
+        }
+        let message = format!("cannot tell the server of {at} to end (Windows error {code})");
+        return Err(Failure::new(Exit::Other, message)
+            .line("cause", "another user's, or one that runs with other rights")
+            .line("try", "the same command there where it was mounted"));
+    }
+    let since = Instant::now();
+    while record.process.is_alive() {
+        if since.elapsed() > PATIENCE {
+            let message = format!("the server of {at} does not end");
+            return Err(Failure::new(Exit::Busy, message)
+                .line("try", format!("taskkill /f /pid {}", record.process.pid)));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! `isodrive list`: which drives there are now, of which images.
+//! Reads the records of servers; touches no drive.
+
+use serde::Serialize;
+
+use crate::cli::ListMounts;
+use crate::exit::Outcome;
+use crate::json::{self, Name, SCHEMA};
+use crate::table::{self, age};
+use crate::terminal::{Terminal, output_failed, size};
+
+use super::state::Record;
+
+/// One drive, as it is told.
+#[derive(Debug, Serialize)]
+struct Line {
+    schema: u32,
+    at: Name,
+    image: Name,
+    label: Name,
+    system: String,
+    bytes: u64,
+    /// Seconds since 1970.
+    since: i64,
+    state: &'static str,
+    process: u32,
+}
+
+impl From<Record> for Line {
+    fn from(record: Record) -> Self {
+        let state = if record.process.is_alive() {
+            "serving"
+        } else {
+            "dead (server gone) - isodrive doctor --fix"
+        };
+        Self {
+            schema: SCHEMA,
+            at: record.at,
+            image: record.image,
+            label: record.label,
+            system: record.system,
+            bytes: record.bytes,
+            since: record.since,
+            state,
+            process: record.process.pid,
+        }
+    }
+}
+
+pub(crate) fn run(arguments: &ListMounts, terminal: &mut Terminal) -> Outcome {
+    let lines: Vec<Line> = Record::all().into_iter().map(Line::from).collect();
+    let out = terminal.out();
+    let written = if arguments.json {
+        lines.iter().try_for_each(|line| json::write_line(out, line))
+    } else if lines.is_empty() {
+        Ok(())
+    } else {
+        const TITLES: [&str; 6] = ["MOUNTED AT", "IMAGE", "SYSTEM", "SIZE", "SINCE", "STATE"];
+        let row = |line: &Line| {
+            [
+                line.at.text(),
+                crate::terminal::path_shown(&line.image.bytes()),
+                line.system.clone(),
+                size(line.bytes),
+                age(line.since),
+                line.state.to_owned(),
+            ]
+        };
+        let rows: Vec<_> =
+            std::iter::once(TITLES.map(str::to_owned)).chain(lines.iter().map(row)).collect();
+        table::write(&rows, out)
+    };
+    written.map_err(|error| output_failed(&error))?;
+    terminal.flush()
+}

@@ -1,0 +1,187 @@
+//! `isodrive mount`: starts the process that serves the drive, and waits until it can be used.
+//! Opens nothing itself; the process that it starts does, and explains its own failures.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::windows::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use crate::cli::{Mount, ViewChoice};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::json::SCHEMA;
+use crate::logs::{self, Sink};
+use crate::ready::{Ready, tell, with_flag};
+use crate::terminal::Terminal;
+
+use super::state::{Identity, Record, sweep};
+use super::{native, place, refusal, server};
+
+/// `DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP`: no console of its own or of ours, and not ended
+/// by what ends us.
+const IN_THE_BACKGROUND: u32 = 0x8 | 0x200;
+
+/// How much longer than the server its caller waits: that one has more to say.
+const GRACE: Duration = Duration::from_secs(3);
+
+pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Outcome {
+    let (ready, arguments) = match mounted(arguments, verbose, terminal)? {
+        Some(ready) => (ready, arguments),
+        // It was served in the foreground and is gone again.
+        None => return Ok(()),
+    };
+    tell(&ready, arguments.telling, terminal)?;
+    let at = ready.path.text();
+    if !arguments.telling.quiet
+        && !ready.already_mounted
+        && let Some(note) = server::note_of_elevation(&at, arguments)
+    {
+        terminal.note(&note);
+    }
+    Ok(())
+}
+
+/// Mounts and gives what is to be told; nothing where this process itself served to the end.
+pub(super) fn mounted(
+    arguments: &Mount,
+    verbose: u8,
+    terminal: &mut Terminal,
+) -> Result<Option<Ready>, Failure> {
+    let mut arguments = arguments.clone();
+    if arguments.all_views {
+        arguments.image.view = ViewChoice::All;
+    }
+    let is_front = arguments.foreground || arguments.debug;
+    let level = if arguments.debug { verbose.max(2) } else { verbose.max(is_front.into()) };
+    let sink = match (&arguments.log_file, is_front) {
+        (Some(file), _) => Sink::File(file),
+        (None, true) => Sink::Terminal,
+        (None, false) => Sink::Machine,
+    };
+    if is_front || arguments.ready_pipe {
+        logs::start(level, sink, arguments.redact)?;
+    }
+    if arguments.native {
+        return native::mount(&arguments).map(Some);
+    }
+    mount_winfsp::load().map_err(|error| refusal::not_loaded(&error))?;
+    if arguments.ready_pipe {
+        return server::run(&arguments, terminal).map(|()| None);
+    }
+    for place in sweep() {
+        tracing::info!(place, "cleaned up after a server that was killed");
+    }
+    if let Some(ready) = already_mounted(&arguments) {
+        return Ok(Some(ready));
+    }
+    if is_front {
+        return server::run(&arguments, terminal).map(|()| None);
+    }
+    start_server(&arguments).map(Some)
+}
+
+/// How the image is to be shown, as one text: the same image shown another way is another drive.
+pub(super) fn asked(arguments: &Mount) -> String {
+    let image = &arguments.image;
+    let which = (image.view, image.session, image.charset, image.image_offset);
+    let how = (arguments.hidden, arguments.read_only_attribute, arguments.no_motw);
+    let as_what = (arguments.global, arguments.local, arguments.network, &arguments.fs_name);
+    format!("{which:?} {how:?} {as_what:?}")
+}
+
+/// The drive of this image that is there already, where and as it is wanted.
+fn already_mounted(arguments: &Mount) -> Option<Ready> {
+    let image = arguments.image.image.canonicalize().ok()?;
+    let identity = Identity::at(&image)?;
+    let image = super::text(&image);
+    let asked = asked(arguments);
+    let wanted = arguments.at.to_str().and_then(place::letter);
+    let is_anywhere = arguments.at == "*";
+    let found = Record::alive().into_iter().find(|record| {
+        let is_there = wanted.is_some() && place::letter(&record.at.text()) == wanted;
+        record.image.bytes() == image.bytes()
+            && record.identity == identity
+            && record.asked == asked
+            && (is_anywhere || is_there)
+    })?;
+    Some(Ready {
+        schema: SCHEMA,
+        path: found.at,
+        label: found.label,
+        system: found.system,
+        reason: "the image is mounted already".to_owned(),
+        already_mounted: true,
+    })
+}
+
+/// Runs this program again in the background and waits for its word.
+fn start_server(arguments: &Mount) -> Result<Ready, Failure> {
+    let failed =
+        |error| Failure::io(Exit::Other, "cannot start the process that serves the drive", &error);
+    let program = std::env::current_exe().map_err(failed)?;
+    // Or who waits for the end of our output would wait for that of the server.
+    mount_winfsp::system::keep_output_from_children();
+    let mut child = Command::new(program)
+        .args(with_flag(arguments.raw.iter().cloned(), "--ready-pipe"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .creation_flags(IN_THE_BACKGROUND)
+        .spawn()
+        .map_err(failed)?;
+    let (sender, receiver) = mpsc::channel();
+    if let Some(out) = child.stdout.take() {
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = BufReader::new(out).read_line(&mut line);
+            let _ = sender.send(read.map(|_| line).unwrap_or_default());
+        });
+    }
+    match receiver.recv_timeout(arguments.ready_timeout.saturating_add(GRACE)) {
+        Ok(line) => match serde_json::from_str(&line) {
+            Ok(ready) => {
+                pass_on_what_was_said(&mut child);
+                Ok(ready)
+            }
+            Err(_) => Err(ended_early(&mut child)),
+        },
+        Err(_) => {
+            // The drive, if there is one, goes with the process.
+            let _ = child.kill();
+            let _ = child.wait();
+            let message = format!("the drive was not ready in {:?}", arguments.ready_timeout);
+            Err(Failure::new(Exit::NotReady, message).line("try", "--ready-timeout 60s"))
+        }
+    }
+}
+
+/// Warnings of the server, which were written before it said that it was ready. It goes on living
+/// with the other end of the pipe, so that only what has come already is read.
+fn pass_on_what_was_said(child: &mut Child) {
+    let Some(mut said) = child.stderr.take() else { return };
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut bytes = [0; 4096];
+        if let Ok(count @ 1..) = said.read(&mut bytes) {
+            let _ = sender.send(bytes.get(..count).unwrap_or_default().to_vec());
+        }
+    });
+    if let Ok(bytes) = receiver.recv_timeout(Duration::from_millis(20)) {
+        let _ = std::io::stderr().write_all(&bytes);
+    }
+}
+
+/// The server ended before it was ready, and has said why.
+fn ended_early(child: &mut Child) -> Failure {
+    let mut said = Vec::new();
+    if let Some(mut from) = child.stderr.take() {
+        let _ = from.read_to_end(&mut said);
+    }
+    let _ = std::io::stderr().write_all(&said);
+    let status = child.wait().ok().and_then(|status| status.code());
+    match status.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0) {
+        Some(code) if !said.is_empty() => Failure::told(Exit::Child(code)),
+        _ => Failure::new(Exit::Other, "the process that serves the drive ended without a word")
+            .line("try", "isodrive mount --debug IMAGE"),
+    }
+}

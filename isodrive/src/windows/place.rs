@@ -1,0 +1,70 @@
+//! Where a drive is made, as people write it: a letter, a star, a directory.
+//! Reads text; asks only whether a directory is there.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use mount_winfsp::Place;
+
+use crate::exit::{Exit, Failure};
+use crate::terminal::quoted;
+
+/// The place that a person means.
+pub(super) fn meant(at: &OsStr) -> Result<Place, Failure> {
+    let text = at.to_str().unwrap_or_default();
+    if text == "*" {
+        return Ok(Place::FirstFree);
+    }
+    if let Some(letter) = letter(text) {
+        return Ok(Place::Letter(letter));
+    }
+    let refuse = |why: &str| {
+        let name = quoted(Path::new(at));
+        Failure::new(Exit::MountPoint, format!("cannot mount at {name}: {why}")).line(
+            "try",
+            "a letter as in X:, * for a free one, or a directory that is not there yet",
+        )
+    };
+    let path = std::path::absolute(at).map_err(|error| refuse(&crate::exit::bare(&error)))?;
+    if std::fs::symlink_metadata(&path).is_ok() {
+        return Err(refuse("it is there already, and WinFsp makes the directory itself"));
+    }
+    match path.parent() {
+        Some(parent) if parent.is_dir() => Ok(Place::Directory(path)),
+        _ => Err(refuse("the folder that should hold it is not there")),
+    }
+}
+
+/// The letter of a drive, as in `x:` or `X:\`.
+pub(super) fn letter(text: &str) -> Option<char> {
+    let mut chars = text.strip_suffix('\\').unwrap_or(text).chars();
+    match (chars.next(), chars.next(), chars.next()) {
+        (Some(letter), Some(':'), None) if letter.is_ascii_alphabetic() => {
+            Some(letter.to_ascii_uppercase())
+        }
+        _ => None,
+    }
+}
+
+/// The path of what is there at a drive or directory, for programs that open it.
+pub(super) fn root(at: &str) -> PathBuf {
+    PathBuf::from(if letter(at).is_some() { format!("{at}\\") } else { at.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_stars_and_directories_are_told_apart() {
+        let place = |text: &str| meant(OsStr::new(text));
+        assert_eq!(place("*").unwrap(), Place::FirstFree);
+        assert_eq!(place("x:").unwrap(), Place::Letter('X'));
+        assert_eq!(place("X:\\").unwrap(), Place::Letter('X'));
+        assert_eq!(place("C:\\").unwrap(), Place::Letter('C'));
+        let free = std::env::temp_dir().join("isodrive-not-there");
+        assert_eq!(meant(free.as_os_str()).unwrap(), Place::Directory(free.clone()));
+        assert_eq!(meant(std::env::temp_dir().as_os_str()).unwrap_err().exit, Exit::MountPoint);
+        assert_eq!(meant(free.join("deeper").as_os_str()).unwrap_err().exit, Exit::MountPoint);
+    }
+}

@@ -1,0 +1,49 @@
+//! Why there is no drive, and what to do about it.
+//! Words only.
+
+use mount_winfsp::{LoadError, MountError};
+
+use crate::exit::{Exit, Failure};
+
+const MEANWHILE: &str = "`isodrive ls`, `cat`, `extract` and `info` work without it";
+
+/// The failure where WinFsp cannot be loaded.
+pub(super) fn not_loaded(error: &LoadError) -> Failure {
+    let failure = match error {
+        LoadError::NotInstalled => Failure::new(
+            Exit::NoFuse,
+            "WinFsp is not installed (isodrive needs it to create drives)",
+        )
+        .line("fix", "winget install WinFsp.WinFsp        (asks for administrator rights once)"),
+        LoadError::Broken { .. } | LoadError::TooOld { .. } => {
+            Failure::new(Exit::NoFuse, error.to_string())
+                .line("fix", "winget install --force WinFsp.WinFsp")
+        }
+    };
+    failure.line("else", MEANWHILE)
+}
+
+/// The failure where WinFsp made no drive.
+pub(super) fn not_mounted(error: &MountError) -> Failure {
+    let failure = |exit: Exit| Failure::new(exit, format!("cannot make the drive: {error}"));
+    match error {
+        MountError::NoDriver => {
+            Failure::new(Exit::NoFuse, "WinFsp is installed, and its driver does not run")
+                .line("fix", "start Windows again; if that does not help, install WinFsp again")
+                .line("else", MEANWHILE)
+        }
+        MountError::Taken(_) => {
+            failure(Exit::MountPoint).line("try", "another letter, or * for the first free one")
+        }
+        MountError::NoLetterFree => {
+            failure(Exit::MountPoint).line("try", "isodrive mount IMAGE DIRECTORY")
+        }
+        MountError::NoParent(_) => failure(Exit::MountPoint).line("try", "make that folder first"),
+        MountError::Denied => failure(Exit::MountPoint)
+            .line("try", "an administrator's prompt, or a plain letter without --global"),
+        MountError::TooLong(_) => failure(Exit::Usage),
+        MountError::Refused { .. } => {
+            failure(Exit::Other).line("try", "isodrive mount --debug IMAGE")
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The process that serves a drive: opens the image, makes the drive, and waits until it shall
+//! end. By an event that `eject` sets, by Ctrl-C and its kin, by idleness, or by WinFsp.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use iso_core::serving::Activity;
+use iso_core::volume::Hidden;
+use iso_core::{Image, Limits, Shown, source};
+use mount_winfsp::system::{Event, is_elevated, is_interrupted, listen_to_console};
+use mount_winfsp::{Drive, Mounting, Place};
+use windows_view::{Choices, Tree, VolumeLook};
+
+use crate::cli::{HiddenChoice, Mount};
+use crate::exit::{Exit, Failure, Outcome};
+use crate::image;
+use crate::json::{self, Name, SCHEMA};
+use crate::logs;
+use crate::ready::{Ready, tell};
+use crate::terminal::{Terminal, output_failed};
+
+use super::place::letter;
+use super::state::{Facts, Process, Record};
+use super::{explorer, mount, place, refusal, zone};
+
+/// How often the server looks whether it shall end.
+const BEAT: Duration = Duration::from_millis(250);
+
+/// How long a request may take before a line is logged.
+const SLOW: Duration = Duration::from_secs(10);
+
+/// Serves the image until the end. WinFsp has been loaded.
+pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
+    let stop = Stop::listen()?;
+    let place = place::meant(&arguments.at)?;
+    let (image, shown) = open(arguments)?;
+    if arguments.strict {
+        image::check_strict(&arguments.image.image, &image)?;
+    }
+    let activity = Arc::new(Activity::default());
+    let drive = make_drive(arguments, &shown, place, activity.clone())?;
+    if is_interrupted() {
+        drive.end();
+        return Err(Failure::told(Exit::Interrupted));
+    }
+    let at = drive.at().to_string_lossy().into_owned();
+    let facts = shown.volume.facts();
+    let record = Record::new(Facts {
+        at: Name::new(at.as_bytes()),
+        image: arguments.image.image.canonicalize().unwrap_or(arguments.image.image.clone()),
+        asked: mount::asked(arguments),
+        label: Name::new(&facts.label),
+        system: facts.system.clone(),
+        bytes: image.disc().len(),
+    });
+    // Without the record the drive works; only `list` and `eject` do not know of it.
+    let kept = record.keep();
+    if let Err(error) = &kept {
+        tracing::warn!(%error, "nothing can be written down of this drive");
+    }
+    if let Err(error) = explorer::set_icon(&at) {
+        tracing::debug!(%error, "the drive has no icon of its own");
+    }
+    let what_now = format!("mounted anyway at {at}; use --strict to refuse");
+    image::warn_if_truncated(&arguments.image.image, &image, &what_now, terminal);
+    tracing::info!(image = logs::path(&arguments.image.image), at, "mounted");
+    let told = say_ready(arguments, &shown, &at, terminal);
+    if told.is_ok() {
+        wait(&stop, &drive, &activity, arguments.idle);
+    }
+    explorer::remove_icon(&at);
+    drive.end();
+    drop(kept);
+    tracing::info!(at, "ejected");
+    told
+}
+
+fn open(arguments: &Mount) -> Result<(Image, Shown), Failure> {
+    let limits = arguments.cache.map_or_else(Limits::default, |bytes| Limits {
+        parsed_cache_bytes: bytes / 4,
+        metadata_cache_bytes: bytes / 8,
+        decoded_cache_bytes: bytes / 8,
+        bulk_cache_bytes: bytes / 2,
+        ..Limits::default()
+    });
+    let parts = image::open_parts(&arguments.image.image)?;
+    let source = source::from_parts(parts, source::Medium::Local)
+        .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
+    let source = image::placed(source, arguments.image.image_offset);
+    let image = image::open_source(&arguments.image, source, limits)?;
+    let shown = image::choose(&arguments.image, &image)?;
+    Ok((image, shown))
+}
+
+fn make_drive(
+    arguments: &Mount,
+    shown: &Shown,
+    place: Place,
+    activity: Arc<Activity>,
+) -> Result<Drive, Failure> {
+    let zone = if arguments.no_motw { None } else { zone::of(&arguments.image.image) };
+    let hidden = match arguments.hidden {
+        Some(HiddenChoice::Hide) => Hidden::Hide,
+        Some(HiddenChoice::Show) | None => Hidden::Show,
+    };
+    let choices = Choices { hidden, read_only: arguments.read_only_attribute, zone };
+    let look = VolumeLook::of(&*shown.volume, shown.view);
+    let label = String::from_utf16_lossy(&look.label);
+    let mounting = Mounting {
+        // A directory is for everybody who may see it, and the Mount Manager has its own trouble
+        // with directories.
+        global: matches!(place, Place::Letter(_) | Place::FirstFree)
+            && !arguments.network
+            && (arguments.global || (is_elevated() && !arguments.local)),
+        place,
+        system: arguments.fs_name.clone().unwrap_or_else(|| look.system.to_owned()),
+        network: arguments.network.then(|| network_name(&label)),
+        threads: arguments.threads.map_or(0, u32::from),
+        has_streams: choices.zone.is_some(),
+    };
+    let tree = Arc::new(Tree::new(shown.volume.clone(), choices));
+    Drive::mount(tree, look, activity, &mounting).map_err(|error| refusal::not_mounted(&error))
+}
+
+/// A disc as a share of a server: what parts such names may not hold becomes an underscore.
+fn network_name(label: &str) -> String {
+    let part = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let share: String = label.chars().map(part).collect();
+    format!("\\isodrive\\{}", if share.is_empty() { "disc" } else { &share })
+}
+
+fn say_ready(arguments: &Mount, shown: &Shown, at: &str, terminal: &mut Terminal) -> Outcome {
+    let facts = shown.volume.facts();
+    let ready = Ready {
+        schema: SCHEMA,
+        path: Name::new(at.as_bytes()),
+        label: Name::new(&facts.label),
+        system: facts.system.clone(),
+        reason: shown.reason.clone(),
+        already_mounted: false,
+    };
+    if !arguments.ready_pipe {
+        return tell(&ready, arguments.telling, terminal);
+    }
+    json::write_line(terminal.out(), &ready).map_err(|error| output_failed(&error))?;
+    terminal.flush()
+}
+
+/// Why the server shall end.
+struct Stop {
+    event: Event,
+}
+
+impl Stop {
+    /// Listens before anything is made that could be left behind.
+    fn listen() -> Result<Self, Failure> {
+        let event = Event::create(&Process::own().stop_event()).map_err(|code| {
+            Failure::new(Exit::Other, format!("cannot make an event (Windows error {code})"))
+        })?;
+        listen_to_console();
+        Ok(Self { event })
+    }
+}
+
+fn wait(stop: &Stop, drive: &Drive, activity: &Activity, idle: Option<Duration>) {
+    let mut answered = activity.answered();
+    let mut since = Instant::now();
+    let mut warned = None;
+    while !stop.event.wait(BEAT) && !is_interrupted() && !drive.is_gone() {
+        if activity.answered() != answered || activity.oldest().is_some() || drive.open_files() > 0
+        {
+            (answered, since) = (activity.answered(), Instant::now());
+        }
+        if idle.is_some_and(|idle| since.elapsed() > idle) {
+            tracing::info!("unused for long");
+            return;
+        }
+        match activity.oldest() {
+            Some((operation, age)) if age > SLOW => {
+                if warned != Some(operation) {
+                    tracing::warn!(operation, seconds = age.as_secs(), "a request takes long");
+                    warned = Some(operation);
+                }
+            }
+            _ => warned = None,
+        }
+    }
+}
+
+/// What a person is told who mounts at a letter that others do not see.
+pub(super) fn note_of_elevation(at: &str, arguments: &Mount) -> Option<String> {
+    let is_local = letter(at).is_some() && !is_elevated() && !arguments.network;
+    is_local.then(|| {
+        format!(
+            "programs that run as administrator may not see {at}; for them mount at a directory:  \
+             isodrive mount IMAGE C:\\somewhere\\disc"
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_become_names_of_shares() {
+        for (label, want) in [
+            ("SETUP_EN_DVD", "\\isodrive\\SETUP_EN_DVD"),
+            ("a b\\c:d", "\\isodrive\\a_b_c_d"),
+            ("", "\\isodrive\\disc"),
+        ] {
+            assert_eq!(network_name(label), want);
+        }
+    }
+}

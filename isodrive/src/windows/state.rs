@@ -1,0 +1,178 @@
+//! What the server of a drive leaves for other commands to find: where its image is to be seen and
+//! how to end it. One small file per drive in the user's folder for programs, removed when the
+//! drive goes; what crashes leave behind is swept up by the next command.
+
+use std::ffi::OsString;
+use std::fs::Metadata;
+use std::io;
+use std::os::windows::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use mount_winfsp::system::process_started;
+use serde::{Deserialize, Serialize};
+
+use crate::json::Name;
+
+use super::explorer;
+
+/// Version of the file's shape.
+const VERSION: u32 = 1;
+
+/// What is remembered of a drive.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Record {
+    version: u32,
+    /// The process that serves it.
+    pub(crate) process: Process,
+    /// Where it is to be seen.
+    pub(crate) at: Name,
+    pub(crate) image: Name,
+    /// What tells this image from another under the same path.
+    pub(crate) identity: Identity,
+    /// How it was asked to be shown.
+    pub(crate) asked: String,
+    pub(crate) label: Name,
+    pub(crate) system: String,
+    /// Size of the image.
+    pub(crate) bytes: u64,
+    /// When it was mounted, in seconds since 1970.
+    pub(crate) since: i64,
+}
+
+/// A process, and when it was started: numbers are given again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    started: u64,
+}
+
+impl Process {
+    /// This process.
+    pub(crate) fn own() -> Self {
+        let pid = std::process::id();
+        Self { pid, started: process_started(pid).unwrap_or(0) }
+    }
+
+    /// Whether it still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        process_started(self.pid) == Some(self.started)
+    }
+
+    /// The name of the event that ends it.
+    pub(crate) fn stop_event(&self) -> String {
+        format!("Local\\isodrive-stop-{}-{}", self.pid, self.started)
+    }
+}
+
+/// What tells an image from another: the sizes and times of its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Identity(Vec<(u64, u64)>);
+
+impl Identity {
+    /// That of the image at a path, if it can be opened.
+    pub(crate) fn at(path: &Path) -> Option<Self> {
+        let files = iso_core::source::open_parts(path).ok()?;
+        let stamp = |m: Metadata| (m.file_size(), m.last_write_time());
+        Some(Self(files.iter().filter_map(|file| file.metadata().ok().map(stamp)).collect()))
+    }
+}
+
+/// A record on disk, removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    path: PathBuf,
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// What is known of a drive when its record is made.
+pub(crate) struct Facts {
+    pub(crate) at: Name,
+    pub(crate) image: PathBuf,
+    pub(crate) asked: String,
+    pub(crate) label: Name,
+    pub(crate) system: String,
+    pub(crate) bytes: u64,
+}
+
+impl Record {
+    /// The record of a drive that this process serves from now on.
+    pub(crate) fn new(facts: Facts) -> Self {
+        Self {
+            version: VERSION,
+            process: Process::own(),
+            identity: Identity::at(&facts.image).unwrap_or(Identity(Vec::new())),
+            image: super::text(&facts.image),
+            at: facts.at,
+            asked: facts.asked,
+            label: facts.label,
+            system: facts.system,
+            bytes: facts.bytes,
+            since: jiff::Timestamp::now().as_second(),
+        }
+    }
+
+    /// Writes it down for as long as the drive is there: beside and renamed, so that nobody reads
+    /// half of it.
+    pub(crate) fn keep(&self) -> io::Result<Kept> {
+        let path = folder()?.join(format!("{}.json", self.process.pid));
+        let partial = path.with_extension("part");
+        std::fs::write(&partial, serde_json::to_vec(self)?)?;
+        std::fs::rename(&partial, &path)?;
+        Ok(Kept { path })
+    }
+
+    /// All records of this user that can be read, the latest first.
+    pub(crate) fn all() -> Vec<Self> {
+        let Ok(files) = folder().and_then(std::fs::read_dir) else { return Vec::new() };
+        let mut records: Vec<Self> =
+            files.flatten().filter_map(|file| Self::read(&file.path())).collect();
+        records.sort_by_key(|record| std::cmp::Reverse((record.since, record.process.started)));
+        records
+    }
+
+    fn read(path: &Path) -> Option<Self> {
+        let record: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        (record.version == VERSION).then_some(record)
+    }
+
+    /// Those whose server runs.
+    pub(crate) fn alive() -> Vec<Self> {
+        Self::all().into_iter().filter(|record| record.process.is_alive()).collect()
+    }
+
+    /// Takes away what a server that was killed left: its record, and the icon of its drive. The
+    /// drive itself went with the process.
+    pub(crate) fn clean_up(&self) -> io::Result<()> {
+        explorer::remove_icon(&self.at.text());
+        std::fs::remove_file(folder()?.join(format!("{}.json", self.process.pid)))
+    }
+}
+
+/// Cleans up after servers that are gone. Gives the places where their drives were.
+pub(crate) fn sweep() -> Vec<String> {
+    let dead = Record::all().into_iter().filter(|record| !record.process.is_alive());
+    dead.filter(|record| record.clean_up().is_ok()).map(|record| record.at.text()).collect()
+}
+
+/// The user's folder for such files, or the one that `ISODRIVE_STATE_DIR` names; made if missing.
+pub(crate) fn folder() -> io::Result<PathBuf> {
+    let folder = match std::env::var_os("ISODRIVE_STATE_DIR") {
+        Some(folder) => PathBuf::from(folder),
+        None => programs_folder()?.join("mounts"),
+    };
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// isodrive's folder among those of the user's programs.
+pub(crate) fn programs_folder() -> io::Result<PathBuf> {
+    let folder: Option<OsString> = std::env::var_os("LOCALAPPDATA");
+    let folder = folder.map(PathBuf::from).filter(|folder| folder.is_absolute());
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "LOCALAPPDATA names no folder");
+    Ok(folder.ok_or_else(missing)?.join("isodrive"))
+}
