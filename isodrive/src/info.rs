@@ -11,7 +11,7 @@ use crate::cli::{ImageArguments, Info};
 use crate::exit::Outcome;
 use crate::image;
 use crate::json::{self, Name};
-use crate::terminal::{Terminal, output_failed, shown, size};
+use crate::terminal::{Terminal, output_failed, path_shown, shown, size};
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -220,7 +220,7 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
     } else {
         format!("the last {} are missing", size(report.missing_bytes))
     };
-    let name = report.image.text();
+    let name = path_shown(&report.image.bytes());
     row(out, "Image", format!("{name}, {} bytes ({}), {whole}", report.bytes, size(report.bytes)))?;
     if report.sessions.len() > 1 {
         for session in &report.sessions {

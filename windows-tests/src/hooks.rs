@@ -24,6 +24,7 @@ use windows_sys::Win32::System::Threading::{
 use winfsp_sys::FSP_FSCTL_VOLUME_PARAMS;
 
 use crate::imports::Module;
+use crate::mount_manager;
 use crate::queue::{Volume, register, volume};
 
 /// The control codes of the channel: a letter each (`fsctl.h`).
@@ -34,6 +35,7 @@ const fn control(letter: u8) -> u32 {
 const NAME: u32 = control(b'N');
 const LIST: u32 = control(b'L');
 const TRANSACT: u32 = control(b'T');
+const MOUNT_DEVICE: u32 = control(b'M');
 const STOP: u32 = control(b'S');
 const STOP_0: u32 = control(b's');
 
@@ -81,13 +83,15 @@ unsafe extern "system" fn create_file(
 ) -> HANDLE {
     let units = unsafe { units(name) };
     let text = String::from_utf16_lossy(units);
-    if !text.starts_with("\\\\?\\GLOBALROOT\\Device\\WinFsp.") {
+    let is_manager = text == mount_manager::DEVICE;
+    if !is_manager && !text.starts_with("\\\\?\\GLOBALROOT\\Device\\WinFsp.") {
         return unsafe {
             CreateFileW(name, access, share, security.cast(), disposition, flags, template)
         };
     }
     // Any handle will do: the DLL does nothing with it but what is answered here, and close it.
     let handle = unsafe { CreateEventW(std::ptr::null(), 1, 0, std::ptr::null()) };
+    mount_manager::note_handle(handle as usize, is_manager);
     const PARAMS: &str = "\\VolumeParams=";
     match text.find(PARAMS) {
         None => register(handle as usize, None),
@@ -174,6 +178,16 @@ unsafe fn answer(
     if code == LIST {
         return Some(Ok(0));
     }
+    if mount_manager::owns(handle as usize) {
+        let input = match input_len {
+            0 => &[],
+            _ => unsafe { std::slice::from_raw_parts(input, input_len) },
+        };
+        let answer = mount_manager::answer(code, input);
+        assert!(answer.len() <= output_len || answer.is_empty());
+        unsafe { output.copy_from_nonoverlapping(answer.as_ptr(), answer.len()) };
+        return Some(Ok(answer.len()));
+    }
     let volume = volume(handle as usize)?;
     Some(match code {
         NAME => {
@@ -183,6 +197,11 @@ unsafe fn answer(
             assert!(name.len() * 2 <= output_len);
             unsafe { output.cast::<u16>().copy_from_nonoverlapping(name.as_ptr(), name.len()) };
             Ok(name.len() * 2)
+        }
+        MOUNT_DEVICE => {
+            assert_eq!(output_len, 16, "the identity of a device");
+            unsafe { output.write_bytes(0x5A, 16) };
+            Ok(16)
         }
         STOP | STOP_0 => {
             volume.stop();

@@ -7,10 +7,12 @@
 pub mod driver;
 mod hooks;
 mod imports;
+mod mount_manager;
 mod queue;
 pub mod setup;
 pub mod walk;
 
 pub use driver::{File, Listed};
 pub use hooks::{drives, install};
+pub use mount_manager::global_drives;
 pub use queue::{Answer, Volume, kind, newest_volume};

@@ -3,7 +3,7 @@
 
 use isodrive_windows_tests::driver::{GENERIC_READ, disposition, option};
 use isodrive_windows_tests::setup::{self, mount_image, mounting};
-use isodrive_windows_tests::{drives, kind};
+use isodrive_windows_tests::{drives, global_drives, kind};
 use mount_winfsp::Place;
 use windows_view::{Choices, everybody_reads};
 
@@ -120,6 +120,21 @@ fn letters_come_and_go_with_the_drive() {
     let mounted = setup::mount(volume, view, Choices::default(), &mounting(Place::FirstFree));
     let free = mount_winfsp::system::free_letters().next().unwrap();
     assert_eq!(mounted.drive.at().to_str(), Some(format!("{free}:").as_str()));
+}
+
+#[test]
+fn a_drive_for_everybody_is_given_its_letter_by_the_mount_manager() {
+    let image = setup::images().join("setup.iso");
+    let (view, volume) = setup::open(&image, None, &Default::default()).unwrap();
+    let mut how = mounting(Place::Letter('Y'));
+    how.global = true;
+    let mounted = setup::mount(volume, view, Choices::default(), &how);
+    let is_global = || global_drives().iter().any(|(name, _)| name == "Y:");
+    assert!(is_global() && !drives().iter().any(|(name, _)| name == "Y:"));
+    let file = mounted.volume.open("\\setup.exe").unwrap();
+    mounted.volume.close(file);
+    mounted.drive.end();
+    assert!(!is_global());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::cli::ListMounts;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::json::{self, Name, SCHEMA};
 use crate::table::{self, age};
-use crate::terminal::{Terminal, output_failed, shown, size};
+use crate::terminal::{Terminal, output_failed, path_shown, shown, size};
 use crate::unix::health::{self, Health};
 use crate::unix::holders::{self, Holder};
 use crate::unix::mounts::{self, Entry};
@@ -134,7 +134,7 @@ fn write_table(lines: &[Line], out: &mut impl Write) -> std::io::Result<()> {
         let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
         [
             line.at.text(),
-            line.image.text(),
+            path_shown(&line.image.bytes()),
             or_dash(line.system.clone()),
             or_dash(line.bytes.map(size)),
             or_dash(line.since.map(age)),

@@ -5,7 +5,7 @@ use mount_winfsp::{LoadError, MountError};
 
 use crate::exit::{Exit, Failure};
 
-const MEANWHILE: &str = "`isodrive ls`, `cat`, `extract` and `info` work without it";
+const MEANWHILE: &str = "`isodrive ls`, `cat`, `extract`, `info` work without it";
 
 /// The failure where WinFsp cannot be loaded.
 pub(super) fn not_loaded(error: &LoadError) -> Failure {
@@ -20,7 +20,7 @@ pub(super) fn not_loaded(error: &LoadError) -> Failure {
                 .line("fix", "winget install --force WinFsp.WinFsp")
         }
     };
-    failure.line("else", MEANWHILE)
+    failure.line("meanwhile", MEANWHILE)
 }
 
 /// The failure where WinFsp made no drive.
@@ -30,7 +30,7 @@ pub(super) fn not_mounted(error: &MountError) -> Failure {
         MountError::NoDriver => {
             Failure::new(Exit::NoFuse, "WinFsp is installed, and its driver does not run")
                 .line("fix", "start Windows again; if that does not help, install WinFsp again")
-                .line("else", MEANWHILE)
+                .line("meanwhile", MEANWHILE)
         }
         MountError::Taken(_) => {
             failure(Exit::MountPoint).line("try", "another letter, or * for the first free one")

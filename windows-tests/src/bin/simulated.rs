@@ -1,0 +1,11 @@
+//! isodrive with the imitation of WinFsp's driver below it: what the program does with processes,
+//! records and the registry, without Windows. Drives are there for this process alone.
+
+#[cfg(windows)]
+fn main() -> std::process::ExitCode {
+    isodrive_windows_tests::setup::install();
+    isodrive::main()
+}
+
+#[cfg(not(windows))]
+fn main() {}

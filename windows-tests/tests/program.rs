@@ -1,0 +1,287 @@
+//! The program itself: without WinFsp, with a broken one, and with the imitation below it.
+#![cfg(windows)]
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use isodrive_windows_tests::setup::images;
+use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
+
+const WINFSP: &str = "SOFTWARE\\WOW6432Node\\WinFsp";
+
+/// isodrive as people get it, and with the imitation below it.
+fn real() -> PathBuf {
+    PathBuf::from(std::env::var_os("ISODRIVE_PROGRAM").expect("ISODRIVE_PROGRAM is not set"))
+}
+
+fn simulated() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_simulated"))
+}
+
+/// A scratch folder, which is the working folder and holds the state; one test at a time, since
+/// the registry is everybody's.
+struct Session {
+    folder: PathBuf,
+    _turn: MutexGuard<'static, ()>,
+}
+
+impl Session {
+    fn new(name: &str) -> Self {
+        static TURN: Mutex<()> = Mutex::new(());
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = std::env::temp_dir().join(format!("isodrive-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Self { folder, _turn: turn }
+    }
+
+    fn run(&self, program: &Path, arguments: &[&str]) -> Output {
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(&self.folder);
+        command.env("ISODRIVE_STATE_DIR", self.folder.join("state"));
+        command.output().unwrap()
+    }
+
+    /// Runs a command that must do, and gives what it said.
+    fn told(&self, program: &Path, arguments: &[&str]) -> String {
+        let output = self.run(program, arguments);
+        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
+        String::from_utf8(output.stdout).unwrap().replace('\r', "")
+    }
+
+    fn records(&self) -> usize {
+        std::fs::read_dir(self.folder.join("state")).map_or(0, Iterator::count)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        let _ = LOCAL_MACHINE.create(WINFSP).and_then(|key| key.remove_value("InstallDir"));
+        let _ = self.run(&simulated(), &["eject", "--all"]);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn image(name: &str) -> String {
+    images().join(name).to_str().unwrap().to_owned()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).replace('\r', "")
+}
+
+#[test]
+fn without_winfsp_a_mount_says_so_and_everything_else_works() {
+    let session = Session::new("without");
+    let (program, image) = (real(), image("setup.iso"));
+    // A library of that name where the person works is not WinFsp.
+    std::fs::write(session.folder.join("winfsp-x64.dll"), "no library at all").unwrap();
+    for command in ["mount", "open"] {
+        let output = session.run(&program, &[command, &image]);
+        assert_eq!(output.status.code(), Some(8), "{}", said(&output));
+        assert_eq!(
+            said(&output),
+            "error: WinFsp is not installed (isodrive needs it to create drives)\n  \
+             fix     winget install WinFsp.WinFsp        (asks for administrator rights once)\n  \
+             meanwhile `isodrive ls`, `cat`, `extract`, `info` work without it\n"
+        );
+    }
+    let doctor = session.run(&program, &["doctor"]);
+    assert_eq!(doctor.status.code(), Some(8));
+    assert!(session.told(&program, &["ls", &image]).starts_with("README.TXT\n"));
+    assert!(session.told(&program, &["info", &image]).contains("UDF 1.02, used"));
+    let note = session.told(&program, &["cat", &image, "/sources/ei.cfg"]);
+    assert!(note.starts_with("[EditionID]\n"));
+    session.told(&program, &["extract", &image, "-C", "out"]);
+    let extracted = std::fs::metadata(session.folder.join("out/sources/install.wim")).unwrap();
+    assert_eq!(extracted.len(), 60_000);
+    assert_eq!(session.records(), 0);
+}
+
+#[test]
+fn a_broken_winfsp_is_named_with_its_place() {
+    let session = Session::new("broken");
+    let key = LOCAL_MACHINE.create(WINFSP).unwrap();
+    key.set_string("InstallDir", session.folder.to_str().unwrap()).unwrap();
+    let tried = |session: &Session| session.run(&real(), &["mount", &image("setup.iso")]);
+    let output = tried(&session);
+    let place = session.folder.join("bin").join("winfsp-x64.dll");
+    assert_eq!(output.status.code(), Some(8));
+    let message = format!("error: WinFsp's library {} cannot be loaded", place.display());
+    assert!(said(&output).starts_with(&message), "{}", said(&output));
+    // One that is no WinFsp, and has none of its functions.
+    std::fs::create_dir_all(place.parent().unwrap()).unwrap();
+    std::fs::copy("C:\\windows\\system32\\version.dll", &place).unwrap();
+    let output = tried(&session);
+    assert_eq!(output.status.code(), Some(8));
+    assert!(
+        said(&output).contains("is too old: it has no FspFileSystemCreate"),
+        "{}",
+        said(&output)
+    );
+}
+
+#[test]
+fn without_its_driver_winfsp_is_of_no_use_and_that_is_said() {
+    let session = Session::new("driverless");
+    let dll = PathBuf::from(std::env::var_os("ISODRIVE_WINFSP_DLL").unwrap());
+    let folder = dll.parent().unwrap().parent().unwrap();
+    let key = LOCAL_MACHINE.create(WINFSP).unwrap();
+    key.set_string("InstallDir", folder.to_str().unwrap()).unwrap();
+    let output = session.run(&real(), &["mount", &image("setup.iso")]);
+    assert_eq!(output.status.code(), Some(8), "{}", said(&output));
+    let message = "error: WinFsp is installed, and its driver does not run\n";
+    assert!(said(&output).starts_with(message), "{}", said(&output));
+    let doctor = session.run(&real(), &["doctor"]);
+    assert_eq!(doctor.status.code(), Some(8));
+    let told = String::from_utf8_lossy(&doctor.stdout);
+    assert!(told.contains("ok      WinFsp: 2.1"), "{told}");
+    assert!(told.contains("broken  its driver: does not run"), "{told}");
+}
+
+#[test]
+fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
+    let session = Session::new("life");
+    let (program, image) = (simulated(), image("setup.iso"));
+    let path = session.told(&program, &["mount", "--print-path", &image]);
+    let letter = path.trim_end().strip_suffix(':').expect("a letter").to_owned();
+    assert!(letter.len() == 1 && path.ends_with('\n'), "{path:?}");
+    assert_eq!(session.records(), 1);
+    let icon =
+        format!("Software\\Classes\\Applications\\Explorer.exe\\Drives\\{letter}\\DefaultIcon");
+    assert!(CURRENT_USER.open(&icon).is_ok(), "the drive has no icon");
+
+    let listed = session.told(&program, &["list", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    assert_eq!(line["at"]["name"], format!("{letter}:"));
+    assert_eq!(
+        (&line["label"]["name"], &line["state"]),
+        (&"SETUP_EN_DVD".into(), &"serving".into())
+    );
+    // Mounted once, it is mounted.
+    let again = session.told(&program, &["mount", &image]);
+    assert!(again.starts_with("Mounted before  SETUP_EN_DVD, UDF 1.02\n"), "{again}");
+    assert_eq!(session.records(), 1);
+
+    for target in ["nothing", "Y:"] {
+        let output = session.run(&program, &["eject", target]);
+        assert_eq!(output.status.code(), Some(10), "{}", said(&output));
+    }
+    session.told(&program, &["eject", "--if-mounted", "nothing"]);
+    session.told(&program, &["eject", &path.trim_end().to_lowercase()]);
+    assert_eq!(session.records(), 0);
+    assert!(CURRENT_USER.open(&icon).is_err(), "the icon stayed");
+    assert_eq!(session.told(&program, &["list"]), "");
+}
+
+#[test]
+fn drives_go_by_image_label_and_all_at_once() {
+    let session = Session::new("targets");
+    let program = simulated();
+    let (setup, names) = (image("setup.iso"), image("names.iso"));
+    let mount = |at: &str, image: &str| session.told(&program, &["mount", "-q", image, at]);
+    mount("R:", &setup);
+    mount("S:", &names);
+    session.told(&program, &["eject", &setup]);
+    assert_eq!(session.records(), 1);
+    mount("R:", &setup);
+    session.told(&program, &["eject", "SETUP_EN_DVD"]);
+    assert_eq!(session.records(), 1);
+    mount("R:", &setup);
+    session.told(&program, &["eject", "--all"]);
+    assert_eq!(session.records(), 0);
+}
+
+#[test]
+fn what_a_killed_server_left_is_swept_up() {
+    let session = Session::new("killed");
+    let program = simulated();
+    session.told(&program, &["mount", "-q", &image("setup.iso"), "R:"]);
+    let listed = session.told(&program, &["list", "--json"]);
+    let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
+    let pid = line["process"].to_string();
+    session.told(Path::new("taskkill"), &["/f", "/pid", &pid]);
+    assert!(session.told(&program, &["list"]).contains("dead (server gone)"));
+    let doctor = session.run(&program, &["doctor"]);
+    assert!(String::from_utf8_lossy(&doctor.stdout).contains("dead    a drive: at R: is gone"));
+    session.run(&program, &["doctor", "--fix"]);
+    assert_eq!(session.records(), 0);
+    let icon = "Software\\Classes\\Applications\\Explorer.exe\\Drives\\R";
+    assert!(CURRENT_USER.open(icon).is_err(), "the icon stayed");
+}
+
+#[test]
+fn a_mount_that_cannot_be_made_says_why() {
+    let session = Session::new("refused");
+    let program = simulated();
+    std::fs::write(session.folder.join("text.iso"), "no disc at all").unwrap();
+    std::fs::create_dir(session.folder.join("there")).unwrap();
+    let setup = image("setup.iso");
+    for (arguments, code, want) in [
+        (&["mount", "missing.iso"][..], 3, "error: cannot open \"missing.iso\": no such file\n"),
+        (&["mount", "text.iso"], 4, "error: \"text.iso\" is not a disc image isodrive knows\n"),
+        (&["mount", &setup, "there"], 7, "error: cannot mount at \"there\": it is there already"),
+        (
+            &["mount", &setup, "no\\such\\folder"],
+            7,
+            "error: cannot mount at \"no\\such\\folder\": ",
+        ),
+        (
+            &["mount", "--fs-name", "A NAME OF 20 LETTERS", &setup],
+            2,
+            "error: cannot make the drive: the name of",
+        ),
+    ] {
+        let output = session.run(&program, arguments);
+        assert!(said(&output).starts_with(want), "{arguments:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    }
+    assert_eq!(session.records(), 0);
+}
+
+#[test]
+fn explorer_gets_its_verbs_and_loses_them_again() {
+    let session = Session::new("setup");
+    let program = real();
+    let classes = CURRENT_USER.create("Software\\Classes").unwrap();
+    // Somebody else's: it stays.
+    classes.create(".cdr").unwrap().set_string("", "Other.Program").unwrap();
+    session.told(&program, &["setup", "install"]);
+    let text = |place: &str| classes.open(place).and_then(|key| key.get_string("")).ok();
+    let verb = "SystemFileAssociations\\.iso\\shell\\isodrive.mount";
+    assert_eq!(text(verb).as_deref(), Some("Mount with isodrive"));
+    let command = text(&format!("{verb}\\command")).unwrap();
+    assert!(command.ends_with("isodrive.exe\" open \"%1\""), "{command}");
+    assert_eq!(text("Drive\\shell\\isodrive.eject").as_deref(), Some("Eject with isodrive"));
+    assert_eq!(text(".udf").as_deref(), Some("isodrive.image"));
+    assert_eq!(text(".cdr").as_deref(), Some("Other.Program"));
+    assert_eq!(text(".iso"), None, "a type that Windows knows was taken over");
+    session.told(&program, &["setup", "remove"]);
+    for place in [verb, "Drive\\shell\\isodrive.eject", ".udf", "isodrive.image"] {
+        assert!(classes.open(place).is_err(), "{place} stayed");
+    }
+    assert_eq!(text(".cdr").as_deref(), Some("Other.Program"));
+    classes.remove_tree(".cdr").unwrap();
+}
+
+#[test]
+fn what_is_extracted_gets_names_that_windows_can_hold() {
+    let session = Session::new("extract");
+    session.told(&real(), &["extract", &image("names.iso"), "-C", "out"]);
+    let out = session.folder.join("out");
+    for (name, holds) in [
+        ("plain.txt", "plain.txt"),
+        ("a\u{F03A}b", "a:b"),
+        ("ends\u{F02E}", "ends."),
+        ("\u{F043}ON", "CON"),
+        ("\u{F041}UX/inside\u{F03A} AUX", "inside: AUX"),
+    ] {
+        assert_eq!(std::fs::read(out.join(name)).unwrap(), holds.as_bytes(), "{name:?}");
+    }
+    let files = std::fs::read_dir(&out).unwrap().count();
+    assert_eq!(files, 27, "one of those that differ in case alone is missing");
+    // A second time, they are there already.
+    let output = session.run(&real(), &["extract", &image("names.iso"), "-C", "out"]);
+    assert_eq!(output.status.code(), Some(1));
+    session.told(&real(), &["extract", "--overwrite", &image("names.iso"), "-C", "out"]);
+}
