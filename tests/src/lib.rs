@@ -3,6 +3,7 @@
 
 pub mod compare;
 pub mod corpus;
+pub mod drive;
 pub mod faulty;
 pub mod fuzz;
 #[path = "../hostile/mod.rs"]

@@ -9,7 +9,7 @@ use iso_core::{Error, Timestamp, WeightedCache};
 use crate::info::{FileInfo, Shown};
 use crate::link;
 use crate::names::Names;
-use crate::{Failure, Result, Status, symlink_data};
+use crate::{Failure, Result, Status, from_windows, symlink_data};
 
 /// The stream in which Windows keeps where a file came from.
 pub const ZONE_STREAM: &str = "Zone.Identifier";
@@ -307,20 +307,19 @@ impl Tree {
         Ok(symlink_data(&link::target(self, found.above(), found.node)?.relative))
     }
 
-    /// The name on the disc of every part of the path that was found.
-    ///
-    /// # Errors
-    /// What is wrong with the disc.
-    pub fn recorded_path(&self, found: &Found) -> Result<Vec<Vec<u8>>> {
-        let mut holder = self.volume.root();
-        let mut path = Vec::new();
-        for step in &found.trail {
-            let names = self.names(holder)?;
-            let entry = names.find(&step.name).and_then(|at| names.entry(at));
-            path.push(entry.map(|entry| entry.name.to_vec()).unwrap_or_default());
-            holder = step.node;
-        }
-        Ok(path)
+    /// The names on the disc of all parts of a path; of what is not there, the name that would be
+    /// shown like that.
+    #[must_use]
+    pub fn recorded_path(&self, path: &[u16]) -> Vec<Vec<u8>> {
+        let mut holder = Some(self.volume.root());
+        let parts = path.split(|unit| *unit == BACKSLASH).filter(|part| !part.is_empty());
+        let recorded = parts.map(|part| {
+            let names = holder.and_then(|node| self.names(node).ok());
+            let entry = names.as_ref().and_then(|names| names.entry(names.find(part)?));
+            holder = entry.map(|entry| entry.node);
+            entry.map_or_else(|| from_windows(part), |entry| entry.name.to_vec())
+        });
+        recorded.collect()
     }
 
     pub(crate) fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {

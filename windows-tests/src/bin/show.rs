@@ -1,0 +1,86 @@
+//! Shows images as drives to a program on the other side of a pipe: the tests that compare trees
+//! with golden ones. Each line in asks for one image, JSON lines out tell of each of its files.
+
+#[cfg(windows)]
+fn main() -> anyhow::Result<()> {
+    shower::run()
+}
+
+#[cfg(not(windows))]
+fn main() {}
+
+#[cfg(windows)]
+mod shower {
+    use std::io::{BufRead, Write};
+    use std::path::Path;
+
+    use anyhow::{Context, Result};
+    use iso_core::{Charset, Options, SessionChoice, View};
+    use isodrive_windows_tests::setup::{self, Mounted, mounting};
+    use isodrive_windows_tests::walk::{Seen, walk};
+    use mount_winfsp::Place;
+    use serde_json::{Value, json};
+    use windows_view::Choices;
+
+    pub fn run() -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        for line in std::io::stdin().lock().lines() {
+            let asked: Value = serde_json::from_str(&line?)?;
+            let mounted = mounted(&asked)?;
+            for seen in walk(&mounted.volume, 16_384) {
+                writeln!(out, "{}", told(&mounted, &seen))?;
+            }
+            drop(mounted);
+            writeln!(out, "{{}}")?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn mounted(asked: &Value) -> Result<Mounted> {
+        let image = asked["image"].as_str().context("no image")?;
+        let view = View::ALL.into_iter().find(|view| asked["view"] == view.name());
+        let session = u32::try_from(asked["session"].as_u64().context("no session")?)?;
+        let options = Options { session: SessionChoice::Number(session), charset: Charset::Raw };
+        let (view, volume) = setup::open(Path::new(image), view, &options)?;
+        Ok(setup::mount(volume, view, Choices::default(), &mounting(Place::FirstFree)))
+    }
+
+    fn told(mounted: &Mounted, seen: &Seen) -> Value {
+        let recorded = |path: &[u16]| {
+            let path = mounted.tree.recorded_path(path).join(&b'/');
+            path.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        };
+        let target = seen.target.as_ref().map(|target| recorded(&landed(&seen.path, target)));
+        let info = &seen.info;
+        json!({
+            "path": recorded(&seen.path),
+            "attributes": info.FileAttributes,
+            "size": info.FileSize,
+            "times": [info.LastWriteTime, info.LastAccessTime, info.ChangeTime],
+            "sha256": seen.sha256,
+            "target": target,
+            "error": seen.error.map(|status| format!("{status:#010x}")),
+        })
+    }
+
+    /// Where a link leads, from the root on, by the rules of Windows.
+    fn landed(link: &[u16], target: &[u16]) -> Vec<u16> {
+        let parts = |path: &[u16]| -> Vec<Vec<u16>> {
+            path.split(|unit| *unit == 0x5C)
+                .filter(|part| !part.is_empty())
+                .map(<[u16]>::to_vec)
+                .collect()
+        };
+        let mut here = parts(link);
+        here.pop();
+        for part in parts(target) {
+            match part.as_slice() {
+                [0x2E] => {}
+                [0x2E, 0x2E] => drop(here.pop().expect("a link that leaves the volume")),
+                _ => here.push(part),
+            }
+        }
+        here.join(&0x5C)
+    }
+}
