@@ -1,9 +1,11 @@
-//! The project's own commands, one door for all: `cargo xtask check`, `tidy`, `mutate`, `fuzz`.
+//! The project's own commands, one door for all: `cargo xtask check`, `tidy`, `mutate`, `fuzz`,
+//! `windows`.
 //! Runs cargo and reads the tree; changes nothing but what fuzzing keeps.
 
 mod formats;
 mod fuzz;
 mod tidy;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +19,8 @@ fn main() -> Result<()> {
         Some((command, [])) if command == "tidy" => tidy::run(&root()),
         Some((command, rest)) if command == "mutate" && !rest.is_empty() => mutate(rest),
         Some((command, rest)) if command == "fuzz" => fuzz::run(&root(), rest),
-        _ => bail!("usage: cargo xtask check | tidy | mutate COUNT [FIRST] | fuzz ..."),
+        Some((command, [])) if command == "windows" => windows::run(&root()),
+        _ => bail!("usage: cargo xtask check | tidy | mutate COUNT [FIRST] | fuzz ... | windows"),
     }
 }
 

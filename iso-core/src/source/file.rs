@@ -173,7 +173,8 @@ mod tests {
         file.set_len(9_000).unwrap();
         let said = source.read_at(&mut buf, 0).unwrap_err().to_string();
         assert_eq!(said, "the image file was changed after it was opened");
-        assert!(source.mapped(8_900, 100).is_err(), "the tail of its last page reads as zeros");
+        let is_told = source.mapped(8_900, 100).is_err();
+        assert_eq!(is_told, cfg!(unix), "the tail of its last page reads as zeros");
         file.set_len(10_000).unwrap();
         file.set_modified(std::fs::metadata(&path).unwrap().modified().unwrap()).unwrap();
         assert!(source.read_at(&mut buf, 0).is_err(), "once changed, always changed");

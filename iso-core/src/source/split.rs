@@ -179,6 +179,8 @@ mod tests {
         let first = folder.join("a.iso.001");
         let set = crate::source::open_path(&first).expect("three parts");
         assert_eq!(set.len(), 11);
+        // Where an open file stays until it is closed, a removed one would too.
+        drop(set);
         std::fs::remove_file(folder.join("a.iso.002")).unwrap();
         let error = open_set(&first).expect_err("a gap").to_string();
         assert!(error.contains("a.iso.002") && error.contains("missing"), "{error}");
