@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Cat, terminal: &mut Terminal) -> Outcome {
     let (_image, shown) = image::open_shown(&arguments.image)?;
     let volume = &*shown.volume;
     for path in &arguments.paths {
-        let node = find(volume, path)?;
+        let node = find(&shown.volume, path)?;
         copy(volume, node, &mut |bytes| {
             terminal.out().write_all(&bytes).map_err(|error| output_failed(&error))
         })

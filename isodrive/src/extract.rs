@@ -1,6 +1,8 @@
 //! `isodrive extract`: copies files out of an image, and never outside the destination.
 //! Says what could not be read or written; what is written is whole.
 
+use std::sync::Arc;
+
 use indicatif::{ProgressBar, ProgressStyle};
 use iso_core::volume::{FileKind, NodeId, Volume, Walk, resolve};
 
@@ -9,6 +11,7 @@ use crate::cli::Extract;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::ls::{not_read, unreadable};
+use crate::names;
 use crate::terminal::{Terminal, shown};
 
 #[cfg(unix)]
@@ -26,7 +29,7 @@ pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
     let what_now = "what can be read is copied, and what cannot is named";
     image::warn_if_truncated(&arguments.image.image, &opened, what_now, terminal);
     let volume = &*chosen.volume;
-    let wanted = wanted(volume, arguments)?;
+    let wanted = wanted(&chosen.volume, arguments)?;
     let progress = progress(volume, &wanted);
     let mut job = Job {
         volume,
@@ -45,18 +48,22 @@ pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
 }
 
 /// Path and node of everything that was asked for; the root if nothing was.
-fn wanted(volume: &dyn Volume, arguments: &Extract) -> Result<Vec<(Vec<u8>, NodeId)>, Failure> {
+fn wanted(
+    volume: &Arc<dyn Volume>,
+    arguments: &Extract,
+) -> Result<Vec<(Vec<u8>, NodeId)>, Failure> {
     if arguments.paths.is_empty() {
         return Ok(vec![(Vec::new(), volume.root())]);
     }
     let one = |path: &std::ffi::OsString| {
-        let bytes = path.as_encoded_bytes();
+        let meant = names::meant(volume, path);
+        let bytes = meant.as_slice();
         let parts = || bytes.split(|b| *b == b'/').filter(|part| !matches!(*part, b"" | b"."));
         if parts().any(|part| part == b"..") {
             let message = format!("\"{}\": a path to extract has no ..", shown(bytes));
             return Err(Failure::new(Exit::Usage, message));
         }
-        let node = resolve(volume, bytes, false).map_err(|error| unreadable(path, &error))?;
+        let node = resolve(&**volume, bytes, false).map_err(|error| unreadable(path, &error))?;
         Ok((parts().collect::<Vec<_>>().join(&b'/'), node))
     };
     arguments.paths.iter().map(one).collect()

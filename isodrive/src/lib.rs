@@ -11,6 +11,7 @@ mod info;
 mod json;
 mod logs;
 mod ls;
+mod names;
 mod ready;
 mod table;
 mod terminal;
@@ -95,8 +96,8 @@ fn command(cli: Cli, raw: Vec<OsString>, terminal: &mut Terminal) -> Outcome {
         Command::Doctor(arguments) => system::doctor::run(&arguments, terminal),
         Command::Eject(arguments) => system::eject::run(&arguments, terminal),
         Command::Info(arguments) => info::run(&arguments, terminal),
-        Command::Ls(arguments) => ls::ls(&arguments, terminal),
-        Command::Tree(arguments) => ls::tree(&arguments, terminal),
+        Command::Ls(arguments) => ls::ls(&arguments, cli.verbose, terminal),
+        Command::Tree(arguments) => ls::tree(&arguments, cli.verbose, terminal),
         Command::Cat(arguments) => cat::run(&arguments, terminal),
         Command::Extract(arguments) => extract::run(&arguments, terminal),
     }

@@ -2,6 +2,7 @@
 //! Prints names made harmless, or JSON lines with every byte of them.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use iso_core::Error;
 use iso_core::volume::{Attr, FileKind, NodeId, Volume, Walk, resolve};
@@ -11,6 +12,7 @@ use crate::cli::List;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{self, Name};
+use crate::names::{self, OnWindows};
 use crate::terminal::{Terminal, output_failed, shown, size};
 
 /// One line of JSON: a file of the image.
@@ -31,16 +33,20 @@ struct Line {
     modified: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     target: Option<Name>,
+    /// The name that a drive of Windows shows, where it is another; with --verbose.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    windows_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-pub(crate) fn ls(arguments: &List, terminal: &mut Terminal) -> Outcome {
+pub(crate) fn ls(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outcome {
     let (opened, chosen) = image::open_shown(&arguments.image)?;
     let volume = &*chosen.volume;
-    let start = find(volume, &arguments.path)?;
+    let start = find(&chosen.volume, &arguments.path)?;
     let attr = volume.attr(start).map_err(|error| unreadable(&arguments.path, &error))?;
-    let mut listing = Listing { arguments, volume, terminal, names: 0, bytes: 0 };
+    let on_windows = (verbose > 0).then(|| OnWindows::new(chosen.volume.clone(), start));
+    let mut listing = Listing { arguments, volume, on_windows, terminal, names: 0, bytes: 0 };
     if attr.kind == FileKind::Directory {
         let dir = volume.read_dir(start).map_err(|error| unreadable(&arguments.path, &error))?;
         let mut order: Vec<_> = dir.iter().collect();
@@ -56,12 +62,13 @@ pub(crate) fn ls(arguments: &List, terminal: &mut Terminal) -> Outcome {
     Ok(())
 }
 
-pub(crate) fn tree(arguments: &List, terminal: &mut Terminal) -> Outcome {
+pub(crate) fn tree(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outcome {
     let (opened, chosen) = image::open_shown(&arguments.image)?;
     let volume = &*chosen.volume;
-    let start = find(volume, &arguments.path)?;
+    let start = find(&chosen.volume, &arguments.path)?;
     let walk = Walk::new(volume, start).map_err(|error| unreadable(&arguments.path, &error))?;
-    let mut listing = Listing { arguments, volume, terminal, names: 0, bytes: 0 };
+    let on_windows = (verbose > 0).then(|| OnWindows::new(chosen.volume.clone(), start));
+    let mut listing = Listing { arguments, volume, on_windows, terminal, names: 0, bytes: 0 };
     // Whether each open directory on the way has entries left, for the lines that join them.
     let mut is_last: Vec<bool> = Vec::new();
     let mut damaged = 0u64;
@@ -94,6 +101,8 @@ const MAX_BYTES: u64 = 64 << 20;
 struct Listing<'a> {
     arguments: &'a List,
     volume: &'a dyn Volume,
+    /// How a drive shows the names, where that is to be told.
+    on_windows: Option<OnWindows>,
     terminal: &'a mut Terminal,
     names: u64,
     bytes: u64,
@@ -108,8 +117,9 @@ fn joints(is_last: &[bool]) -> String {
 }
 
 /// The node of a path in the image.
-pub(crate) fn find(volume: &dyn Volume, path: &std::ffi::OsStr) -> Result<NodeId, Failure> {
-    resolve(volume, path.as_encoded_bytes(), true).map_err(|error| unreadable(path, &error))
+pub(crate) fn find(volume: &Arc<dyn Volume>, path: &std::ffi::OsStr) -> Result<NodeId, Failure> {
+    let meant = names::meant(volume, path);
+    resolve(&**volume, &meant, true).map_err(|error| unreadable(path, &error))
 }
 
 /// A path of the image that cannot be read.
@@ -130,11 +140,18 @@ impl Listing<'_> {
             Err(error) => return self.print_damaged(path, &error),
         };
         self.count_name()?;
-        self.write(|out| match (arguments.json, arguments.long) {
-            (true, _) => json::write_line(out, &line(volume, path, &attr)),
-            (false, true) => writeln!(out, "{}{}", long(&attr), with_target(volume, name, &attr)),
-            (false, false) if attr.kind == FileKind::Directory => writeln!(out, "{}/", shown(name)),
-            (false, false) => writeln!(out, "{}", shown(name)),
+        let windows_name = self.on_windows.as_ref().and_then(|names| names.other_name(path));
+        if arguments.json {
+            let windows_name = windows_name.map(|name| String::from_utf16_lossy(&name));
+            let line = Line { windows_name, ..line(volume, path, &attr) };
+            return self.write(|out| json::write_line(out, &line));
+        }
+        let note = windows_name
+            .map_or_else(String::new, |name| format!("  [on Windows: {}]", names::written(&name)));
+        self.write(|out| match arguments.long {
+            true => writeln!(out, "{}{}{note}", long(&attr), with_target(volume, name, &attr)),
+            false if attr.kind == FileKind::Directory => writeln!(out, "{}/{note}", shown(name)),
+            false => writeln!(out, "{}{note}", shown(name)),
         })
     }
 
@@ -200,6 +217,7 @@ fn line(volume: &dyn Volume, path: &[u8], attr: &Attr) -> Line {
         uid: attr.posix.and_then(|posix| posix.uid),
         gid: attr.posix.and_then(|posix| posix.gid),
         modified: Some(json::time(attr.modified)),
+        windows_name: None,
         error: target.as_ref().and_then(|t| t.as_ref().err().map(Error::to_string)),
         target: target.and_then(|target| target.ok().map(|target| Name::new(&target))),
     }

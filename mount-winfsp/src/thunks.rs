@@ -67,22 +67,71 @@ type GetReparsePoint = Option<
 >;
 
 thunks! {
-    fn FspFileSystemCreate(device: PWSTR, params: *const FSP_FSCTL_VOLUME_PARAMS, interface: *const FSP_FILE_SYSTEM_INTERFACE, made: *mut *mut FSP_FILE_SYSTEM) -> NTSTATUS;
+    fn FspFileSystemCreate(
+        device: PWSTR,
+        params: *const FSP_FSCTL_VOLUME_PARAMS,
+        interface: *const FSP_FILE_SYSTEM_INTERFACE,
+        made: *mut *mut FSP_FILE_SYSTEM
+    ) -> NTSTATUS;
     fn FspFileSystemDelete(system: *mut FSP_FILE_SYSTEM);
     fn FspFileSystemSetMountPoint(system: *mut FSP_FILE_SYSTEM, at: PWSTR) -> NTSTATUS;
     fn FspFileSystemRemoveMountPoint(system: *mut FSP_FILE_SYSTEM);
     fn FspFileSystemStartDispatcher(system: *mut FSP_FILE_SYSTEM, threads: ULONG) -> NTSTATUS;
     fn FspFileSystemStopDispatcher(system: *mut FSP_FILE_SYSTEM);
-    fn FspFileSystemSetOperationGuardStrategyF(system: *mut FSP_FILE_SYSTEM, strategy: FSP_FILE_SYSTEM_OPERATION_GUARD_STRATEGY);
+    fn FspFileSystemSetOperationGuardStrategyF(
+        system: *mut FSP_FILE_SYSTEM,
+        strategy: FSP_FILE_SYSTEM_OPERATION_GUARD_STRATEGY
+    );
     fn FspFileSystemStopServiceIfNecessary(system: *mut FSP_FILE_SYSTEM, normally: BOOLEAN);
-    fn FspFileSystemResolveReparsePoints(system: *mut FSP_FILE_SYSTEM, get: GetReparsePoint, context: PVOID, path: PWSTR, index: UINT32, last: BOOLEAN, status: PIO_STATUS_BLOCK, buffer: PVOID, size: PSIZE_T) -> NTSTATUS;
-    fn FspFileSystemFindReparsePoint(system: *mut FSP_FILE_SYSTEM, get: GetReparsePoint, context: PVOID, path: PWSTR, index: PUINT32) -> BOOLEAN;
-    fn FspFileSystemAddDirInfo(info: *mut FSP_FSCTL_DIR_INFO, buffer: PVOID, len: ULONG, used: PULONG) -> BOOLEAN;
-    fn FspFileSystemAddStreamInfo(info: *mut FSP_FSCTL_STREAM_INFO, buffer: PVOID, len: ULONG, used: PULONG) -> BOOLEAN;
-    fn FspFileSystemAcquireDirectoryBufferEx(buffer: *mut PVOID, reset: BOOLEAN, capacity: ULONG, result: PNTSTATUS) -> BOOLEAN;
-    fn FspFileSystemFillDirectoryBuffer(buffer: *mut PVOID, info: *mut FSP_FSCTL_DIR_INFO, result: PNTSTATUS) -> BOOLEAN;
+    fn FspFileSystemResolveReparsePoints(
+        system: *mut FSP_FILE_SYSTEM,
+        get: GetReparsePoint,
+        context: PVOID,
+        path: PWSTR,
+        index: UINT32,
+        last: BOOLEAN,
+        status: PIO_STATUS_BLOCK,
+        buffer: PVOID,
+        size: PSIZE_T
+    ) -> NTSTATUS;
+    fn FspFileSystemFindReparsePoint(
+        system: *mut FSP_FILE_SYSTEM,
+        get: GetReparsePoint,
+        context: PVOID,
+        path: PWSTR,
+        index: PUINT32
+    ) -> BOOLEAN;
+    fn FspFileSystemAddDirInfo(
+        info: *mut FSP_FSCTL_DIR_INFO,
+        buffer: PVOID,
+        len: ULONG,
+        used: PULONG
+    ) -> BOOLEAN;
+    fn FspFileSystemAddStreamInfo(
+        info: *mut FSP_FSCTL_STREAM_INFO,
+        buffer: PVOID,
+        len: ULONG,
+        used: PULONG
+    ) -> BOOLEAN;
+    fn FspFileSystemAcquireDirectoryBufferEx(
+        buffer: *mut PVOID,
+        reset: BOOLEAN,
+        capacity: ULONG,
+        result: PNTSTATUS
+    ) -> BOOLEAN;
+    fn FspFileSystemFillDirectoryBuffer(
+        buffer: *mut PVOID,
+        info: *mut FSP_FSCTL_DIR_INFO,
+        result: PNTSTATUS
+    ) -> BOOLEAN;
     fn FspFileSystemReleaseDirectoryBuffer(buffer: *mut PVOID);
-    fn FspFileSystemReadDirectoryBuffer(buffer: *mut PVOID, marker: PWSTR, into: PVOID, len: ULONG, used: PULONG);
+    fn FspFileSystemReadDirectoryBuffer(
+        buffer: *mut PVOID,
+        marker: PWSTR,
+        into: PVOID,
+        len: ULONG,
+        used: PULONG
+    );
     fn FspFileSystemDeleteDirectoryBuffer(buffer: *mut PVOID);
     fn FspNtStatusFromWin32(error: DWORD) -> NTSTATUS;
     fn FspVersion(version: PUINT32) -> NTSTATUS;

@@ -285,3 +285,19 @@ fn what_is_extracted_gets_names_that_windows_can_hold() {
     assert_eq!(output.status.code(), Some(1));
     session.told(&real(), &["extract", "--overwrite", &image("names.iso"), "-C", "out"]);
 }
+
+#[test]
+fn the_mark_of_an_image_is_on_what_is_extracted_and_nothing_is_invented() {
+    let session = Session::new("marked");
+    let image_path = session.folder.join("marked.iso");
+    std::fs::copy(image("setup.iso"), &image_path).unwrap();
+    session.told(&real(), &["extract", "marked.iso", "setup.exe", "-C", "plain"]);
+    let mark_of = |folder: &str| {
+        std::fs::read(session.folder.join(folder).join("setup.exe:Zone.Identifier")).ok()
+    };
+    assert_eq!(mark_of("plain"), None);
+    let mark = b"[ZoneTransfer]\r\nZoneId=3\r\nHostUrl=https://example.org/marked.iso\r\n";
+    std::fs::write(session.folder.join("marked.iso:Zone.Identifier"), mark).unwrap();
+    session.told(&real(), &["extract", "marked.iso", "setup.exe", "-C", "out"]);
+    assert_eq!(mark_of("out").as_deref(), Some(&mark[..]));
+}

@@ -1,5 +1,5 @@
 //! Which names Windows takes for one: names compared without regard to case, character by
-//! character. Never finer than the tables of any Windows, so that what is two names here is two there.
+//! character. Never finer than the tables of any Windows: what is two names here is two there.
 
 /// The key under which a name is compared: equal keys are one name.
 ///

@@ -1,5 +1,5 @@
 //! Names that Windows cannot hold, written so that it can, and read back again.
-//! One rule, without looking at other names; `names` sees to it that they are unique and not too long.
+//! One rule, without looking at other names; `names` makes them unique and not too long.
 //!
 //! A character that cannot stand where it stands is written as U+F000 above it, as WSL and Cygwin
 //! do: control characters, `" * : < > ? \ |`, a dot or space at the end, and the first letter of
@@ -243,7 +243,8 @@ mod tests {
         fn every_name_comes_back_and_windows_can_hold_its_writing(name in name()) {
             let shown = to_windows(&name);
             prop_assert_eq!(from_windows(&shown), name);
-            prop_assert!(!shown.iter().any(|unit| u8::try_from(*unit).is_ok_and(|b| is_refused(b.into()))));
+            let is_refused = |unit: &u16| u8::try_from(*unit).is_ok_and(|b| is_refused(b.into()));
+            prop_assert!(!shown.iter().any(is_refused));
             prop_assert!(!matches!(shown.last(), Some(0x20 | 0x2E)));
             prop_assert!(!names_device(&shown));
         }

@@ -322,6 +322,21 @@ impl Tree {
         recorded.collect()
     }
 
+    /// How the parts of a path on the disc are shown, which are parted by slashes and lead from a
+    /// directory on. Nothing if one of them is not there.
+    #[must_use]
+    pub fn shown_path(&self, from: NodeId, path: &[u8]) -> Option<Vec<Vec<u16>>> {
+        let mut shown = Vec::new();
+        let mut holder = from;
+        for part in path.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
+            let names = self.names(holder).ok()?;
+            let position = u32::try_from(names.dir().position(part, false)?).ok()?;
+            shown.push(names.shown(position));
+            holder = names.entry(position)?.node;
+        }
+        Some(shown)
+    }
+
     pub(crate) fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
         Ok(self.volume.read_link(node)?)
     }

@@ -42,6 +42,7 @@ pub fn run(root: &Path) -> Result<()> {
         check_source(&file, &text, &mut complaints);
     }
     check_dependencies(root, &mut complaints)?;
+    check_licences(root, &mut complaints)?;
     check_named_paths(root, &mut complaints)?;
     formats::check(root, &sources(root)?, &mut complaints)?;
     for complaint in &complaints {
@@ -143,6 +144,22 @@ fn check_dependencies(root: &Path, complaints: &mut Vec<String>) -> Result<()> {
         for name in names.filter(|name| banned.contains(name)) {
             complaints.push(format!("iso-core depends on {name}"));
         }
+    }
+    Ok(())
+}
+
+/// Nothing of WinFsp, whose crates are under the GPL, is in the program for Linux.
+fn check_licences(root: &Path, complaints: &mut Vec<String>) -> Result<()> {
+    let arguments =
+        ["tree", "--package", "isodrive", "--edges", "normal,build", "--prefix", "none"];
+    let mut command = Command::new("cargo");
+    command.args(arguments).args(["--target", "x86_64-unknown-linux-gnu"]).current_dir(root);
+    let output = command.output()?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let tree = String::from_utf8(output.stdout)?;
+    let is_winfsp = |name: &&str| name.contains("winfsp");
+    for name in tree.lines().filter_map(|line| line.split(' ').next()).filter(is_winfsp) {
+        complaints.push(format!("the program for Linux depends on {name}, which is GPL"));
     }
     Ok(())
 }

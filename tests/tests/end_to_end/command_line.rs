@@ -124,3 +124,34 @@ fn split_sets_and_images_inside_files_open() -> Result<()> {
     assert!(inside.bytes == whole.bytes, "{}", inside.err);
     Ok(())
 }
+
+#[test]
+fn names_as_a_drive_of_windows_shows_them_are_told_and_found() -> Result<()> {
+    let session = Session::new()?;
+    let tree = session.path("tree");
+    fs::create_dir_all(tree.join("AUX"))?;
+    for (name, text) in [("a:b", "colon"), ("Same", "first"), ("same", "second"), ("AUX/x.", "dot")]
+    {
+        fs::write(tree.join(name), text)?;
+    }
+    corpus::make_image(&tree, &session.path("disc.iso"))?;
+    let plain = session.run(&["ls", "disc.iso"])?;
+    assert_eq!(plain.out.lines().collect::<Vec<_>>(), ["AUX/", "Same", "a:b", "same"]);
+    let ended = session.run(&["ls", "--verbose", "disc.iso"])?;
+    let lines: Vec<_> = ended.out.lines().collect();
+    assert_eq!(lines[..2], ["AUX/  [on Windows: \\u{f041}UX]", "Same"]);
+    assert_eq!(lines[2..], ["a:b  [on Windows: a\\u{f03a}b]", "same  [on Windows: same~2]"]);
+    let json = session.run(&["tree", "-v", "--json", "disc.iso", "AUX"])?.out;
+    let line: Value = serde_json::from_str(json.trim_end())?;
+    assert_eq!((&line["path"]["name"], &line["windows_name"]), (&"x.".into(), &"x\u{f02e}".into()));
+    for (typed, text) in [
+        ("a\u{f03a}b", "colon"),
+        ("SAME~2", "second"),
+        ("\u{f041}ux/x\u{f02e}", "dot"),
+        ("same", "second"),
+    ] {
+        let ended = session.run(&["cat", "disc.iso", typed])?;
+        assert_eq!((ended.code, ended.out.as_str()), (0, text), "{typed:?}");
+    }
+    Ok(())
+}
