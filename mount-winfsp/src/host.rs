@@ -10,7 +10,7 @@ use windows_view::{Tree, VolumeLook};
 use winfsp::host::{FileSystemHost, FileSystemParams, FineGuard, VolumeParams};
 
 use crate::adapter::Adapter;
-use crate::system::free_letters;
+use crate::system::{free_letters, is_letter_free};
 
 /// Units of the name of a file system at most; crate `winfsp` breaks down at more than 16, and
 /// loses the end of the name at 16.
@@ -211,6 +211,10 @@ fn place(
         }
         Place::Letter(letter) => {
             let at = format!("{letter}:");
+            // Windows would let us define a letter above one that is there, and hide it.
+            if !is_letter_free(*letter) {
+                return Err(MountError::Taken(at));
+            }
             attempt(&at).map(|()| at.clone()).map_err(|status| not_placed(at, status))
         }
         Place::Directory(path) => {

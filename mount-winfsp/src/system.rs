@@ -181,11 +181,18 @@ pub fn keep_output_from_children() {
     }
 }
 
-/// Drive letters from D: on that nobody uses.
-pub fn free_letters() -> impl Iterator<Item = char> {
+/// Whether nobody uses a drive letter.
+#[must_use]
+pub fn is_letter_free(letter: char) -> bool {
     // SAFETY: reads a number.
     let used = unsafe { GetLogicalDrives() };
-    ('A'..='Z').enumerate().skip(3).filter(move |(bit, _)| used >> bit & 1 == 0).map(|(_, c)| c)
+    let bit = u32::from(letter.to_ascii_uppercase()).wrapping_sub(u32::from('A'));
+    used.checked_shr(bit).is_some_and(|bits| bits & 1 == 0)
+}
+
+/// Drive letters from D: on that nobody uses.
+pub fn free_letters() -> impl Iterator<Item = char> {
+    ('D'..='Z').filter(|letter| is_letter_free(*letter))
 }
 
 /// An event with a name, by which one process of a user tells another something once.

@@ -39,12 +39,30 @@ const MOUNT_DEVICE: u32 = control(b'M');
 const STOP: u32 = control(b'S');
 const STOP_0: u32 = control(b's');
 
+/// Makes a directory one that leads elsewhere, which Wine 8 cannot.
+const SET_REPARSE_POINT: u32 = 0x0009_00A4;
+
+static JUNCTIONS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 static DRIVES: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 static NAMED: AtomicUsize = AtomicUsize::new(0);
 
 /// Drive letters that the DLL defined, each with its device.
 pub fn drives() -> Vec<(String, String)> {
     DRIVES.lock().unwrap().clone()
+}
+
+/// Devices that directories were made to lead to.
+pub fn junctions() -> Vec<String> {
+    JUNCTIONS.lock().unwrap().clone()
+}
+
+/// Where the data of a mount point leads (MS-FSCC 2.1.2.5).
+fn junction(data: &[u8]) -> String {
+    assert_eq!(data[..4], 0xA000_0003u32.to_le_bytes(), "a link of another kind");
+    let short = |at: usize| usize::from(u16::from_le_bytes([data[at], data[at + 1]]));
+    let name = data[16 + short(8)..][..short(10)].chunks_exact(2);
+    let name: Vec<u16> = name.map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+    String::from_utf16_lossy(&name)
 }
 
 /// Loads the real DLL and puts the imitation under it, once for the process.
@@ -176,6 +194,11 @@ unsafe fn answer(
     (output, output_len): (*mut u8, usize),
 ) -> Option<Result<usize, u32>> {
     if code == LIST {
+        return Some(Ok(0));
+    }
+    if code == SET_REPARSE_POINT {
+        let data = unsafe { std::slice::from_raw_parts(input, input_len) };
+        JUNCTIONS.lock().unwrap().push(junction(data));
         return Some(Ok(0));
     }
     if mount_manager::owns(handle as usize) {

@@ -13,6 +13,6 @@ pub mod setup;
 pub mod walk;
 
 pub use driver::{File, Listed};
-pub use hooks::{drives, install};
+pub use hooks::{drives, install, junctions};
 pub use mount_manager::global_drives;
 pub use queue::{Answer, Volume, kind, newest_volume};

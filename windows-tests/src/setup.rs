@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use iso_core::serving::Activity;
 use iso_core::{Image, Limits, Options, View, source};
-use mount_winfsp::{Drive, Mounting, Place};
+use mount_winfsp::{Drive, MountError, Mounting, Place};
 use windows_view::{Choices, Tree, VolumeLook};
 
 use windows_sys::Win32::Security::Authorization::{
@@ -69,6 +69,16 @@ pub fn mount(
     choices: Choices,
     mounting: &Mounting,
 ) -> Mounted {
+    try_mount(volume, view, choices, mounting).expect("a drive")
+}
+
+/// As [`mount`], where that may be refused.
+pub fn try_mount(
+    volume: Arc<dyn iso_core::Volume>,
+    view: View,
+    choices: Choices,
+    mounting: &Mounting,
+) -> Result<Mounted, MountError> {
     install();
     // The newest volume is ours only while nobody else makes one.
     static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -77,8 +87,8 @@ pub fn mount(
     let mounting = Mounting { has_streams: choices.zone.is_some(), ..mounting.clone() };
     let tree = Arc::new(Tree::new(volume, choices));
     let activity = Arc::new(Activity::default());
-    let drive = Drive::mount(tree.clone(), look.clone(), activity, &mounting).expect("a drive");
-    Mounted { drive, volume: newest_volume(), tree, look }
+    let drive = Drive::mount(tree.clone(), look.clone(), activity, &mounting)?;
+    Ok(Mounted { drive, volume: newest_volume(), tree, look })
 }
 
 /// Mounts an image of the tests at a free letter.

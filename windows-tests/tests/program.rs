@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use isodrive_windows_tests::setup::images;
 use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
+use windows_sys::Win32::System::Console::GenerateConsoleCtrlEvent;
 
 const WINFSP: &str = "SOFTWARE\\WOW6432Node\\WinFsp";
 
@@ -300,4 +301,60 @@ fn the_mark_of_an_image_is_on_what_is_extracted_and_nothing_is_invented() {
     std::fs::write(session.folder.join("marked.iso:Zone.Identifier"), mark).unwrap();
     session.told(&real(), &["extract", "marked.iso", "setup.exe", "-C", "out"]);
     assert_eq!(mark_of("out").as_deref(), Some(&mark[..]));
+}
+
+#[test]
+fn a_directory_is_made_listed_and_taken_away() {
+    let session = Session::new("directory");
+    let (program, setup) = (simulated(), image("setup.iso"));
+    let told = session.told(&program, &["mount", &setup, "disc"]);
+    let at = session.folder.join("disc");
+    assert!(told.contains(&format!("at       {}\n", at.display())), "{told}");
+    assert!(told.ends_with("eject with:  isodrive eject disc\n"), "{told}");
+    assert!(at.is_dir());
+    let listed = session.told(&program, &["list"]);
+    assert!(listed.contains(&format!("{}  ", at.display())), "{listed}");
+    // The image under its one name, however it was named.
+    assert!(listed.contains("Z:\\") && !listed.contains("?"), "{listed}");
+    session.told(&program, &["eject", "disc"]);
+    assert!(!at.exists());
+    assert_eq!(session.records(), 0);
+}
+
+#[test]
+fn an_idle_drive_goes_by_itself() {
+    let session = Session::new("idle");
+    session.told(&simulated(), &["mount", "-q", "--idle", "1s", &image("setup.iso")]);
+    assert_eq!(session.records(), 1);
+    let since = std::time::Instant::now();
+    while session.records() > 0 {
+        assert!(since.elapsed().as_secs() < 30, "it is still there");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn in_the_foreground_ctrl_break_ends_a_drive_cleanly() {
+    let session = Session::new("break");
+    let mut command = Command::new(simulated());
+    command.args(["mount", "--foreground", &image("setup.iso")]);
+    command.env("ISODRIVE_STATE_DIR", session.folder.join("state"));
+    // CREATE_NEW_PROCESS_GROUP: the event is for this one alone.
+    std::os::windows::process::CommandExt::creation_flags(&mut command, 0x200);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    let out = child.stdout.take().unwrap();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
+    assert!(line.starts_with("Mounted  SETUP_EN_DVD"), "{line}");
+    assert_eq!(session.records(), 1);
+    const CTRL_BREAK: u32 = 1;
+    let sent = unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK, child.id()) };
+    if sent == 0 {
+        println!("not tried: there is no console here to break");
+        child.kill().unwrap();
+        child.wait().unwrap();
+        return;
+    }
+    assert!(child.wait().unwrap().success());
+    assert_eq!(session.records(), 0);
 }

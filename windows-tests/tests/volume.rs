@@ -3,8 +3,8 @@
 
 use isodrive_windows_tests::driver::{GENERIC_READ, disposition, option};
 use isodrive_windows_tests::setup::{self, mount_image, mounting};
-use isodrive_windows_tests::{drives, global_drives, kind};
-use mount_winfsp::Place;
+use isodrive_windows_tests::{drives, global_drives, junctions, kind};
+use mount_winfsp::{MountError, Place};
 use windows_view::{Choices, everybody_reads};
 
 fn text(units: &[u16]) -> String {
@@ -120,6 +120,32 @@ fn letters_come_and_go_with_the_drive() {
     let mounted = setup::mount(volume, view, Choices::default(), &mounting(Place::FirstFree));
     let free = mount_winfsp::system::free_letters().next().unwrap();
     assert_eq!(mounted.drive.at().to_str(), Some(format!("{free}:").as_str()));
+}
+
+#[test]
+fn a_directory_leads_to_the_volume_and_goes_with_it() {
+    let image = setup::images().join("setup.iso");
+    let (view, volume) = setup::open(&image, None, &Default::default()).unwrap();
+    let folder = std::env::temp_dir().join(format!("isodrive-{}", std::process::id()));
+    let how = mounting(Place::Directory(folder.clone()));
+    let mounted = setup::mount(volume, view, Choices::default(), &how);
+    assert!(folder.is_dir());
+    let leads_to = junctions().pop().unwrap();
+    assert!(
+        leads_to.starts_with("\\??\\Volume{") || leads_to.contains("\\Device\\Volume{"),
+        "{leads_to}"
+    );
+    mounted.drive.end();
+    assert!(!folder.exists(), "the directory stayed");
+}
+
+#[test]
+fn a_letter_that_is_there_is_not_hidden() {
+    let image = setup::images().join("setup.iso");
+    let (view, volume) = setup::open(&image, None, &Default::default()).unwrap();
+    let how = mounting(Place::Letter('C'));
+    let refused = setup::try_mount(volume, view, Choices::default(), &how).err();
+    assert_eq!(refused, Some(MountError::Taken("C:".to_owned())));
 }
 
 #[test]

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
 fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, Failure> {
     let text = target.to_string_lossy();
     let wanted = letter(&text);
-    let resolved: Option<PathBuf> = target.canonicalize().ok();
+    let resolved: Option<PathBuf> = Some(super::one_path(target));
     let written = std::path::absolute(target).ok();
     let same = |path: &Option<PathBuf>, name: &crate::json::Name| {
         path.as_ref().is_some_and(|path| super::text(path).bytes() == name.bytes())
@@ -47,8 +47,12 @@ fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, 
     };
     let is_image =
         |record: &&Record| [&resolved, &written].iter().any(|path| same(path, &record.image));
+    let is_name = |record: &&Record| {
+        let at = record.at.bytes();
+        at.rsplit(|byte| *byte == b'\\').next() == Some(text.as_bytes())
+    };
     let is_label = |record: &&Record| record.label.bytes() == text.as_bytes();
-    let ways: [&dyn Fn(&&Record) -> bool; 3] = [&is_at, &is_image, &is_label];
+    let ways: [&dyn Fn(&&Record) -> bool; 4] = [&is_at, &is_image, &is_name, &is_label];
     for fits in ways {
         let found: Vec<&Record> = records.iter().filter(fits).collect();
         match found.as_slice() {

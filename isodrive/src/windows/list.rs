@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &ListMounts, terminal: &mut Terminal) -> Outcome {
         const TITLES: [&str; 6] = ["MOUNTED AT", "IMAGE", "SYSTEM", "SIZE", "SINCE", "STATE"];
         let row = |line: &Line| {
             [
-                line.at.text(),
+                crate::terminal::path_shown(&line.at.bytes()),
                 crate::terminal::path_shown(&line.image.bytes()),
                 line.system.clone(),
                 size(line.bytes),

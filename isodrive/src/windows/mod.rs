@@ -25,6 +25,18 @@ pub(crate) const LONG_VERSION: &str = concat!(
      https://github.com/winfsp/winfsp"
 );
 
+/// The one path of an image, however it was named, in the form that people write.
+fn one_path(path: &std::path::Path) -> std::path::PathBuf {
+    let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+    let text = whole.to_str().unwrap_or_default();
+    // Windows gives such a path a beginning that says that it is taken as it stands.
+    match (text.strip_prefix("\\\\?\\UNC\\"), text.strip_prefix("\\\\?\\")) {
+        (Some(share), _) => format!("\\\\{share}").into(),
+        (None, Some(local)) => local.into(),
+        (None, None) => whole,
+    }
+}
+
 /// How the image of a mount is mentioned in places that take text.
 fn text(path: &std::path::Path) -> crate::json::Name {
     crate::json::Name::new(path.as_os_str().as_encoded_bytes())

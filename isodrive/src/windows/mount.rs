@@ -91,9 +91,8 @@ pub(super) fn asked(arguments: &Mount) -> String {
 
 /// The drive of this image that is there already, where and as it is wanted.
 fn already_mounted(arguments: &Mount) -> Option<Ready> {
-    let image = arguments.image.image.canonicalize().ok()?;
-    let identity = Identity::at(&image)?;
-    let image = super::text(&image);
+    let identity = Identity::at(&arguments.image.image)?;
+    let image = super::text(&super::one_path(&arguments.image.image));
     let asked = asked(arguments);
     let wanted = arguments.at.to_str().and_then(place::letter);
     let is_anywhere = arguments.at == "*";

@@ -21,7 +21,7 @@ use crate::terminal::{Terminal, output_failed};
 
 use super::place::letter;
 use super::state::{Facts, Process, Record};
-use super::{explorer, mount, place, refusal, zone};
+use super::{explorer, mount, one_path, place, refusal, zone};
 
 /// How often the server looks whether it shall end.
 const BEAT: Duration = Duration::from_millis(250);
@@ -47,7 +47,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let facts = shown.volume.facts();
     let record = Record::new(Facts {
         at: Name::new(at.as_bytes()),
-        image: arguments.image.image.canonicalize().unwrap_or(arguments.image.image.clone()),
+        image: one_path(&arguments.image.image),
         asked: mount::asked(arguments),
         label: Name::new(&facts.label),
         system: facts.system.clone(),
