@@ -2,7 +2,9 @@
 //! it to the one that started that. The same on every system.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +22,22 @@ pub(crate) struct Ready {
     pub(crate) system: String,
     pub(crate) reason: String,
     pub(crate) already_mounted: bool,
+}
+
+/// The first line that a process writes, if it comes in time; an empty one if it ends without.
+pub(crate) fn first_line(
+    out: Option<impl Read + Send + 'static>,
+    time: Duration,
+) -> Option<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        if let Some(out) = out {
+            let _ = BufReader::new(out).read_line(&mut line);
+        }
+        let _ = sender.send(line);
+    });
+    receiver.recv_timeout(time).ok()
 }
 
 /// The arguments of this program with a flag behind the name of the command.

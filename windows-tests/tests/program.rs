@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use isodrive_windows_tests::setup::images;
 use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
-use windows_sys::Win32::System::Console::GenerateConsoleCtrlEvent;
+use windows_sys::Win32::System::Console::{AllocConsole, GenerateConsoleCtrlEvent};
 
 const WINFSP: &str = "SOFTWARE\\WOW6432Node\\WinFsp";
 
@@ -336,6 +336,8 @@ fn an_idle_drive_goes_by_itself() {
 #[test]
 fn in_the_foreground_ctrl_break_ends_a_drive_cleanly() {
     let session = Session::new("break");
+    // One to break, where the tests have none.
+    unsafe { AllocConsole() };
     let mut command = Command::new(simulated());
     command.args(["mount", "--foreground", &image("setup.iso")]);
     command.env("ISODRIVE_STATE_DIR", session.folder.join("state"));

@@ -1,7 +1,7 @@
 //! `isodrive mount`: starts the process that serves the drive, and waits until it can be used.
 //! Opens nothing itself; the process that it starts does, and explains its own failures.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::os::windows::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
@@ -11,7 +11,7 @@ use crate::cli::{Mount, ViewChoice};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::json::SCHEMA;
 use crate::logs::{self, Sink};
-use crate::ready::{Ready, tell, with_flag};
+use crate::ready::{Ready, first_line, tell, with_flag};
 use crate::terminal::Terminal;
 
 use super::state::{Identity, Record, sweep};
@@ -128,23 +128,16 @@ fn start_server(arguments: &Mount) -> Result<Ready, Failure> {
         .creation_flags(IN_THE_BACKGROUND)
         .spawn()
         .map_err(failed)?;
-    let (sender, receiver) = mpsc::channel();
-    if let Some(out) = child.stdout.take() {
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let read = BufReader::new(out).read_line(&mut line);
-            let _ = sender.send(read.map(|_| line).unwrap_or_default());
-        });
-    }
-    match receiver.recv_timeout(arguments.ready_timeout.saturating_add(GRACE)) {
-        Ok(line) => match serde_json::from_str(&line) {
+    let time = arguments.ready_timeout.saturating_add(GRACE);
+    match first_line(child.stdout.take(), time) {
+        Some(line) => match serde_json::from_str(&line) {
             Ok(ready) => {
                 pass_on_what_was_said(&mut child);
                 Ok(ready)
             }
             Err(_) => Err(ended_early(&mut child)),
         },
-        Err(_) => {
+        None => {
             // The drive, if there is one, goes with the process.
             let _ = child.kill();
             let _ = child.wait();

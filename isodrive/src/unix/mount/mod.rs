@@ -15,10 +15,8 @@ mod watch;
 mod wire;
 mod worker;
 
-use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use self::events::Deadline;
@@ -26,7 +24,7 @@ use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::json::SCHEMA;
 use crate::logs::{self, Sink};
-use crate::ready::{Ready, tell, with_flag};
+use crate::ready::{Ready, first_line, tell, with_flag};
 use crate::terminal::Terminal;
 use crate::unix::health::{self, Health};
 use crate::unix::state::{Identity, Record};
@@ -113,20 +111,13 @@ fn start_supervisor(arguments: &Mount) -> Result<Ready, Failure> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let (sender, receiver) = mpsc::channel();
-    if let Some(out) = child.stdout.take() {
-        std::thread::spawn(move || {
-            let mut line = String::new();
-            let read = BufReader::new(out).read_line(&mut line);
-            let _ = sender.send(read.map(|_| line).unwrap_or_default());
-        });
-    }
-    match receiver.recv_timeout(arguments.ready_timeout.saturating_add(GRACE)) {
-        Ok(line) => match serde_json::from_str(&line) {
+    let time = arguments.ready_timeout.saturating_add(GRACE);
+    match first_line(child.stdout.take(), time) {
+        Some(line) => match serde_json::from_str(&line) {
             Ok(ready) => Ok(ready),
             Err(_) => Err(ended_early(&mut child)),
         },
-        Err(_) => {
+        None => {
             stop(&mut child);
             Err(Deadline::after(arguments.ready_timeout).missed())
         }
