@@ -66,12 +66,22 @@ impl Shower {
     }
 }
 
-/// Everything that a drive shows of one view of an image.
+/// Everything that a drive shows of one view of an image, names as they are recorded.
 pub fn tree(image: &Path, view: View, session: u32) -> Result<Tree> {
+    let how = json!({ "view": view.name(), "session": session, "charset": "raw" });
+    shown(image, how)
+}
+
+/// Everything that a drive shows of a hostile disc; of long files the last ten bytes are read.
+pub fn hostile(image: &Path, view: Option<View>) -> Result<Tree> {
+    shown(image, json!({ "view": view.map(View::name), "charset": "auto", "ends": true }))
+}
+
+fn shown(image: &Path, mut asked: Value) -> Result<Tree> {
     let idle = IDLE.lock().unwrap_or_else(PoisonError::into_inner).pop();
     let mut shower = idle.map_or_else(Shower::start, Ok)?;
     let path = format!("Z:{}", image.canonicalize()?.display()).replace('/', "\\");
-    let asked = json!({ "image": path, "view": view.name(), "session": session });
+    asked["image"] = path.into();
     writeln!(shower.asks, "{asked}")?;
     let mut tree = Tree::default();
     loop {

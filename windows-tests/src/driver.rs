@@ -103,6 +103,10 @@ impl Volume {
         let has_streams = self.params.NamedStreams() != 0;
         let is_bad =
             |unit: &u16| *unit < 0x20 || (*unit < 0x80 && b"\"*/<>?|".contains(&(*unit as u8)));
+        // FSP_FSCTL_TRANSACT_PATH_SIZEMAX: 1024 units with the zero behind them.
+        if path.len() >= 1024 {
+            return false;
+        }
         let longest = usize::from(self.params.MaxComponentLength);
         let parts = path.get(1..).unwrap_or_default().split(|unit| *unit == 0x5C);
         path.first() == Some(&0x5C)

@@ -27,8 +27,22 @@ pub struct Seen {
     pub error: Option<u32>,
 }
 
-/// Everything below a directory and the directory itself; links are not followed.
+/// How files are read on a walk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// From beginning to end.
+    Whole,
+    /// Of those over a MiB only the last ten bytes.
+    Ends,
+}
+
+/// Everything below the root and the root itself; links are not followed.
 pub fn walk(volume: &Arc<Volume>, page_bytes: usize) -> Vec<Seen> {
+    walk_reading(volume, page_bytes, Reading::Whole)
+}
+
+/// As [`walk`], reading as is said.
+pub fn walk_reading(volume: &Arc<Volume>, page_bytes: usize, reading: Reading) -> Vec<Seen> {
     let root = volume.open("\\").expect("the root");
     let mut seen =
         vec![Seen { path: vec![0x5C], info: root.info, sha256: None, target: None, error: None }];
@@ -42,7 +56,7 @@ pub fn walk(volume: &Arc<Volume>, page_bytes: usize) -> Vec<Seen> {
                 Err(status) => seen[at].error = Some(status),
             }
         } else {
-            look_into(volume, &mut seen[at]);
+            look_into(volume, &mut seen[at], reading);
         }
         at += 1;
     }
@@ -70,7 +84,7 @@ fn list(volume: &Volume, path: &[u16], page_bytes: usize) -> Result<Vec<Seen>, u
         .collect())
 }
 
-fn look_into(volume: &Volume, seen: &mut Seen) {
+fn look_into(volume: &Volume, seen: &mut Seen, reading: Reading) {
     if seen.info.FileAttributes & REPARSE_POINT != 0 {
         match volume.reparse_point(&seen.path) {
             Ok(data) => seen.target = Some(shown_target(&data, Part::Print)),
@@ -80,7 +94,11 @@ fn look_into(volume: &Volume, seen: &mut Seen) {
     }
     let read = volume.open_units(&seen.path).and_then(|file| {
         assert_eq!(file.info.FileSize, seen.info.FileSize, "listed and opened differ");
-        let bytes = volume.read_all(&file, 1 << 20);
+        let size = file.info.FileSize;
+        let bytes = match reading {
+            Reading::Ends if size > 1 << 20 => volume.read(&file, size - 10, 10),
+            _ => volume.read_all(&file, 1 << 20),
+        };
         volume.close(file);
         bytes
     });

@@ -148,6 +148,11 @@ impl Tree {
                 false => Status::OBJECT_PATH_NOT_FOUND,
             };
             let (name, entry) = found.ok_or(missing)?;
+            // Whoever walks such a disc would walk without end; kernels elsewhere refuse too.
+            if entry.node == self.volume.root() || trail.iter().any(|step| step.node == entry.node)
+            {
+                return Err(Status::FILE_CORRUPT_ERROR.into());
+            }
             (node, is_hidden) = (entry.node, entry.is_hidden);
             trail.push(Step { node, name });
             if !is_last && self.kind(node, entry.kind)? == FileKind::Symlink {

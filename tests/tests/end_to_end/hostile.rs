@@ -12,8 +12,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use iso_core::volume::{FileKind, Volume, Walk};
 use iso_core::{Image, Limits};
+use isodrive_tests::drive;
 use isodrive_tests::hostile::{Case, Expect, HEALTHY, Seen, all, large};
 use isodrive_tests::program::{Ended, Session, can_mount};
+use isodrive_tests::tree::Entry;
+use sha2::{Digest, Sha256};
 
 type Tree = BTreeMap<Vec<u8>, Seen>;
 
@@ -251,6 +254,69 @@ fn every_hostile_disc_is_seen_as_it_should_be_through_every_door() -> Result<()>
     println!("{discs} discs of {} classes", classes.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     Ok(())
+}
+
+/// What a drive of Windows shows has to be the same: the healthy file always, errors where the disc
+/// is damaged, and nothing else. Where links lead and what kind a device is are not told there.
+#[test]
+fn a_drive_of_windows_shows_hostile_discs_as_it_should() -> Result<()> {
+    if !drive::is_there() {
+        println!("not tried here: cargo xtask windows builds the drive and runs this");
+        return Ok(());
+    }
+    let session = Session::new()?;
+    let image = session.path("disc.iso");
+    let (mut wrong, mut discs) = (Vec::new(), 0);
+    for case in all() {
+        let Expect::Tree(seen) = &case.expect else { continue };
+        discs += 1;
+        fs::write(&image, &case.image)?;
+        let shown = drive::hostile(&image, case.view)?;
+        let without_root = shown.entries.iter().filter(|(path, _)| *path != b".");
+        let got: BTreeMap<_, _> =
+            without_root.map(|(path, entry)| (path.clone(), by_drive(entry))).collect();
+        let is_told = |path: &Vec<u8>| shown.entries.get(path).is_some_and(|e| e.error.is_some());
+        // Where nothing can be had of a file, what the directory tells of it is shown, and an error
+        // when it is opened.
+        let want = seen.iter().map(|(path, seen)| match seen {
+            Seen::Nothing if is_told(path) => (path.clone(), got[path].clone()),
+            seen => (path.clone(), on_drive(seen)),
+        });
+        let want = want.collect();
+        let lines = differences("drive", &got, &want, &Seen::Closed);
+        wrong.extend(lines.into_iter().map(|line| format!("{} {}: {line}", case.class, case.name)));
+    }
+    println!("{discs} discs");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(discs > 150, "only {discs} discs");
+    Ok(())
+}
+
+/// What a drive told of a file; of its bytes their sum.
+fn by_drive(entry: &Entry) -> Seen {
+    match (entry.kind, &entry.error, &entry.sha256) {
+        ('d', None, _) => Seen::Directory,
+        ('d', Some(_), _) => Seen::Closed,
+        ('l', ..) => Seen::Link(Vec::new()),
+        ('f', None, Some(sum)) => Seen::File(sum.clone().into_bytes()),
+        ('f', ..) if entry.size > 0 => Seen::Unreadable(entry.size),
+        ('f', ..) => Seen::Nothing,
+        _ => Seen::Special('x'),
+    }
+}
+
+/// What has to be seen, as a drive tells it.
+fn on_drive(seen: &Seen) -> Seen {
+    match seen {
+        Seen::File(bytes) => {
+            let sum = Sha256::digest(bytes);
+            let digits: String = sum.iter().map(|byte| format!("{byte:02x}")).collect();
+            Seen::File(digits.into_bytes())
+        }
+        Seen::Link(_) => Seen::Link(Vec::new()),
+        Seen::Special(_) => Seen::Special('x'),
+        other => other.clone(),
+    }
 }
 
 /// What a server may hold beside its caches: 64 MiB, and the cache of blocks may be as much again.

@@ -17,7 +17,7 @@ mod shower {
     use anyhow::{Context, Result};
     use iso_core::{Charset, Options, SessionChoice, View};
     use isodrive_windows_tests::setup::{self, Mounted, mounting};
-    use isodrive_windows_tests::walk::{Seen, walk};
+    use isodrive_windows_tests::walk::{Reading, Seen, walk_reading};
     use mount_winfsp::Place;
     use serde_json::{Value, json};
     use windows_view::Choices;
@@ -27,7 +27,11 @@ mod shower {
         for line in std::io::stdin().lock().lines() {
             let asked: Value = serde_json::from_str(&line?)?;
             let mounted = mounted(&asked)?;
-            for seen in walk(&mounted.volume, 16_384) {
+            let reading = match asked["ends"] == true {
+                true => Reading::Ends,
+                false => Reading::Whole,
+            };
+            for seen in walk_reading(&mounted.volume, 16_384, reading) {
                 writeln!(out, "{}", told(&mounted, &seen))?;
             }
             drop(mounted);
@@ -40,8 +44,11 @@ mod shower {
     fn mounted(asked: &Value) -> Result<Mounted> {
         let image = asked["image"].as_str().context("no image")?;
         let view = View::ALL.into_iter().find(|view| asked["view"] == view.name());
-        let session = u32::try_from(asked["session"].as_u64().context("no session")?)?;
-        let options = Options { session: SessionChoice::Number(session), charset: Charset::Raw };
+        let session = asked["session"].as_u64().and_then(|number| number.try_into().ok());
+        let session = session.map_or(SessionChoice::Last, SessionChoice::Number);
+        let charset = asked["charset"].as_str().context("no character set")?;
+        let charset = Charset::by_name(charset).context("an unknown character set")?;
+        let options = Options { session, charset };
         let (view, volume) = setup::open(Path::new(image), view, &options)?;
         Ok(setup::mount(volume, view, Choices::default(), &mounting(Place::FirstFree)))
     }
