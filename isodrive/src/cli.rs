@@ -13,7 +13,7 @@ pub(crate) use crate::system::arguments::Mount;
 /// Opens disc images as a drive, without root and without trusting them.
 #[derive(Debug, Parser)]
 #[command(name = "isodrive", version, arg_required_else_help = true)]
-#[command(long_version = crate::system::LONG_VERSION)]
+#[command(long_version = crate::system::LONG_VERSION, after_help = crate::system::NOTICE)]
 pub(crate) struct Cli {
     /// Say more on stderr; twice for every decision, three times for every request
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]

@@ -90,9 +90,10 @@ pub(crate) fn warn_truncated(
     let name = quoted(path);
     let message =
         format!("{name} is shorter than its file system says ({there} of {claimed} bytes)");
-    let cause = "files beyond the cut will give \"Input/output error\"; \
-                 the download is probably incomplete";
-    terminal.warn(&message, &[cause.to_owned(), what_now.to_owned()]);
+    let error = if cfg!(windows) { "an error" } else { "\"Input/output error\"" };
+    let cause =
+        format!("files beyond the cut will give {error}; the download is probably incomplete");
+    terminal.warn(&message, &[cause, what_now.to_owned()]);
 }
 
 fn cannot_open(path: &Path, error: &io::Error) -> Failure {
@@ -104,7 +105,8 @@ fn cannot_open(path: &Path, error: &io::Error) -> Failure {
         failure("it is a directory, not an image")
             .line("try", "name the image file; a folder needs no mounting")
     } else if error.kind() == io::ErrorKind::PermissionDenied {
-        failure("you may not read it").line("try", format!("ls -l {}", quoted(path)))
+        let look = if cfg!(windows) { "icacls" } else { "ls -l" };
+        failure("you may not read it").line("try", format!("{look} {}", quoted(path)))
     } else {
         failure(&bare(error))
     }
@@ -150,6 +152,7 @@ fn remedy(found: Foreign) -> Option<&'static str> {
         Foreign::Empty => Some("download it again: it holds nothing"),
         Foreign::Sheet => Some("name the file it mentions, if that holds 2048-byte sectors"),
         Foreign::Packed(_) => Some("unpack it first, then mount what is inside"),
+        Foreign::Disk(_) if cfg!(windows) => Some("Mount-DiskImage, if it is a .vhd or .vhdx"),
         Foreign::Disk(_) => Some("a loop mount:  udisksctl loop-setup -r -f FILE"),
         Foreign::Wrapped(_) => Some("convert it to a plain .iso first"),
         Foreign::Text | Foreign::OtherFileSystem(_) | Foreign::Other(_) | Foreign::Unknown => None,

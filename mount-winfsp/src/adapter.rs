@@ -154,6 +154,14 @@ impl Adapter {
     }
 }
 
+/// What the crate asks for too little of: an open file is closed by another thread than opened it,
+/// and outlives whoever mounted.
+const _: () = {
+    const fn moves_between_threads<T: Send + Sync + 'static>() {}
+    moves_between_threads::<Found>();
+    moves_between_threads::<Adapter>();
+};
+
 fn refused<T>(status: Status) -> Outcome<T> {
     Err(FspError::NTSTATUS(status.signed()))
 }

@@ -90,7 +90,9 @@ pub enum MountError {
 
 /// A volume that is being served. Dropping it takes the drive away and waits for the last request.
 pub struct Drive {
-    // Never forgotten: the driver would go on asking a context that is gone.
+    // Never forgotten: the driver would go on asking a context that is gone. When it is dropped the
+    // crate frees its table of callbacks as a block of another size, which the allocator of
+    // Windows does not mind: no other may be set in a program with drives.
     host: FileSystemHost<Adapter, FineGuard>,
     at: String,
     stopped: Arc<AtomicBool>,

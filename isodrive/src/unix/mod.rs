@@ -15,5 +15,8 @@ pub(crate) mod options;
 mod state;
 pub(crate) mod worker_log;
 
+/// What stands below the help.
+pub(crate) const NOTICE: &str = "";
+
 /// What `--version` says.
 pub(crate) const LONG_VERSION: &str = env!("CARGO_PKG_VERSION");

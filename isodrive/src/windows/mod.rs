@@ -17,7 +17,10 @@ pub(crate) mod setup;
 mod state;
 pub(crate) mod zone;
 
-/// What `--version` says: WinFsp's licence asks for the notice.
+/// What stands below the help: WinFsp's licence asks for it.
+pub(crate) const NOTICE: &str = mount_winfsp::NOTICE;
+
+/// What `--version` says, the same notice among it.
 pub(crate) const LONG_VERSION: &str = concat!(
     env!("CARGO_PKG_VERSION"),
     "\n\nThis program for Windows is free software under the GNU General Public License, \
