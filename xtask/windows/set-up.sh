@@ -59,6 +59,8 @@ standard_library() {
 name = "nothing"
 version = "0.0.0"
 edition = "2021"
+# Or it would be taken for a part of the workspace that it may lie in.
+[workspace]
 [profile.release]
 debug = 1
 T
