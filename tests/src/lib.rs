@@ -16,3 +16,4 @@ pub mod program;
 pub mod sample;
 pub mod suite;
 pub mod tree;
+pub mod windows_discs;

@@ -64,6 +64,8 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let what_now = format!("mounted anyway at {at}; use --strict to refuse");
     image::warn_if_truncated(&arguments.image.image, &image, &what_now, terminal);
     tracing::info!(image = logs::path(&arguments.image.image), at, "mounted");
+    // A drive pins no other folder, so that theirs can be moved and removed.
+    let _ = std::env::var_os("SystemRoot").map(std::env::set_current_dir);
     let told = say_ready(arguments, &shown, &at, terminal);
     if told.is_ok() {
         wait(&stop, &drive, &activity, arguments.idle);

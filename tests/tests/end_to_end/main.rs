@@ -19,3 +19,4 @@ mod places;
 mod sandbox;
 mod server_life;
 mod views;
+mod windows_view;
