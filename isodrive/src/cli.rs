@@ -116,6 +116,44 @@ impl ViewChoice {
     }
 }
 
+/// How a mount is made known, kept and ended, on every system.
+#[derive(Debug, Args, Clone)]
+pub(crate) struct Keeping {
+    /// Stay in the foreground until ejected
+    #[arg(short, long)]
+    pub(crate) foreground: bool,
+    /// Stay in the foreground and log every decision
+    #[arg(short, long)]
+    pub(crate) debug: bool,
+    #[command(flatten)]
+    pub(crate) telling: Telling,
+    /// Show all file systems, boot images and sessions side by side, as --view all does
+    #[arg(long, conflicts_with = "view")]
+    pub(crate) all_views: bool,
+    /// Eject by itself when unused for this long, as in 15m
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(crate) idle: Option<Duration>,
+    /// Refuse damaged, truncated or ambiguous images instead of warning
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// How long to wait until the mount can be used
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
+    pub(crate) ready_timeout: Duration,
+    /// Add log lines to this file [default: standard error in the foreground, else what the system
+    /// keeps: the journal, or isodrive.log in the user's folder for programs]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) log_file: Option<PathBuf>,
+    /// Keep paths and names out of the log
+    #[arg(long)]
+    pub(crate) redact: bool,
+    /// Threads that serve requests
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) threads: Option<u16>,
+    /// Tell readiness to the process that waits on standard output
+    #[arg(long, hide = true)]
+    pub(crate) ready_pipe: bool,
+}
+
 /// What is said of a mount that can be used.
 #[derive(Debug, Args, Clone, Copy)]
 pub(crate) struct Telling {

@@ -3,11 +3,10 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{HiddenChoice, ImageArguments, Telling, bytes, duration};
+use crate::cli::{HiddenChoice, ImageArguments, Keeping, bytes};
 
 #[derive(Debug, Args, Clone)]
 pub(crate) struct Mount {
@@ -16,14 +15,6 @@ pub(crate) struct Mount {
     /// The directory to mount on; made if missing, removed on eject [default: ~/isodrive/LABEL]
     #[arg(value_name = "WHERE")]
     pub(crate) at: Option<PathBuf>,
-    /// Stay in the foreground until ejected
-    #[arg(short, long)]
-    pub(crate) foreground: bool,
-    /// Stay in the foreground and log every decision
-    #[arg(short, long)]
-    pub(crate) debug: bool,
-    #[command(flatten)]
-    pub(crate) telling: Telling,
     /// Mount options as for mount(8), separated by commas
     #[arg(short = 'o', value_name = "OPT[,OPT...]", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
@@ -32,21 +23,9 @@ pub(crate) struct Mount {
     pub(crate) sloppy: bool,
     #[command(flatten)]
     pub(crate) show: Show,
-    /// Show all file systems, boot images and sessions side by side, as --view all does
-    #[arg(long, conflicts_with = "view")]
-    pub(crate) all_views: bool,
-    /// Eject by itself when unused for this long, as in 15m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub(crate) idle: Option<Duration>,
     /// Mount on a directory that is not empty, hiding what is in it
     #[arg(long)]
     pub(crate) over: bool,
-    /// Refuse damaged, truncated or ambiguous images instead of warning
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// How long to wait until the mount can be used
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub(crate) ready_timeout: Duration,
     /// Memory that reading the image may take
     #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = memory)]
     pub(crate) memory_limit: u64,
@@ -56,21 +35,11 @@ pub(crate) struct Mount {
     /// Read the image without a sandbox
     #[arg(long)]
     pub(crate) no_sandbox: bool,
-    /// Add log lines to this file [default: standard error in the foreground, else the journal]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) log_file: Option<PathBuf>,
-    /// Keep paths and names out of the log
-    #[arg(long)]
-    pub(crate) redact: bool,
-    /// Threads that serve requests
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) threads: Option<u16>,
-    /// Tell readiness to the process that waits on standard output
-    #[arg(long, hide = true)]
-    pub(crate) ready_pipe: bool,
     /// Read the image for the process at the other end of standard input
     #[arg(long, hide = true)]
     pub(crate) worker: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keeping,
     /// All arguments of the program, to start it again with.
     #[arg(skip)]
     pub(crate) raw: Vec<OsString>,

@@ -47,7 +47,7 @@ const WITHOUT_EFFECT: &[&str] = &[
 /// The arguments with every `-o` option folded in.
 pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
     let mut mount = arguments.clone();
-    if mount.all_views {
+    if mount.keep.all_views {
         mount.image.view = ViewChoice::All;
     }
     for option in std::mem::take(&mut mount.options) {
@@ -75,12 +75,12 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
                 mount.image.charset = told(&option, cli::charset(value))?;
             }
             "offset" => mount.image.image_offset = number(&option, value, 10)?,
-            "idle" => mount.idle = Some(told(&option, cli::duration(value))?),
-            "ready_timeout" => mount.ready_timeout = told(&option, cli::duration(value))?,
+            "idle" => mount.keep.idle = Some(told(&option, cli::duration(value))?),
+            "ready_timeout" => mount.keep.ready_timeout = told(&option, cli::duration(value))?,
             "memory_limit" => mount.memory_limit = told(&option, arguments::memory(value))?,
-            "log_file" => mount.log_file = Some(value.into()),
-            "redact" => mount.redact = true,
-            "strict" => mount.strict = true,
+            "log_file" => mount.keep.log_file = Some(value.into()),
+            "redact" => mount.keep.redact = true,
+            "strict" => mount.keep.strict = true,
             _ if mount.sloppy => {}
             _ => {
                 let message = format!("-o {option}: there is no such option");

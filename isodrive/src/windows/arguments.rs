@@ -2,12 +2,10 @@
 //! Shapes only; what an argument means is decided where it is used.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::{HiddenChoice, ImageArguments, Telling, bytes, duration};
+use crate::cli::{HiddenChoice, ImageArguments, Keeping, bytes};
 
 #[derive(Debug, Args, Clone)]
 pub(crate) struct Mount {
@@ -16,14 +14,6 @@ pub(crate) struct Mount {
     /// A drive letter as in X:, `*` for the first free one, or a directory that is not there yet
     #[arg(value_name = "WHERE", default_value = "*")]
     pub(crate) at: OsString,
-    /// Stay in the foreground until ejected
-    #[arg(short, long)]
-    pub(crate) foreground: bool,
-    /// Stay in the foreground and log every decision
-    #[arg(short, long)]
-    pub(crate) debug: bool,
-    #[command(flatten)]
-    pub(crate) telling: Telling,
     /// Make the drive one for all users and programs, elevated or not; takes the rights of an
     /// administrator, and is what happens by itself where this runs with them
     #[arg(long, conflicts_with = "local")]
@@ -49,34 +39,11 @@ pub(crate) struct Mount {
     /// Whether files that the disc marks as hidden are listed; they are found by name either way
     #[arg(long, value_name = "RULE")]
     pub(crate) hidden: Option<HiddenChoice>,
-    /// Show all file systems, boot images and sessions side by side, as --view all does
-    #[arg(long, conflicts_with = "view")]
-    pub(crate) all_views: bool,
-    /// Eject by itself when unused for this long, as in 15m
-    #[arg(long, value_name = "TIME", value_parser = duration)]
-    pub(crate) idle: Option<Duration>,
-    /// Refuse damaged, truncated or ambiguous images instead of warning
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// How long to wait until the drive can be used
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
-    pub(crate) ready_timeout: Duration,
     /// Memory for what was read of the disc
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) cache: Option<u64>,
-    /// Add log lines to this file [default: standard error in the foreground, else isodrive.log in
-    /// the user's folder for programs]
-    #[arg(long, value_name = "FILE")]
-    pub(crate) log_file: Option<PathBuf>,
-    /// Keep paths and names out of the log
-    #[arg(long)]
-    pub(crate) redact: bool,
-    /// Threads that serve requests
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
-    pub(crate) threads: Option<u16>,
-    /// Tell readiness to the process that waits on standard output
-    #[arg(long, hide = true)]
-    pub(crate) ready_pipe: bool,
+    #[command(flatten)]
+    pub(crate) keep: Keeping,
     /// All arguments of the program, to start it again with.
     #[arg(skip)]
     pub(crate) raw: Vec<OsString>,

@@ -30,9 +30,9 @@ pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Ou
         // It was served in the foreground and is gone again.
         None => return Ok(()),
     };
-    tell(&ready, arguments.telling, terminal)?;
+    tell(&ready, arguments.keep.telling, terminal)?;
     let at = ready.path.text();
-    if !arguments.telling.quiet
+    if !arguments.keep.telling.quiet
         && !ready.already_mounted
         && let Some(note) = server::note_of_elevation(&at, arguments)
     {
@@ -48,24 +48,24 @@ pub(super) fn mounted(
     terminal: &mut Terminal,
 ) -> Result<Option<Ready>, Failure> {
     let mut arguments = arguments.clone();
-    if arguments.all_views {
+    if arguments.keep.all_views {
         arguments.image.view = ViewChoice::All;
     }
-    let is_front = arguments.foreground || arguments.debug;
-    let level = if arguments.debug { verbose.max(2) } else { verbose.max(is_front.into()) };
-    let sink = match (&arguments.log_file, is_front) {
+    let is_front = arguments.keep.foreground || arguments.keep.debug;
+    let level = if arguments.keep.debug { verbose.max(2) } else { verbose.max(is_front.into()) };
+    let sink = match (&arguments.keep.log_file, is_front) {
         (Some(file), _) => Sink::File(file),
         (None, true) => Sink::Terminal,
         (None, false) => Sink::Machine,
     };
-    if is_front || arguments.ready_pipe {
-        logs::start(level, sink, arguments.redact)?;
+    if is_front || arguments.keep.ready_pipe {
+        logs::start(level, sink, arguments.keep.redact)?;
     }
     if arguments.native {
         return native::mount(&arguments).map(Some);
     }
     mount_winfsp::load().map_err(|error| refusal::not_loaded(&error))?;
-    if arguments.ready_pipe {
+    if arguments.keep.ready_pipe {
         return server::run(&arguments, terminal).map(|()| None);
     }
     for place in sweep() {
@@ -128,7 +128,7 @@ fn start_server(arguments: &Mount) -> Result<Ready, Failure> {
         .creation_flags(IN_THE_BACKGROUND)
         .spawn()
         .map_err(failed)?;
-    let time = arguments.ready_timeout.saturating_add(GRACE);
+    let time = arguments.keep.ready_timeout.saturating_add(GRACE);
     match first_line(child.stdout.take(), time) {
         Some(line) => match serde_json::from_str(&line) {
             Ok(ready) => {
@@ -141,7 +141,7 @@ fn start_server(arguments: &Mount) -> Result<Ready, Failure> {
             // The drive, if there is one, goes with the process.
             let _ = child.kill();
             let _ = child.wait();
-            let message = format!("the drive was not ready in {:?}", arguments.ready_timeout);
+            let message = format!("the drive was not ready in {:?}", arguments.keep.ready_timeout);
             Err(Failure::new(Exit::NotReady, message).line("try", "--ready-timeout 60s"))
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let stop = Stop::listen()?;
     let place = place::meant(&arguments.at)?;
     let (image, shown) = open(arguments)?;
-    if arguments.strict {
+    if arguments.keep.strict {
         image::check_strict(&arguments.image.image, &image)?;
     }
     let activity = Arc::new(Activity::default());
@@ -68,7 +68,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let _ = std::env::var_os("SystemRoot").map(std::env::set_current_dir);
     let told = say_ready(arguments, &shown, &at, terminal);
     if told.is_ok() {
-        wait(&stop, &drive, &activity, arguments.idle);
+        wait(&stop, &drive, &activity, arguments.keep.idle);
     }
     explorer::remove_icon(&at);
     drive.end();
@@ -117,7 +117,7 @@ fn make_drive(
         place,
         system: arguments.fs_name.clone().unwrap_or_else(|| look.system.to_owned()),
         network: arguments.network.then(|| network_name(&label)),
-        threads: arguments.threads.map_or(0, u32::from),
+        threads: arguments.keep.threads.map_or(0, u32::from),
         has_streams: choices.zone.is_some(),
     };
     let tree = Arc::new(Tree::new(shown.volume.clone(), choices));
@@ -141,8 +141,8 @@ fn say_ready(arguments: &Mount, shown: &Shown, at: &str, terminal: &mut Terminal
         reason: shown.reason.clone(),
         already_mounted: false,
     };
-    if !arguments.ready_pipe {
-        return tell(&ready, arguments.telling, terminal);
+    if !arguments.keep.ready_pipe {
+        return tell(&ready, arguments.keep.telling, terminal);
     }
     json::write_line(terminal.out(), &ready).map_err(|error| output_failed(&error))?;
     terminal.flush()

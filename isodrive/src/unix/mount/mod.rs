@@ -35,32 +35,32 @@ const GRACE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Outcome {
     let arguments = options::folded(arguments)?;
-    let is_front = arguments.foreground || arguments.debug;
-    let level = if arguments.debug { verbose.max(2) } else { verbose.max(is_front.into()) };
-    let sink = match (&arguments.log_file, is_front) {
+    let is_front = arguments.keep.foreground || arguments.keep.debug;
+    let level = if arguments.keep.debug { verbose.max(2) } else { verbose.max(is_front.into()) };
+    let sink = match (&arguments.keep.log_file, is_front) {
         _ if arguments.worker => Sink::Supervisor,
         (Some(file), _) => Sink::File(file),
         (None, true) => Sink::Terminal,
         (None, false) => Sink::Machine,
     };
     if arguments.worker {
-        logs::start(level, sink, arguments.redact)?;
+        logs::start(level, sink, arguments.keep.redact)?;
         return worker::run(&arguments);
     }
-    if is_front || arguments.ready_pipe {
-        logs::start(level, sink, arguments.redact)?;
+    if is_front || arguments.keep.ready_pipe {
+        logs::start(level, sink, arguments.keep.redact)?;
     }
-    if arguments.ready_pipe {
+    if arguments.keep.ready_pipe {
         return supervisor::run(&arguments, terminal);
     }
     if let Some(ready) = already_mounted(&arguments) {
-        return tell(&ready, arguments.telling, terminal);
+        return tell(&ready, arguments.keep.telling, terminal);
     }
     if is_front {
         return supervisor::run(&arguments, terminal);
     }
     let ready = start_supervisor(&arguments)?;
-    tell(&ready, arguments.telling, terminal)
+    tell(&ready, arguments.keep.telling, terminal)
 }
 
 /// How the image is to be shown, as one text: the same image shown another way is another mount.
@@ -111,7 +111,7 @@ fn start_supervisor(arguments: &Mount) -> Result<Ready, Failure> {
         .stdout(Stdio::piped())
         .spawn()
         .map_err(failed)?;
-    let time = arguments.ready_timeout.saturating_add(GRACE);
+    let time = arguments.keep.ready_timeout.saturating_add(GRACE);
     match first_line(child.stdout.take(), time) {
         Some(line) => match serde_json::from_str(&line) {
             Ok(ready) => Ok(ready),
@@ -119,7 +119,7 @@ fn start_supervisor(arguments: &Mount) -> Result<Ready, Failure> {
         },
         None => {
             stop(&mut child);
-            Err(Deadline::after(arguments.ready_timeout).missed())
+            Err(Deadline::after(arguments.keep.ready_timeout).missed())
         }
     }
 }

@@ -33,11 +33,11 @@ use crate::unix::{mounts, state};
 use crate::{image, logs};
 
 pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
-    if arguments.ready_pipe {
+    if arguments.keep.ready_pipe {
         // The terminal's signals are for the process that started this one.
         let _ = rustix::process::setsid();
     }
-    let deadline = Deadline::after(arguments.ready_timeout);
+    let deadline = Deadline::after(arguments.keep.ready_timeout);
     let files = image::open_parts(&arguments.image.image)?;
     let events = Events::listen()?;
     state::sweep().iter().for_each(|at| cleaned(at, terminal));
@@ -205,12 +205,12 @@ impl Making<'_> {
         );
         // A mount pins no other folder, so that theirs can be unmounted.
         let _ = std::env::set_current_dir("/");
-        if self.arguments.ready_pipe {
+        if self.arguments.keep.ready_pipe {
             json::write_line(terminal.out(), &ready).map_err(|error| output_failed(&error))?;
             terminal.flush()?;
             detach();
         } else {
-            tell(&ready, self.arguments.telling, terminal)?;
+            tell(&ready, self.arguments.keep.telling, terminal)?;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         }
         Ok(kept)

@@ -30,7 +30,14 @@ pub(super) struct Watch<'a> {
 impl<'a> Watch<'a> {
     pub(super) fn new(arguments: &Mount, worker: &'a Worker, kept: Option<Kept>) -> Self {
         let now = Instant::now();
-        Self { worker, kept, idle: arguments.idle, answered: 0, last_pulse: now, last_request: now }
+        Self {
+            worker,
+            kept,
+            idle: arguments.keep.idle,
+            answered: 0,
+            last_pulse: now,
+            last_request: now,
+        }
     }
 
     /// Watches until the mount ends. `eject` takes it away if nobody uses it.

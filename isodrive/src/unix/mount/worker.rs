@@ -43,7 +43,7 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
         presentation: presentation(&arguments.show),
         threads: Some(budget.threads),
         // Kept for a moment only, so that the kernel asks while somebody uses the mount.
-        keep: arguments.idle.map(|_| Duration::from_secs(1)),
+        keep: arguments.keep.idle.map(|_| Duration::from_secs(1)),
     };
     let (level, missing) = enter(arguments, User { uid, gid }, &budget);
     line.send(&FromWorker::Sandboxed { level, missing }, None).map_err(lost)?;
@@ -101,7 +101,7 @@ fn open(
     let source = image::placed(source, arguments.image.image_offset);
     let image = image::open_source(&arguments.image, source, budget.limits())?;
     let shown = image::choose(&arguments.image, &image)?;
-    if arguments.strict {
+    if arguments.keep.strict {
         image::check_strict(path, &image)?;
     }
     Ok((image, shown))
@@ -209,7 +209,7 @@ impl Budget {
         }
         // Each thread has a buffer of 16 MiB for requests.
         let affordable = usize::try_from(memory / (64 << 20)).unwrap_or(1).max(1);
-        let asked = arguments.threads.map_or_else(mount_fuse::default_threads, usize::from);
+        let asked = arguments.keep.threads.map_or_else(mount_fuse::default_threads, usize::from);
         let threads = asked.min(affordable);
         Self { memory, cache, threads }
     }
