@@ -171,6 +171,7 @@ fn params(look: &VolumeLook, mounting: &Mounting) -> Result<FileSystemParams, Mo
         // Enforces nothing: every call that would write is refused by the adapter.
         .read_only_volume(true)
         .post_cleanup_when_modified_only(true)
+        // Markers stay names: the crate reads them as text, whatever the driver would send.
         .pass_query_directory_filename(true)
         // So that Windows can mount an image that lies on this disc.
         .allow_open_in_kernel_mode(true)
