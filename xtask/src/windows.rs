@@ -17,6 +17,7 @@ const RUSTC: &str = "/usr/bin/rustc";
 const RUSTDOC: &str = "/usr/bin/rustdoc";
 const CLIPPY: &str = "/usr/bin/cargo-clippy";
 const WINE: &str = "/usr/lib/wine/wine64";
+const WINE_SERVER: &str = "/usr/lib/wine/wineserver64";
 
 const GNU: &str = "x86_64-pc-windows-gnu";
 const MSVC: &str = "x86_64-pc-windows-msvc";
@@ -80,6 +81,14 @@ fn dll(root: &Path) -> Result<PathBuf> {
     let dll = folder.context("no folder")?.join("winfsp/bin/winfsp-x64.dll");
     ensure!(dll.is_file(), "{} is not there", dll.display());
     Ok(dll)
+}
+
+impl Drop for Cross<'_> {
+    /// Ends the server that Wine leaves behind, which holds our output open.
+    fn drop(&mut self) {
+        let mut command = Command::new(WINE_SERVER);
+        let _ = command.arg("-k").env("WINEPREFIX", self.folder.join("wine")).status();
+    }
 }
 
 impl Cross<'_> {
