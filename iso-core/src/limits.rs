@@ -72,6 +72,20 @@ pub struct Limits {
     pub findings: usize,
 }
 
+impl Limits {
+    /// The defaults with caches of so many bytes in all.
+    #[must_use]
+    pub fn caching(bytes: u64) -> Self {
+        Self {
+            parsed_cache_bytes: bytes / 4,
+            metadata_cache_bytes: bytes / 8,
+            decoded_cache_bytes: bytes / 8,
+            bulk_cache_bytes: bytes / 2,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

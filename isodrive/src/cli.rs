@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use iso_core::volume::Hidden;
 use iso_core::{Charset, SessionChoice, View};
 
 pub(crate) use crate::system::arguments::Mount;
@@ -172,6 +173,16 @@ pub(crate) struct Telling {
 pub(crate) enum HiddenChoice {
     Show,
     Hide,
+}
+
+impl HiddenChoice {
+    /// What was chosen; all files are listed where nothing was.
+    pub(crate) const fn rule(choice: Option<Self>) -> Hidden {
+        match choice {
+            Some(Self::Hide) => Hidden::Hide,
+            Some(Self::Show) | None => Hidden::Show,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -1,11 +1,10 @@
 //! Opening the image that a command names, with messages that help when it cannot be opened.
 //! Every command that reads an image begins here.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use iso_core::source::{self, Source, Window, open_path};
+use iso_core::source::{Source, Window, open_path};
 use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
 use crate::cli::ImageArguments;
@@ -14,15 +13,16 @@ use crate::info;
 use crate::terminal::{Terminal, quoted, size};
 
 /// Opens the image and finds its file systems.
-pub(crate) fn open(arguments: &ImageArguments) -> Result<Image, Failure> {
+pub(crate) fn open(arguments: &ImageArguments, limits: Limits) -> Result<Image, Failure> {
     let path = &arguments.image;
     let source = open_path(path).map_err(|error| cannot_open(path, &error))?;
-    open_source(arguments, placed(source, arguments.image_offset), Limits::default())
+    open_source(arguments, placed(source, arguments.image_offset), limits)
 }
 
-/// Opens the files of the image without looking at them.
-pub(crate) fn open_parts(path: &Path) -> Result<Vec<File>, Failure> {
-    source::open_parts(path).map_err(|error| cannot_open(path, &error))
+/// Opens the files of the image without looking at them, for another process to read.
+#[cfg(unix)]
+pub(crate) fn open_parts(path: &Path) -> Result<Vec<std::fs::File>, Failure> {
+    iso_core::source::open_parts(path).map_err(|error| cannot_open(path, &error))
 }
 
 /// The source from where the image begins in it.
@@ -42,7 +42,15 @@ pub(crate) fn open_source(
 
 /// Opens the image and the file system to show.
 pub(crate) fn open_shown(arguments: &ImageArguments) -> Result<(Image, Shown), Failure> {
-    let image = open(arguments)?;
+    open_shown_within(arguments, Limits::default())
+}
+
+/// As `open_shown`, within other limits.
+pub(crate) fn open_shown_within(
+    arguments: &ImageArguments,
+    limits: Limits,
+) -> Result<(Image, Shown), Failure> {
+    let image = open(arguments, limits)?;
     let shown = choose(arguments, &image)?;
     Ok((image, shown))
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Telling;
 use crate::exit::Outcome;
-use crate::json::{self, Name};
+use crate::json::{self, Name, SCHEMA};
 use crate::terminal::{Terminal, output_failed, path_shown};
 
 /// What is told of a mount that can be used.
@@ -22,6 +22,14 @@ pub(crate) struct Ready {
     pub(crate) system: String,
     pub(crate) reason: String,
     pub(crate) already_mounted: bool,
+}
+
+impl Ready {
+    /// What is told of a mount that was there already.
+    pub(crate) fn again(path: Name, label: Name, system: String) -> Self {
+        let reason = "the image is mounted already".to_owned();
+        Self { schema: SCHEMA, path, label, system, reason, already_mounted: true }
+    }
 }
 
 /// The first line that a process writes, if it comes in time; an empty one if it ends without.

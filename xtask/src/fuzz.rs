@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
+
+use crate::done;
 
 /// The targets, and the dictionary of each.
 const TARGETS: [(&str, Option<&str>); 8] = [
@@ -83,10 +85,4 @@ fn cargo_fuzz(root: &Path, what: &str) -> Command {
     command.args(["+nightly", "fuzz", what, "--release", "--sanitizer", "none"]);
     command.current_dir(root.join("fuzz"));
     command
-}
-
-fn done(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
 }

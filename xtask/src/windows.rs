@@ -10,6 +10,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use crate::done;
+
 /// Debian's compiler, whose standard library can be built for any target. The project's own
 /// toolchain is left alone.
 const CARGO: &str = "/usr/bin/cargo";
@@ -220,10 +222,4 @@ fn linker() -> PathBuf {
     let sysroot = sysroot.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
     let tools = "lib/rustlib/x86_64-unknown-linux-gnu/bin/rust-lld";
     Path::new(&sysroot.unwrap_or_default()).join(tools)
-}
-
-fn done(command: &mut Command) -> Result<()> {
-    let status = command.status().with_context(|| format!("{command:?}"))?;
-    ensure!(status.success(), "{command:?} ended with {status}");
-    Ok(())
 }

@@ -3,6 +3,8 @@
 
 mod activity;
 mod reports;
+mod slow;
 
 pub use activity::{Activity, Running};
 pub use reports::Reports;
+pub use slow::SlowRequests;

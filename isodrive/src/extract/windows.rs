@@ -1,6 +1,7 @@
 //! The directory that files are extracted into where discs become drives: reached by a handle, so
-//! that nothing leads out of it. Names get the writing that a drive would show them in, and files
-//! the mark of where the image came from.
+//! that nothing leads out of it. Names get a writing that Windows can hold, by the rule of drives
+//! (numbers of equal ones go by the order of writing), and files the mark of where the image came
+//! from.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};

@@ -1,7 +1,7 @@
 //! `isodrive eject`: takes drives away by letter, directory, image or label, and waits until they
 //! are gone. Knows only what isodrive's own records tell.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mount_winfsp::system::Event;
@@ -36,11 +36,9 @@ pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
 fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, Failure> {
     let text = target.to_string_lossy();
     let wanted = letter(&text);
-    let resolved: Option<PathBuf> = Some(super::one_path(target));
-    let written = std::path::absolute(target).ok();
-    let same = |path: &Option<PathBuf>, name: &crate::json::Name| {
-        path.as_ref().is_some_and(|path| super::text(path).bytes() == name.bytes())
-    };
+    let resolved = super::one_path(target);
+    let written = std::path::absolute(target).unwrap_or_default();
+    let same = |path: &Path, name: &crate::json::Name| super::text(path).bytes() == name.bytes();
     let is_at = |record: &&Record| {
         let at = &record.at;
         wanted.is_some_and(|wanted| letter(&at.text()) == Some(wanted)) || same(&written, at)

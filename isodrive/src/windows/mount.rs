@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use crate::cli::{Mount, ViewChoice};
 use crate::exit::{Exit, Failure, Outcome};
-use crate::json::SCHEMA;
 use crate::logs::{self, Sink};
 use crate::ready::{Ready, first_line, tell, with_flag};
 use crate::terminal::Terminal;
@@ -25,11 +24,8 @@ const IN_THE_BACKGROUND: u32 = 0x8 | 0x200;
 const GRACE: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Outcome {
-    let (ready, arguments) = match mounted(arguments, verbose, terminal)? {
-        Some(ready) => (ready, arguments),
-        // It was served in the foreground and is gone again.
-        None => return Ok(()),
-    };
+    // Nothing where it was served in the foreground and is gone again.
+    let Some(ready) = mounted(arguments, verbose, terminal)? else { return Ok(()) };
     tell(&ready, arguments.keep.telling, terminal)?;
     let at = ready.path.text();
     if !arguments.keep.telling.quiet
@@ -103,14 +99,7 @@ fn already_mounted(arguments: &Mount) -> Option<Ready> {
             && record.asked == asked
             && (is_anywhere || is_there)
     })?;
-    Some(Ready {
-        schema: SCHEMA,
-        path: found.at,
-        label: found.label,
-        system: found.system,
-        reason: "the image is mounted already".to_owned(),
-        already_mounted: true,
-    })
+    Some(Ready::again(found.at, found.label, found.system))
 }
 
 /// Runs this program again in the background and waits for its word.

@@ -4,9 +4,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iso_core::serving::Activity;
-use iso_core::volume::Hidden;
-use iso_core::{Image, Limits, Shown, source};
+use iso_core::serving::{Activity, SlowRequests};
+use iso_core::{Limits, Shown};
 use mount_winfsp::system::{Event, is_elevated, is_interrupted, listen_to_console};
 use mount_winfsp::{Drive, Mounting, Place};
 use windows_view::{Choices, Tree, VolumeLook};
@@ -33,7 +32,8 @@ const SLOW: Duration = Duration::from_secs(10);
 pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let stop = Stop::listen()?;
     let place = place::meant(&arguments.at)?;
-    let (image, shown) = open(arguments)?;
+    let limits = arguments.cache.map_or_else(Limits::default, Limits::caching);
+    let (image, shown) = image::open_shown_within(&arguments.image, limits)?;
     if arguments.keep.strict {
         image::check_strict(&arguments.image.image, &image)?;
     }
@@ -77,23 +77,6 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     told
 }
 
-fn open(arguments: &Mount) -> Result<(Image, Shown), Failure> {
-    let limits = arguments.cache.map_or_else(Limits::default, |bytes| Limits {
-        parsed_cache_bytes: bytes / 4,
-        metadata_cache_bytes: bytes / 8,
-        decoded_cache_bytes: bytes / 8,
-        bulk_cache_bytes: bytes / 2,
-        ..Limits::default()
-    });
-    let parts = image::open_parts(&arguments.image.image)?;
-    let source = source::from_parts(parts, source::Medium::Local)
-        .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
-    let source = image::placed(source, arguments.image.image_offset);
-    let image = image::open_source(&arguments.image, source, limits)?;
-    let shown = image::choose(&arguments.image, &image)?;
-    Ok((image, shown))
-}
-
 fn make_drive(
     arguments: &Mount,
     shown: &Shown,
@@ -101,10 +84,7 @@ fn make_drive(
     activity: Arc<Activity>,
 ) -> Result<Drive, Failure> {
     let zone = if arguments.no_motw { None } else { zone::of(&arguments.image.image) };
-    let hidden = match arguments.hidden {
-        Some(HiddenChoice::Hide) => Hidden::Hide,
-        Some(HiddenChoice::Show) | None => Hidden::Show,
-    };
+    let hidden = HiddenChoice::rule(arguments.hidden);
     let choices = Choices { hidden, read_only: arguments.read_only_attribute, zone };
     let look = VolumeLook::of(&*shown.volume, shown.view);
     let label = String::from_utf16_lossy(&look.label);
@@ -167,7 +147,7 @@ impl Stop {
 fn wait(stop: &Stop, drive: &Drive, activity: &Activity, idle: Option<Duration>) {
     let mut answered = activity.answered();
     let mut since = Instant::now();
-    let mut warned = None;
+    let mut slow = SlowRequests::new(SLOW);
     while !stop.event.wait(BEAT) && !is_interrupted() && !drive.is_gone() {
         if activity.answered() != answered || activity.oldest().is_some() || drive.open_files() > 0
         {
@@ -177,15 +157,7 @@ fn wait(stop: &Stop, drive: &Drive, activity: &Activity, idle: Option<Duration>)
             tracing::info!("unused for long");
             return;
         }
-        match activity.oldest() {
-            Some((operation, age)) if age > SLOW => {
-                if warned != Some(operation) {
-                    tracing::warn!(operation, seconds = age.as_secs(), "a request takes long");
-                    warned = Some(operation);
-                }
-            }
-            _ => warned = None,
-        }
+        slow.look(activity);
     }
 }
 

@@ -22,7 +22,6 @@ use std::time::{Duration, Instant};
 use self::events::Deadline;
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::json::SCHEMA;
 use crate::logs::{self, Sink};
 use crate::ready::{Ready, first_line, tell, with_flag};
 use crate::terminal::Terminal;
@@ -90,14 +89,7 @@ fn already_mounted(arguments: &Mount) -> Option<Ready> {
             && wanted.as_ref().is_none_or(|wanted| *wanted == at)
             && table.iter().any(is_usable)
     })?;
-    Some(Ready {
-        schema: SCHEMA,
-        path: found.at,
-        label: found.label,
-        system: found.system,
-        reason: "the image is mounted already".to_owned(),
-        already_mounted: true,
-    })
+    Some(Ready::again(found.at, found.label, found.system))
 }
 
 /// Runs this program again in the background and waits for its word.

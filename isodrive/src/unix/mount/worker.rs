@@ -6,9 +6,9 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use iso_core::serving::Activity;
+use iso_core::serving::{Activity, SlowRequests};
 use iso_core::source::{self, Medium};
-use iso_core::volume::{Case, Hidden, Owner, Permissions, Presentation};
+use iso_core::volume::{Case, Owner, Permissions, Presentation};
 use iso_core::{Image, Limits, Shown};
 use mount_fuse::Serve;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
@@ -131,10 +131,10 @@ fn serve_until_the_end(line: &Line, shown: &Shown, device: OwnedFd, serve: &Serv
         let _ = mouth.send(&FromWorker::Ended(why), None);
         std::process::exit(0);
     });
-    let mut warned = None;
+    let mut slow = SlowRequests::new(SLOW);
     while let Some((message, _)) = next(line)? {
         if matches!(message, ToWorker::Ping) {
-            warn_of_slow(&activity, &mut warned);
+            slow.look(&activity);
             line.send(&FromWorker::Pong(pulse(&activity, shown)), None).map_err(lost)?;
         }
     }
@@ -147,19 +147,6 @@ fn pulse(activity: &Activity, shown: &Shown) -> Pulse {
         answered: activity.answered(),
         oldest: activity.oldest().map(|(what, age)| (what.to_owned(), age.as_secs())),
         is_changed: shown.volume.disc().is_changed(),
-    }
-}
-
-/// Writes one line for a request that does not come to an end.
-fn warn_of_slow(activity: &Activity, warned: &mut Option<&'static str>) {
-    match activity.oldest() {
-        Some((operation, age)) if age > SLOW => {
-            if *warned != Some(operation) {
-                tracing::warn!(operation, seconds = age.as_secs(), "a request takes long");
-                *warned = Some(operation);
-            }
-        }
-        _ => *warned = None,
     }
 }
 
@@ -179,10 +166,7 @@ fn presentation(show: &Show) -> Presentation {
             Some(CaseChoice::Insensitive) => Case::Insensitive,
             Some(CaseChoice::Auto) | None => Case::Auto,
         },
-        hidden: match show.hidden {
-            Some(HiddenChoice::Hide) => Hidden::Hide,
-            Some(HiddenChoice::Show) | None => Hidden::Show,
-        },
+        hidden: HiddenChoice::rule(show.hidden),
     }
 }
 
@@ -215,16 +199,12 @@ impl Budget {
     }
 
     fn limits(&self) -> Limits {
-        let defaults = Limits::default();
+        let caching = Limits::caching(self.cache);
         Limits {
-            parsed_cache_bytes: self.cache / 4,
-            metadata_cache_bytes: self.cache / 8,
-            decoded_cache_bytes: self.cache / 8,
-            bulk_cache_bytes: self.cache / 2,
             // Parsed, a directory takes up to three times its size, and its names once more.
-            directory_bytes: defaults.directory_bytes.min(self.memory / 8),
-            directory_name_bytes: defaults.directory_name_bytes.min(self.memory / 12),
-            ..defaults
+            directory_bytes: caching.directory_bytes.min(self.memory / 8),
+            directory_name_bytes: caching.directory_name_bytes.min(self.memory / 12),
+            ..caching
         }
     }
 }
