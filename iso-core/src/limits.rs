@@ -70,6 +70,10 @@ pub struct Limits {
     pub parsed_cache_bytes: u64,
     /// Findings kept; the rest is only counted.
     pub findings: usize,
+    /// Bytes of metadata made of a volume's directories for another file system driver.
+    pub translated_bytes: u64,
+    /// Bytes of files taken over into such metadata, since they lie where that driver cannot read.
+    pub copied_bytes: u64,
 }
 
 impl Limits {
@@ -121,6 +125,8 @@ impl Default for Limits {
             decoded_cache_bytes: 16 << 20,
             parsed_cache_bytes: 16 << 20,
             findings: 256,
+            translated_bytes: 2 << 30,
+            copied_bytes: 64 << 20,
         }
     }
 }

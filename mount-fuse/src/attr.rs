@@ -22,7 +22,7 @@ pub(crate) fn file_attr(ino: INodeNo, attr: &Attr, stat: Stat, block_bytes: u32)
         nlink: attr.links,
         uid: stat.uid,
         gid: stat.gid,
-        rdev: device_number(stat.device.major, stat.device.minor),
+        rdev: stat.device.packed(),
         blksize: block_bytes,
         flags: 0,
     }
@@ -41,11 +41,6 @@ pub(crate) const fn file_type(kind: FileKind) -> FileType {
     }
 }
 
-/// A device number as FUSE carries it: 12 bits of major between 8 and 12 of minor.
-const fn device_number(major: u32, minor: u32) -> u32 {
-    (minor & 0xFF) | ((major & 0xFFF) << 8) | ((minor & 0xF_FF00) << 12)
-}
-
 fn system_time(time: Timestamp) -> SystemTime {
     let seconds = Duration::from_secs(time.seconds.unsigned_abs());
     let whole = if time.seconds < 0 {
@@ -60,6 +55,7 @@ fn system_time(time: Timestamp) -> SystemTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iso_core::volume::Device;
 
     #[test]
     fn times_before_1970_count_backwards_and_nanoseconds_forwards() {
@@ -70,7 +66,7 @@ mod tests {
     #[test]
     fn device_numbers_are_packed_as_linux_does() {
         for (major, minor) in [(8, 1), (4000, 255), (10, 70_000), (0xFFF, 0xF_FFFF)] {
-            let device = u64::from(device_number(major, minor));
+            let device = u64::from(Device { major, minor }.packed());
             assert_eq!(rustix::fs::major(device), major);
             assert_eq!(rustix::fs::minor(device), minor);
         }

@@ -110,7 +110,8 @@ impl Extents {
     }
 
     /// What is left of the run that holds byte `offset`.
-    pub(crate) fn run_at(&self, offset: u64) -> Option<Extent> {
+    #[must_use]
+    pub fn run_at(&self, offset: u64) -> Option<Extent> {
         let index = self.runs.partition_point(|(start, _)| *start <= offset).checked_sub(1)?;
         let (start, run) = self.runs.get(index)?;
         let within = offset.checked_sub(*start)?;

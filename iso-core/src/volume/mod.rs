@@ -25,7 +25,7 @@ pub use dir_builder::DirBuilder;
 pub use extents::{Extent, Extents, ExtentsBuilder};
 pub use node::{Attr, Device, FileKind, NodeId, Posix};
 pub use path::resolve;
-pub use present::{Case, Hidden, Owner, Permissions, Presentation, Stat};
+pub use present::{Case, Hidden, Owner, Permissions, Presentation, Stat, xattr_name};
 pub use walk::{Step, Walk};
 pub use xattr::{FINDER_INFO, RESOURCE_FORK, Xattr};
 

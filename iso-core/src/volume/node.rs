@@ -76,6 +76,20 @@ impl FileKind {
         })
     }
 
+    /// The type bits of a POSIX mode that name this kind.
+    #[must_use]
+    pub const fn mode_bits(self) -> u16 {
+        match self {
+            Self::Directory => 0o040_000,
+            Self::Regular => 0o100_000,
+            Self::Symlink => 0o120_000,
+            Self::BlockDevice => 0o060_000,
+            Self::CharDevice => 0o020_000,
+            Self::Fifo => 0o010_000,
+            Self::Socket => 0o140_000,
+        }
+    }
+
     /// Whether a node of this kind has bytes to be read.
     ///
     /// # Errors
@@ -112,6 +126,14 @@ pub struct Device {
     pub major: u32,
     /// The unit.
     pub minor: u32,
+}
+
+impl Device {
+    /// Both in 32 bits, as Linux packs them: 12 bits of the driver between 8 and 12 of the unit.
+    #[must_use]
+    pub const fn packed(self) -> u32 {
+        (self.minor & 0xFF) | ((self.major & 0xFFF) << 8) | ((self.minor & 0xF_FF00) << 12)
+    }
 }
 
 /// Owner and permissions as recorded.

@@ -121,6 +121,23 @@ impl Presentation {
     }
 }
 
+/// The namespace of attributes that mean nothing to a system.
+const USER: &[u8] = b"user.";
+
+/// Namespaces that a system or its security modules act on: a stranger's disc has no say there.
+const WITHHELD: [&[u8]; 2] = [b"security.", b"trusted."];
+
+/// The name of an extended attribute where names have namespaces: those without one become
+/// `user.`. Nothing for those that are not shown: they could act on the system, or no system takes
+/// them for a name.
+#[must_use]
+pub fn xattr_name(recorded: &[u8]) -> Option<Vec<u8>> {
+    let is_known = [USER, b"system."].iter().chain(&WITHHELD).any(|n| recorded.starts_with(n));
+    let name = if is_known { recorded.to_vec() } else { [USER, recorded].concat() };
+    let is_withheld = WITHHELD.iter().any(|namespace| name.starts_with(namespace));
+    (!is_withheld && name.len() <= 255 && !name.contains(&0)).then_some(name)
+}
+
 /// Readable by all; executable where the disc says so, or where it says nothing at all, since a
 /// disc without permissions may hold programs.
 fn safe_permissions(attr: &Attr) -> u16 {
@@ -201,5 +218,20 @@ mod tests {
         assert_eq!((stat.permissions, stat.uid, stat.gid), (0o640, 5, 6));
         let stat = show.stat(&attr(FileKind::Directory, None));
         assert_eq!(stat.permissions, 0o750);
+    }
+
+    #[test]
+    fn attributes_without_a_namespace_belong_to_the_user() {
+        for (recorded, want) in [
+            (&b"com.apple.FinderInfo"[..], Some(&b"user.com.apple.FinderInfo"[..])),
+            (b"user.note", Some(b"user.note")),
+            (b"system.posix_acl_access", Some(b"system.posix_acl_access")),
+            (b"security.capability", None),
+            (b"trusted.x", None),
+            (b"a\0b", None),
+            (&[b'x'; 251], None),
+        ] {
+            assert_eq!(xattr_name(recorded).as_deref(), want);
+        }
     }
 }

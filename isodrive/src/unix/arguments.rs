@@ -23,6 +23,10 @@ pub(crate) struct Mount {
     pub(crate) sloppy: bool,
     #[command(flatten)]
     pub(crate) show: Show,
+    /// Who serves the mount: isodrive through FUSE, or (for root) the kernel's EROFS driver with no
+    /// process left behind, where the disc allows it
+    #[arg(long, value_name = "WHICH", default_value = "auto")]
+    pub(crate) driver: DriverChoice,
     /// Mount on a directory that is not empty, hiding what is in it
     #[arg(long)]
     pub(crate) over: bool,
@@ -88,6 +92,13 @@ pub(crate) enum CaseChoice {
     Auto,
     Sensitive,
     Insensitive,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DriverChoice {
+    Auto,
+    Fuse,
+    Erofs,
 }
 
 /// A mode in octal digits.

@@ -13,7 +13,7 @@ use crate::terminal::{Terminal, output_failed, path_shown, shown, size};
 use crate::unix::health::{self, Health};
 use crate::unix::holders::{self, Holder};
 use crate::unix::mounts::{self, Entry};
-use crate::unix::state::{Record, State};
+use crate::unix::state::{Driver, Record, State};
 
 /// One mount, as it is told.
 #[derive(Debug, Serialize)]
@@ -35,6 +35,9 @@ struct Line {
     state: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<State>,
+    /// Who serves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    driver: Option<Driver>,
     /// Numbers of the supervisor and the worker.
     #[serde(skip_serializing_if = "Option::is_none")]
     processes: Option<(u32, u32)>,
@@ -75,7 +78,7 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
     match record.filter(Record::is_alive) {
         Some(record) => {
             let used_by = holders::of(&entry.at);
-            let state = match (&record.state, used_by.as_slice()) {
+            let state = match (&record.state(), used_by.as_slice()) {
                 (State::Serving, []) => "idle".to_owned(),
                 (State::Serving, [first, ..]) => {
                     format!("in use ({} {})", shown(first.name.as_bytes()), first.pid)
@@ -87,7 +90,7 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
         None => Line {
             schema: SCHEMA,
             at: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(entry.at.as_os_str())),
-            image: Name::new(entry.source.as_bytes()),
+            image: Name::new(entry.image().as_bytes()),
             label: None,
             system: None,
             bytes: None,
@@ -99,6 +102,7 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
                 Health::Silent => "not responding".to_owned(),
             },
             detail: None,
+            driver: None,
             processes: None,
             used_by: Vec::new(),
         },
@@ -106,6 +110,7 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
 }
 
 fn of_record(record: Record, state: String, used_by: Vec<Holder>) -> Line {
+    let detail = Some(record.state());
     Line {
         schema: SCHEMA,
         at: record.at,
@@ -116,8 +121,12 @@ fn of_record(record: Record, state: String, used_by: Vec<Holder>) -> Line {
         since: Some(record.since),
         sandbox: Some(record.sandbox),
         state,
-        detail: Some(record.state),
-        processes: Some((record.supervisor.pid, record.worker.pid)),
+        detail,
+        driver: Some(record.driver),
+        processes: match record.driver {
+            Driver::Fuse => Some((record.supervisor.pid, record.worker.pid)),
+            Driver::Erofs => None,
+        },
         used_by,
     }
 }

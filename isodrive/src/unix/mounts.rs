@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 
 use mount_fuse::{FS_TYPE, source_name};
 
+/// What tells our mounts by the kernel's EROFS driver from those of others.
+const EROFS_MARK: &str = mount_erofs::MARK;
+
 /// One isodrive mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -26,18 +29,30 @@ pub(crate) struct Entry {
 impl Entry {
     /// Whether it shows this image.
     pub(crate) fn shows(&self, image: &Path) -> bool {
-        self.source == source_name(image)
+        if self.kind == FS_TYPE {
+            self.source == source_name(image)
+        } else {
+            self.source == mount_erofs::source_name(image).to_string_lossy()
+        }
+    }
+
+    /// The image's path as the table tells it.
+    pub(crate) fn image(&self) -> &str {
+        self.source.strip_prefix(EROFS_MARK).unwrap_or(&self.source)
     }
 
     /// Whether this user may take it away.
     pub(crate) fn is_mine(&self) -> bool {
         let user = rustix::process::geteuid();
-        user.is_root() || self.user.is_none_or(|owner| owner == user.as_raw())
+        let is_kernels = self.kind == mount_erofs::FS_TYPE;
+        let is_owner = !is_kernels && self.user.is_none_or(|owner| owner == user.as_raw());
+        user.is_root() || is_owner
     }
 
     /// Whether isodrive made it.
     pub(crate) fn is_ours(&self) -> bool {
-        self.kind == FS_TYPE
+        let is_kernels = self.kind == mount_erofs::FS_TYPE;
+        self.kind == FS_TYPE || (is_kernels && self.source.starts_with(EROFS_MARK))
     }
 }
 

@@ -5,7 +5,7 @@ use clap::ValueEnum;
 
 use crate::cli::{self, HiddenChoice, Mount, ViewChoice};
 use crate::exit::{Exit, Failure};
-use crate::unix::arguments::{self, CaseChoice, PermissionsChoice};
+use crate::unix::arguments::{self, CaseChoice, DriverChoice, PermissionsChoice};
 
 /// Options that are taken and change nothing: a disc is read-only, without set-id and device
 /// files, whatever is asked; the rest is for mount(8) and systemd.
@@ -70,6 +70,7 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             "unhide" => mount.show.hidden = Some(HiddenChoice::Show),
             "case" => mount.show.case = Some(choice::<CaseChoice>(&option, value)?),
             "view" | "type" => mount.image.view = choice::<ViewChoice>(&option, value)?,
+            "driver" => mount.driver = choice::<DriverChoice>(&option, value)?,
             "session" => mount.image.session = told(&option, cli::session(value))?,
             "charset" | "iocharset" => {
                 mount.image.charset = told(&option, cli::charset(value))?;

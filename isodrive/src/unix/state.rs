@@ -20,15 +20,17 @@ use crate::unix::mount::point;
 use crate::unix::mounts;
 
 /// Version of the file's shape.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// What is remembered of a mount.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) version: u32,
-    /// The process that keeps it.
+    /// Who serves it.
+    pub(crate) driver: Driver,
+    /// The process that keeps it; where the kernel serves it, the one that made it.
     pub(crate) supervisor: Process,
-    /// The process that serves it.
+    /// The process that serves it; where the kernel does, the one that translated the disc.
     pub(crate) worker: Process,
     /// `major:minor` of its device; nothing where somebody else mounted it.
     pub(crate) device: Option<String>,
@@ -50,6 +52,16 @@ pub(crate) struct Record {
     /// How far the worker's sandbox went.
     pub(crate) sandbox: String,
     pub(crate) state: State,
+}
+
+/// Who serves a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Driver {
+    /// A worker, through FUSE.
+    Fuse,
+    /// The kernel's own driver: no process of ours is left.
+    Erofs,
 }
 
 /// How a mount does.
@@ -142,6 +154,11 @@ impl Kept {
         &self.record.state
     }
 
+    /// Leaves the record to whoever ejects the mount.
+    pub(crate) fn leave(mut self) {
+        self.path = PathBuf::new();
+    }
+
     /// Writes down how the mount does now.
     pub(crate) fn become_state(&mut self, state: State) -> io::Result<()> {
         self.record.state = state;
@@ -199,12 +216,37 @@ impl Record {
 
     /// Whether it is about this mount.
     pub(crate) fn is_of(&self, entry: &mounts::Entry) -> bool {
-        self.device.as_ref() == Some(&entry.device)
+        let is_same = self.device.as_ref() == Some(&entry.device);
+        // The kernel gives numbers again, and no process tells whether this one is still ours.
+        is_same && (self.driver == Driver::Fuse || entry.shows(&self.image()))
     }
 
     /// Whether somebody still takes care of it.
     pub(crate) fn is_alive(&self) -> bool {
-        self.supervisor.is_alive()
+        match self.driver {
+            Driver::Fuse => self.supervisor.is_alive(),
+            Driver::Erofs => mounts::list().is_ok_and(|all| all.iter().any(|e| self.is_of(e))),
+        }
+    }
+
+    /// Whether it is taken care of and answers.
+    pub(crate) fn is_served(&self) -> bool {
+        self.is_alive() && (self.driver == Driver::Erofs || self.worker.is_alive())
+    }
+
+    /// The image's path.
+    pub(crate) fn image(&self) -> PathBuf {
+        PathBuf::from(OsStr::from_bytes(&self.image.bytes()))
+    }
+
+    /// How it does, as far as can be told from here.
+    pub(crate) fn state(&self) -> State {
+        match self.driver {
+            Driver::Erofs if Identity::at(&self.image()).as_ref() != Some(&self.identity) => {
+                State::ImageChanged
+            }
+            Driver::Erofs | Driver::Fuse => self.state.clone(),
+        }
     }
 
     /// Takes away what a crash left behind: the mount, the directory that was made for it, this

@@ -6,6 +6,7 @@
 
 mod child;
 mod events;
+mod kernel;
 mod medium;
 mod place;
 pub(crate) mod point;
@@ -66,7 +67,7 @@ pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Ou
 fn asked(arguments: &Mount) -> String {
     let image = &arguments.image;
     let which = (image.view, image.session, image.charset, image.image_offset);
-    format!("{which:?} {:?}", arguments.show)
+    format!("{which:?} {:?} {:?}", arguments.show, arguments.driver)
 }
 
 /// The mount of this image that is there already, where and as it is wanted.
@@ -84,8 +85,7 @@ fn already_mounted(arguments: &Mount) -> Option<Ready> {
         };
         record.identity == identity
             && record.asked == asked
-            && record.is_alive()
-            && record.worker.is_alive()
+            && record.is_served()
             && wanted.as_ref().is_none_or(|wanted| *wanted == at)
             && table.iter().any(is_usable)
     })?;

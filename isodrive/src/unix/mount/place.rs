@@ -62,6 +62,13 @@ impl Place {
         }
     }
 
+    /// Leaves a directory that was made for the mount to whoever ejects it.
+    pub(super) fn keep(&mut self) {
+        if let Self::Directory(point) = self {
+            point.made = false;
+        }
+    }
+
     /// Whether the directory was made for the mount.
     pub(super) fn is_made(&self) -> bool {
         matches!(self, Self::Directory(point) if point.made)

@@ -16,6 +16,7 @@ use signal_hook::consts::SIGINT;
 
 use super::child::{BROKE_DOWN, Worker, broke_down};
 use super::events::{Deadline, Event, Events};
+use super::kernel;
 use super::medium;
 use super::place::Place;
 use super::point;
@@ -27,8 +28,9 @@ use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::json::{self, Name, SCHEMA};
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
+use crate::unix::arguments::DriverChoice;
 use crate::unix::health::{self, Health};
-use crate::unix::state::{Identity, Kept, Process, Record, State};
+use crate::unix::state::{Driver, Identity, Kept, Process, Record, State};
 use crate::unix::{mounts, state};
 use crate::{image, logs};
 
@@ -55,8 +57,14 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
         None => Place::Directory(point::for_label(&opened.label.bytes(), &arguments.image.image)?),
     };
     let mut making = Making { arguments, place, level, opened, files };
+    if making.leave_to_kernel(&mut worker, &events, deadline, terminal)? {
+        let kept = making.announce(&worker, Driver::Erofs, terminal)?;
+        kept.map(Kept::leave);
+        making.place.keep();
+        return Ok(());
+    }
     let mounted = making.serve(&mut worker, &events, deadline)?;
-    let kept = making.announce(&worker, terminal)?;
+    let kept = making.announce(&worker, Driver::Fuse, terminal)?;
     // The descriptors of the image are the worker's now.
     drop(making.files);
     let watch = Watch::new(arguments, &worker, kept);
@@ -125,7 +133,7 @@ fn open(
     Ok(opened)
 }
 
-fn out_of_turn() -> Failure {
+pub(super) fn out_of_turn() -> Failure {
     Failure::new(Exit::Other, "the process that reads the image spoke out of turn")
 }
 
@@ -146,6 +154,33 @@ struct Making<'a> {
 }
 
 impl Making<'_> {
+    /// Has the kernel's own driver serve the disc, where that was asked for and can be; whether it
+    /// does.
+    fn leave_to_kernel(
+        &self,
+        worker: &mut Worker,
+        events: &Events,
+        deadline: Deadline,
+        terminal: &mut Terminal,
+    ) -> Result<bool, Failure> {
+        if self.arguments.driver != DriverChoice::Erofs {
+            return Ok(false);
+        }
+        let at = self.place.path();
+        let objection = kernel::objection(self.arguments, &self.files, at.is_some());
+        let outcome = match (at, self.files.first(), objection) {
+            (Some(at), Some(file), None) => {
+                kernel::mount(self.arguments, file, at, worker, events, deadline)?
+            }
+            (_, _, why) => Err(why.unwrap_or("there is no image").to_owned()),
+        };
+        if let Err(why) = &outcome {
+            tracing::info!(%why, "not served by EROFS");
+            terminal.warn("the kernel's EROFS driver cannot serve this; FUSE does", &[why.clone()]);
+        }
+        Ok(outcome.is_ok())
+    }
+
     /// Mounts, hands the descriptor to the worker, and waits until the root can be listed: what
     /// cannot be listed is not mounted.
     fn serve(
@@ -184,8 +219,13 @@ impl Making<'_> {
     }
 
     /// Remembers the mount and tells that it can be used.
-    fn announce(&self, worker: &Worker, terminal: &mut Terminal) -> Result<Option<Kept>, Failure> {
-        let kept = self.record(worker).keep();
+    fn announce(
+        &self,
+        worker: &Worker,
+        driver: Driver,
+        terminal: &mut Terminal,
+    ) -> Result<Option<Kept>, Failure> {
+        let kept = self.record(worker, driver).keep();
         let kept = kept.map_err(|error| tracing::warn!(%error, "the mount is not remembered")).ok();
         let shown = self.place.shown();
         let ready = Ready {
@@ -216,12 +256,13 @@ impl Making<'_> {
         Ok(kept)
     }
 
-    fn record(&self, worker: &Worker) -> Record {
+    fn record(&self, worker: &Worker, driver: Driver) -> Record {
         let image = &self.arguments.image.image;
         let image = image.canonicalize().unwrap_or_else(|_| image.clone());
         let at = self.place.shown();
         Record {
             version: state::VERSION,
+            driver,
             supervisor: Process::of(std::process::id()),
             worker: Process::of(worker.pid()),
             device: self.place.path().and_then(mounts::top_at).map(|entry| entry.device),

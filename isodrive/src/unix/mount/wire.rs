@@ -34,6 +34,9 @@ pub(super) enum ToWorker {
     Part,
     /// All files were sent; this is what they lie on.
     Open { is_distant: bool },
+    /// Make EROFS metadata of the volume's directories, for an image file of so many bytes, and
+    /// send it down the pipe that comes with this.
+    Translate { bytes: u64 },
     /// The descriptor to serve on comes with this.
     Serve,
     /// Is anybody there?
@@ -49,6 +52,10 @@ pub(super) enum FromWorker {
     Opened(Opened),
     /// It did not go.
     Failed(Told),
+    /// All metadata is in the pipe.
+    Translated,
+    /// Why this volume has no such metadata.
+    Declined(String),
     /// The kernel's first request was answered.
     Serving,
     /// It is there, and this is how it does.

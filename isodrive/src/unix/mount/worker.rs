@@ -10,6 +10,7 @@ use iso_core::serving::{Activity, SlowRequests};
 use iso_core::source::{self, Medium};
 use iso_core::volume::{Case, Owner, Permissions, Presentation};
 use iso_core::{Image, Limits, Shown};
+use mount_erofs::{Declined, Place};
 use mount_fuse::Serve;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
@@ -51,8 +52,31 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
     let Some((files, medium)) = parts(line)? else { return Ok(()) };
     let (image, shown) = open(arguments, files, medium, &budget)?;
     line.send(&FromWorker::Opened(opened(&image, &shown)), None).map_err(lost)?;
-    let Some((ToWorker::Serve, Some(device))) = next(line)? else { return Ok(()) };
-    serve_until_the_end(line, &shown, device, &serve)
+    loop {
+        match next(line)? {
+            Some((ToWorker::Translate { bytes }, Some(pipe))) => {
+                let place = Place { disc_at: arguments.image.image_offset, len: bytes };
+                let word = match translate(&shown, &serve, place, pipe) {
+                    Ok(()) => FromWorker::Translated,
+                    Err(why) => FromWorker::Declined(why.to_string()),
+                };
+                line.send(&word, None).map_err(lost)?;
+            }
+            Some((ToWorker::Serve, Some(device))) => {
+                return serve_until_the_end(line, &shown, device, &serve);
+            }
+            Some(_) | None => return Ok(()),
+        }
+    }
+}
+
+/// Sends EROFS metadata down a pipe, which is closed at the end.
+fn translate(shown: &Shown, serve: &Serve, place: Place, pipe: OwnedFd) -> Result<(), Declined> {
+    let mut sender = mount_erofs::Sender::new(File::from(pipe));
+    let summary = mount_erofs::translate(&*shown.volume, &serve.presentation, place, &mut sender)?;
+    sender.finish()?;
+    tracing::debug!(?summary, "translated");
+    Ok(())
 }
 
 fn next(line: &Line) -> Result<Option<(ToWorker, Option<OwnedFd>)>, Failure> {

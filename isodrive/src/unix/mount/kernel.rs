@@ -1,0 +1,121 @@
+//! The kernel's EROFS driver in the worker's place: the worker translates directories from inside
+//! its sandbox, this process keeps what it says in a file and mounts that. Nobody stays behind.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::os::fd::AsFd;
+use std::path::Path;
+
+use iso_core::Limits;
+use mount_erofs::Attach;
+
+use super::child::Worker;
+use super::events::{Deadline, Events};
+use super::medium;
+use super::wire::{FromWorker, ToWorker};
+use crate::cli::Mount;
+use crate::exit::{Failure, bare};
+use crate::terminal::harmless;
+use crate::unix::arguments::CaseChoice;
+use crate::unix::state;
+
+/// Why the kernel's driver cannot be had for what was asked, before anything is tried.
+pub(super) fn objection(
+    arguments: &Mount,
+    files: &[File],
+    is_directory: bool,
+) -> Option<&'static str> {
+    let keep = &arguments.keep;
+    let is_single = files.len() == 1;
+    let is_local = medium::of(files) == iso_core::source::Medium::Local;
+    [
+        (!rustix::process::geteuid().is_root(), "mounting EROFS takes root's rights"),
+        (!is_directory, "it can be mounted on a directory only"),
+        (keep.foreground || keep.debug, "no process would stay in the foreground"),
+        (keep.idle.is_some(), "nobody would notice that it is unused for long"),
+        (arguments.show.case == Some(CaseChoice::Insensitive), "it tells names apart by case"),
+        (!is_single, "the image lies in several files"),
+        (is_single && !is_local, "the image's medium may go away"),
+    ]
+    .into_iter()
+    .find_map(|(applies, why)| applies.then_some(why))
+}
+
+/// Has the worker translate the disc and the kernel mount it at `at`. The inner error says why it
+/// cannot be done this way; the outer one ends everything.
+pub(super) fn mount(
+    arguments: &Mount,
+    file: &File,
+    at: &Path,
+    worker: &mut Worker,
+    events: &Events,
+    deadline: Deadline,
+) -> Result<Result<(), String>, Failure> {
+    let scratch = match mount_erofs::scratch_file() {
+        Ok(scratch) => scratch,
+        Err(error) => return Ok(Err(format!("no file for its metadata: {}", bare(&error)))),
+    };
+    if let Err(why) = translate(file, &scratch, worker, events, deadline)? {
+        return Ok(Err(why));
+    }
+    let image = &arguments.image.image;
+    let folder = match state::folder() {
+        Ok(folder) => folder,
+        Err(error) => return Ok(Err(bare(&error))),
+    };
+    let attach = Attach {
+        image: file,
+        image_path: &image.canonicalize().unwrap_or_else(|_| image.clone()),
+        metadata: &scratch,
+        scratch: &folder,
+        noexec: arguments.show.noexec,
+        through: None,
+    };
+    Ok(match mount_erofs::attach(at, &attach) {
+        Ok(through) => {
+            tracing::info!(?through, "the kernel's EROFS driver serves it");
+            Ok(())
+        }
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+/// Fills `metadata` with what the worker makes of the disc.
+fn translate(
+    file: &File,
+    metadata: &File,
+    worker: &mut Worker,
+    events: &Events,
+    deadline: Deadline,
+) -> Result<Result<(), String>, Failure> {
+    let begun = begin(file, metadata);
+    let (writer, receiver, bytes) = match begun {
+        Ok(begun) => begun,
+        Err(error) => return Ok(Err(bare(&error))),
+    };
+    worker.tell(&ToWorker::Translate { bytes }, Some(writer.as_fd()));
+    drop(writer);
+    let word = events.word(worker, deadline)?;
+    // The worker closed its end before it spoke, so that the other one is at its end.
+    let received = receiver.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+    Ok(match (word, received) {
+        (FromWorker::Translated, Ok(())) => Ok(()),
+        (FromWorker::Declined(why), _) => Err(harmless(&why)),
+        (_, Err(error)) => Err(format!("its metadata could not be kept: {}", bare(&error))),
+        (_, Ok(())) => return Err(super::supervisor::out_of_turn()),
+    })
+}
+
+type Begun = (io::PipeWriter, std::thread::JoinHandle<io::Result<()>>, u64);
+
+/// A pipe for the worker, and the thread at its other end; the bytes of the image's file.
+fn begin(file: &File, metadata: &File) -> io::Result<Begun> {
+    let bytes = file.try_clone()?.seek(SeekFrom::End(0))?;
+    let keeper = metadata.try_clone()?;
+    let (reader, writer) = io::pipe()?;
+    // A megabyte at a time, if the system lets this user have it.
+    let _ = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20);
+    let max = Limits::default().translated_bytes;
+    let receiver = std::thread::spawn(move || mount_erofs::receive(reader, &keeper, max));
+    Ok((writer, receiver, bytes))
+}

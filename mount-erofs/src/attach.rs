@@ -1,0 +1,205 @@
+//! Mounting metadata with the image as its further device: from files where the kernel takes them,
+//! else through loop devices. Owns the mount options; leaves no process and no file behind.
+
+use std::ffi::{CString, OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::MountFlags;
+
+use crate::loop_device::LoopDevice;
+
+/// The type of a mount in the mount table.
+pub const FS_TYPE: &str = "erofs";
+
+/// What the source of a mount begins with; other programs mount EROFS too.
+pub const MARK: &str = "isodrive:";
+
+/// What is mounted and how.
+#[derive(Debug)]
+pub struct Attach<'a> {
+    /// The image, opened.
+    pub image: &'a File,
+    /// Its path, shown in the mount table.
+    pub image_path: &'a Path,
+    /// The metadata, as [`crate::receive`] wrote it.
+    pub metadata: &'a File,
+    /// A folder of ours for a name that is there for a moment.
+    pub scratch: &'a Path,
+    /// Refuse to run programs from the disc.
+    pub noexec: bool,
+    /// How the kernel is to reach the files; tried one after the other if not given.
+    pub through: Option<Through>,
+}
+
+/// How the kernel reaches the files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Through {
+    /// By themselves, which Linux 6.12 and later do.
+    Files,
+    /// Through loop devices.
+    LoopDevices,
+}
+
+/// Why nothing was mounted.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// The kernel knows no EROFS.
+    #[error("this kernel has no EROFS")]
+    NoErofs,
+    /// Mounting takes rights that this process lacks.
+    #[error("mounting EROFS takes root's rights")]
+    NotPermitted,
+    /// The kernel refused.
+    #[error("the kernel refused: {0}")]
+    Kernel(io::Error),
+}
+
+impl From<io::Error> for AttachError {
+    fn from(error: io::Error) -> Self {
+        match error.raw_os_error().map(Errno::from_raw_os_error) {
+            Some(Errno::NODEV) => Self::NoErofs,
+            Some(Errno::PERM | Errno::ACCESS) => Self::NotPermitted,
+            _ => Self::Kernel(error),
+        }
+    }
+}
+
+impl From<Errno> for AttachError {
+    fn from(errno: Errno) -> Self {
+        Self::from(io::Error::from(errno))
+    }
+}
+
+/// A file without a name for metadata, on a disk: the kernel mounts none that lies in memory.
+///
+/// # Errors
+/// No folder of the system's takes such a file.
+pub fn scratch_file() -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    let open = |folder: &Path| rustix::fs::open(folder, flags, Mode::RUSR | Mode::WUSR);
+    let opened = open(Path::new("/var/tmp")).or_else(|_| open(&std::env::temp_dir()));
+    Ok(File::from(opened?))
+}
+
+/// The image's path as the source of a mount.
+#[must_use]
+pub fn source_name(image: &Path) -> OsString {
+    OsString::from_vec([MARK.as_bytes(), image.as_os_str().as_bytes()].concat())
+}
+
+/// Mounts on a directory. The kernel serves it from then on; this process may end.
+///
+/// # Errors
+/// See [`AttachError`].
+pub fn attach(at: &Path, what: &Attach<'_>) -> Result<Through, AttachError> {
+    let is_file = what.image.metadata()?.is_file();
+    let through = what.through.or((!is_file).then_some(Through::LoopDevices));
+    match through {
+        Some(Through::Files) => through_files(at, what).map(|()| Through::Files),
+        Some(Through::LoopDevices) => through_loops(at, what).map(|()| Through::LoopDevices),
+        None => match through_files(at, what) {
+            // "Block device required".
+            Err(AttachError::Kernel(error)) if error.raw_os_error() == Some(15) => {
+                through_loops(at, what).map(|()| Through::LoopDevices)
+            }
+            result => result.map(|()| Through::Files),
+        },
+    }
+}
+
+fn own_descriptor(file: &File) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
+
+fn through_files(at: &Path, what: &Attach<'_>) -> Result<(), AttachError> {
+    mount(at, what, &own_descriptor(what.metadata), &own_descriptor(what.image))
+}
+
+fn through_loops(at: &Path, what: &Attach<'_>) -> Result<(), AttachError> {
+    let metadata = LoopDevice::over(what.metadata)?;
+    if what.image.metadata()?.file_type().is_block_device() {
+        return mount(at, what, &metadata.path, &own_descriptor(what.image));
+    }
+    let image = LoopDevice::over(what.image)?;
+    mount(at, what, &metadata.path, &image.path)
+}
+
+/// Mounts `metadata` with `image` as its device. What the mount table shows is the name that the
+/// kernel opens, so for that moment there is a link of that name.
+fn mount(at: &Path, what: &Attach<'_>, metadata: &Path, image: &Path) -> Result<(), AttachError> {
+    // The directory itself, opened without following a link: nobody can put another in its place.
+    let no_follow = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let target = rustix::fs::open(at, no_follow, Mode::empty())?;
+    let place = format!("/proc/self/fd/{}", target.as_raw_fd());
+    let mut flags =
+        MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
+    if what.noexec {
+        flags |= MountFlags::NOEXEC;
+    }
+    let data = format!("device={},noacl", image.display());
+    let data = CString::new(data).map_err(io::Error::other)?;
+    let name = source_name(what.image_path);
+    let link = Link::new(what.scratch, &name, metadata)?;
+    let mounted = rustix::mount::mount(&name, place, FS_TYPE, flags, &*data);
+    drop(link);
+    Ok(mounted?)
+}
+
+/// A link in a folder of its own, which is the working directory for as long as this lives.
+struct Link {
+    folder: PathBuf,
+    before: OwnedFd,
+}
+
+impl Link {
+    fn new(scratch: &Path, name: &OsStr, target: &Path) -> io::Result<Self> {
+        let before = rustix::fs::open(".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
+        let folder = scratch.join(format!("mounting-{}", std::process::id()));
+        let link = Self { folder, before };
+        // A name that leads out of the folder would be made elsewhere.
+        let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if !Path::new(name).components().all(is_plain) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
+        let path = link.folder.join(name);
+        std::fs::create_dir_all(path.parent().unwrap_or(&link.folder))?;
+        std::os::unix::fs::symlink(target, &path)?;
+        rustix::process::chdir(&link.folder)?;
+        Ok(link)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        let _ = rustix::process::fchdir(&self.before);
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_names_the_image_and_whose_mount_it_is() {
+        assert_eq!(source_name(Path::new("/srv/a b.iso")), "isodrive:/srv/a b.iso");
+    }
+
+    #[test]
+    fn a_link_leads_nowhere_else_and_leaves_nothing() {
+        let scratch = std::env::temp_dir().join(format!("isodrive-link-{}", std::process::id()));
+        assert!(Link::new(&scratch, OsStr::new("isodrive:/a/../../b"), Path::new("/x")).is_err());
+        let link = Link::new(&scratch, OsStr::new("isodrive:/a/b"), Path::new("/x")).unwrap();
+        assert_eq!(std::fs::read_link("isodrive:/a/b").unwrap(), Path::new("/x"));
+        drop(link);
+        assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
+        std::fs::remove_dir(&scratch).unwrap();
+    }
+}
