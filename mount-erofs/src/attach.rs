@@ -4,14 +4,16 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
+use rustix::thread::UnshareFlags;
 
 use crate::loop_device::LoopDevice;
 
@@ -147,22 +149,29 @@ fn mount(at: &Path, what: &Attach<'_>, metadata: &Path, image: &Path) -> Result<
     let data = CString::new(data).map_err(io::Error::other)?;
     let name = source_name(what.image_path);
     let link = Link::new(what.scratch, &name, metadata)?;
-    let mounted = rustix::mount::mount(&name, place, FS_TYPE, flags, &*data);
-    drop(link);
-    Ok(mounted?)
+    // A thread of its own can be in the link's folder without taking all others there.
+    let mounting = || -> rustix::io::Result<()> {
+        #[expect(unsafe_code, reason = "unshare is unsafe for shared descriptor tables only")]
+        // SAFETY: descriptors stay shared: `FILES` is not among the flags.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }?;
+        rustix::process::chdir(&link.folder)?;
+        rustix::mount::mount(&name, place, FS_TYPE, flags, &*data)
+    };
+    let mounted = std::thread::scope(|scope| scope.spawn(mounting).join());
+    Ok(mounted.map_err(|_| io::Error::other("mounting broke down"))??)
 }
 
-/// A link in a folder of its own, which is the working directory for as long as this lives.
+/// A link in a folder of its own, for as long as this lives.
 struct Link {
     folder: PathBuf,
-    before: OwnedFd,
 }
 
 impl Link {
     fn new(scratch: &Path, name: &OsStr, target: &Path) -> io::Result<Self> {
-        let before = rustix::fs::open(".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
-        let folder = scratch.join(format!("mounting-{}", std::process::id()));
-        let link = Self { folder, before };
+        static LINKS: AtomicU32 = AtomicU32::new(0);
+        let number = LINKS.fetch_add(1, Ordering::Relaxed);
+        let folder = scratch.join(format!("mounting-{}-{number}", std::process::id()));
+        let link = Self { folder };
         // A name that leads out of the folder would be made elsewhere.
         let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
         if !Path::new(name).components().all(is_plain) {
@@ -171,14 +180,12 @@ impl Link {
         let path = link.folder.join(name);
         std::fs::create_dir_all(path.parent().unwrap_or(&link.folder))?;
         std::os::unix::fs::symlink(target, &path)?;
-        rustix::process::chdir(&link.folder)?;
         Ok(link)
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        let _ = rustix::process::fchdir(&self.before);
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -197,7 +204,8 @@ mod tests {
         let scratch = std::env::temp_dir().join(format!("isodrive-link-{}", std::process::id()));
         assert!(Link::new(&scratch, OsStr::new("isodrive:/a/../../b"), Path::new("/x")).is_err());
         let link = Link::new(&scratch, OsStr::new("isodrive:/a/b"), Path::new("/x")).unwrap();
-        assert_eq!(std::fs::read_link("isodrive:/a/b").unwrap(), Path::new("/x"));
+        let path = link.folder.join("isodrive:/a/b");
+        assert_eq!(std::fs::read_link(path).unwrap(), Path::new("/x"));
         drop(link);
         assert_eq!(std::fs::read_dir(&scratch).unwrap().count(), 0);
         std::fs::remove_dir(&scratch).unwrap();

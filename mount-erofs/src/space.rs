@@ -39,6 +39,11 @@ impl<'o> Space<'o> {
         self.at
     }
 
+    /// Whether the next piece would not begin a block.
+    pub(crate) fn is_within_block(&self) -> bool {
+        !self.at.is_multiple_of(self.block())
+    }
+
     /// Goes on at the next block; gives where that is.
     pub(crate) fn align_to_block(&mut self) -> u64 {
         self.at = self.at.next_multiple_of(self.block());

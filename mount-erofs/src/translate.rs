@@ -171,6 +171,10 @@ impl Translation<'_> {
             }
         }
         size = size.saturating_add(self.space.append(&block.take(true))?);
+        // The last name ends with its block or with a NUL, whatever the directory's length.
+        if self.space.is_within_block() {
+            self.space.append(&[0])?;
+        }
         Ok((at, size))
     }
 

@@ -145,11 +145,16 @@ impl Session {
         let list = self.list()?;
         let is_there = |line: &&Value| line["at"]["name"].as_str() == at.to_str();
         let line = list.iter().find(is_there).with_context(|| format!("{at:?} in {list:?}"))?;
+        let is_kernels = line["driver"] == "erofs";
         let process = |index: usize| {
+            if is_kernels {
+                return Ok(0);
+            }
             let pid = line["processes"][index].as_i64().and_then(|pid| i32::try_from(pid).ok());
             pid.with_context(|| format!("no process in {line}"))
         };
-        Ok(Mount { at: at.to_path_buf(), supervisor: process(0)?, worker: process(1)? })
+        let (supervisor, worker) = (process(0)?, process(1)?);
+        Ok(Mount { at: at.to_path_buf(), is_kernels, supervisor, worker })
     }
 
     /// What `list --json` tells of this session's mounts.
@@ -177,9 +182,11 @@ impl Session {
 pub struct Mount {
     /// Where it is.
     pub at: PathBuf,
-    /// The process that keeps it.
+    /// Whether the kernel's own driver serves it.
+    pub is_kernels: bool,
+    /// The process that keeps it; 0 where the kernel serves it.
     pub supervisor: i32,
-    /// The process that serves it.
+    /// The process that serves it; 0 where the kernel does.
     pub worker: i32,
 }
 
@@ -295,6 +302,15 @@ pub fn can_mount() -> bool {
         println!("ignored: there is no /dev/fuse here, so nothing can be mounted");
     }
     has_device
+}
+
+/// What can serve a mount here, as options of `mount`.
+pub fn drivers() -> Vec<[&'static str; 2]> {
+    let mut drivers = vec![["--driver", "fuse"]];
+    if crate::kernel_driver::can_mount() {
+        drivers.push(["--driver", "erofs"]);
+    }
+    drivers
 }
 
 /// Whether the tests are root's, which some need. Says so where they are not.

@@ -7,7 +7,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::corpus;
 use crate::program::{Mount, Session};
@@ -31,6 +31,7 @@ pub fn mounted(options: &[&str]) -> Result<(Session, Mount)> {
     let mut arguments = options.to_vec();
     arguments.extend(["disc.iso", "here"]);
     let mount = session.mount(&arguments)?;
+    ensure!(mount.is_kernels == options.contains(&"erofs"), "served by another driver");
     Ok((session, mount))
 }
 

@@ -7,8 +7,11 @@ use anyhow::{Context, Result};
 use iso_core::volume::{Permissions, Presentation};
 use iso_core::{Charset, Error, Image, Limits, Options, SessionChoice, System, View, source};
 
+use mount_erofs::Declined;
+
 use crate::compare::{Fields, differences};
 use crate::drive;
+use crate::kernel_driver;
 use crate::manifest::{self, Case};
 use crate::program::Session;
 use crate::tree::Tree;
@@ -34,6 +37,8 @@ pub enum Door {
     Extract,
     /// A drive of Windows: WinFsp's own DLL above the adapter.
     Drive,
+    /// A mount by the kernel's EROFS driver.
+    Kernel,
 }
 
 /// Trees with a larger file are read through the first view alone, and are not written out again
@@ -60,6 +65,8 @@ pub struct Report {
     pub compared: usize,
     /// Why the image, or a view of it that the kernel shows, could not be opened.
     pub refused: Vec<String>,
+    /// Why the kernel's driver could not show a view.
+    pub declined: Vec<String>,
 }
 
 /// Compares every view of an image with the kernel's, by the given doors.
@@ -103,6 +110,13 @@ pub fn check(image: &Path, golden: &Path, doors: &[Door], times: bool) -> Result
         for door in doors.iter().filter(|door| !is_slow(door) || !is_large) {
             let found = compare((image, session), system, case, *door, times)
                 .with_context(|| format!("{} {view} {door:?}", image.display()))?;
+            let found = match found {
+                Ok(found) => found,
+                Err(why) => {
+                    report.declined.push(why.to_string());
+                    continue;
+                }
+            };
             report.compared += 1;
             let found = found.into_iter().map(|line| Difference { view, door: *door, line });
             report.differences.extend(found);
@@ -142,7 +156,7 @@ fn compare(
     case: &Case,
     door: Door,
     times: bool,
-) -> Result<Vec<String>> {
+) -> Result<Result<Vec<String>, Declined>> {
     let show = Presentation { permissions: Permissions::Image, ..Presentation::default() };
     let golden = golden(&case.tree, system.view);
     // Modes and sizes of folders are the driver's own invention on the Macintosh's file systems.
@@ -150,12 +164,13 @@ fn compare(
     let fields = Fields {
         permissions: !is_macintosh,
         times: times && !is_macintosh,
+        other_times: times && !is_macintosh,
         directory_sizes: !is_macintosh,
     };
-    match door {
+    Ok(Ok(match door {
         Door::Library => {
             let shown = Tree::of_volume(&*system.volume, &show)?;
-            Ok(differences(&shown, &golden, fields))
+            differences(&shown, &golden, fields)
         }
         Door::Mount => {
             let folder = tempfile::tempdir_in(crate::corpus::scratch()?)?;
@@ -167,15 +182,23 @@ fn compare(
             // Lazily: between fork and exec, a child of another test holds our descriptors too.
             mount_fuse::unmount(folder.path(), true)?;
             mounted.wait()?;
-            Ok(differences(&shown?, &golden, fields))
+            differences(&shown?, &golden, fields)
         }
         Door::Drive => {
             let shown = drive::tree(image, system.view, session)?;
             let fields = Fields { permissions: false, directory_sizes: false, ..fields };
-            Ok(differences(&shown, &drive::as_shown(&golden), fields))
+            differences(&shown, &drive::as_shown(&golden), fields)
         }
-        Door::Extract => extract(image, (system.view, session), &golden),
-    }
+        Door::Extract => extract(image, (system.view, session), &golden)?,
+        Door::Kernel => match kernel_driver::mount(image, &*system.volume, &show, None)? {
+            Ok(mounted) => {
+                let shown = Tree::of_folder(mounted.at())?;
+                let fields = Fields { other_times: false, directory_sizes: false, ..fields };
+                differences(&shown, &golden, fields)
+            }
+            Err(why) => return Ok(Err(why)),
+        },
+    }))
 }
 
 /// What `extract` writes is compared by name, kind, contents and target: it has the modes of new
@@ -205,7 +228,8 @@ fn extract(image: &Path, (view, number): (View, u32), golden: &Tree) -> Result<V
             wanted.entries.insert(path.clone(), entry.clone());
         }
     }
-    let fields = Fields { permissions: false, times: false, directory_sizes: false };
+    let fields =
+        Fields { permissions: false, times: false, other_times: false, directory_sizes: false };
     Ok(differences(&written, &wanted, fields))
 }
 

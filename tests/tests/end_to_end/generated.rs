@@ -191,7 +191,8 @@ fn the_mirror_stands_in_for_damage_in_the_metadata_file() -> Result<()> {
         Ok((tree, image.disc().findings().list().len()))
     };
     let (want, _) = tree(whole.clone())?;
-    let fields = Fields { permissions: true, times: true, directory_sizes: true };
+    let fields =
+        Fields { permissions: true, times: true, other_times: true, directory_sizes: true };
     // The metadata file's own entry, the file set, the root's entry, entries of files, and every
     // block of identifiers.
     let block = |n: usize| udf::metadata_byte(Layout::Metadata, n);
@@ -250,7 +251,8 @@ fn hfs_plus_in_a_wrapper_of_hfs_is_found() -> Result<()> {
         Tree::of_volume(&*open(bytes)?.choose(Some(View::Hfs))?.volume, &show)
     };
     let (got, want) = (tree(wrapped)?, tree(hybrid)?);
-    let fields = Fields { permissions: true, times: true, directory_sizes: true };
+    let fields =
+        Fields { permissions: true, times: true, other_times: true, directory_sizes: true };
     assert_eq!(differences(&got, &want, fields), [""; 0]);
     assert!(want.entries.len() > 10);
     Ok(())
@@ -271,7 +273,8 @@ fn a_root_that_only_the_path_table_names_is_found() -> Result<()> {
         let mut bytes = whole.clone();
         bytes[16 * 2048 + 158..][..8].copy_from_slice(&extent);
         let got = tree(bytes).context(what)?;
-        let fields = Fields { permissions: true, times: true, directory_sizes: true };
+        let fields =
+            Fields { permissions: true, times: true, other_times: true, directory_sizes: true };
         assert_eq!(differences(&got, &want, fields), [""; 0], "{what}");
     }
     Ok(())
@@ -289,7 +292,8 @@ fn each_session_is_what_the_kernel_sees_of_it() -> Result<()> {
         let to = out.to_str().context("a path of ours")?;
         let ended = session.run(&["extract", "--session", number, "-C", to, path])?;
         assert_eq!(ended.code, 0, "{}", ended.err);
-        let fields = Fields { permissions: false, times: false, directory_sizes: false };
+        let fields =
+            Fields { permissions: false, times: false, other_times: false, directory_sizes: false };
         let lines = differences(&Tree::of_folder(&out)?, &cases[0].tree, fields);
         assert!(lines.is_empty(), "session {number}: {lines:#?}");
     }

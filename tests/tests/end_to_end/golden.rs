@@ -1,5 +1,6 @@
 //! Every image with a golden tree, through every door; and the table of expected differences.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::Result;
 use iso_core::View;
 use isodrive_tests::suite::{Door, Report, check};
-use isodrive_tests::{corpus, drive, program};
+use isodrive_tests::{corpus, drive, kernel_driver, program};
 
 /// A difference from the kernel that is meant, and why. A row that explains nothing fails.
 struct Row {
@@ -138,6 +139,7 @@ struct Tally {
     used: Vec<AtomicUsize>,
     compared: AtomicUsize,
     unexplained: Mutex<Vec<String>>,
+    declined: Mutex<BTreeMap<String, usize>>,
 }
 
 impl Tally {
@@ -146,11 +148,15 @@ impl Tally {
             used: ROWS.iter().map(|_| AtomicUsize::new(0)).collect(),
             compared: AtomicUsize::new(0),
             unexplained: Mutex::default(),
+            declined: Mutex::default(),
         }
     }
 
     fn add(&self, name: &str, report: &Report) {
         self.compared.fetch_add(report.compared, Ordering::Relaxed);
+        for why in &report.declined {
+            *self.declined.lock().unwrap().entry(why.clone()).or_default() += 1;
+        }
         for error in &report.refused {
             self.complain(format!("{name}: {error}"));
         }
@@ -250,6 +256,28 @@ fn the_shared_corpus_equals_the_kernel_through_every_door() -> Result<()> {
     if check_shared(&doors(), &tally)? > 0 {
         tally.finish(700, true);
     }
+    Ok(())
+}
+
+/// The same trees by the kernel's EROFS driver, from metadata that was made of the directories. It
+/// shows them just as they are or not at all, and has nothing to complain of in its log.
+#[test]
+fn the_kernels_own_driver_shows_the_same_trees() -> Result<()> {
+    if !kernel_driver::can_mount() {
+        return Ok(());
+    }
+    let mut log = kernel_driver::KernelLog::from_now();
+    let tally = Tally::new();
+    let own = pairs(&corpus::repository().join("tests/corpus"), ".manifest.jsonl")?;
+    check_all(&own, &[Door::Kernel], &tally)?;
+    let shared = check_shared(&[Door::Kernel], &tally)?;
+    let declined = tally.declined.lock().unwrap();
+    for (why, count) in &*declined {
+        println!("{count} not shown: {why}");
+    }
+    tally.finish(if shared > 0 { 300 } else { 10 }, false);
+    let complaints = log.complaints();
+    assert!(complaints.is_empty(), "{complaints:#?}");
     Ok(())
 }
 

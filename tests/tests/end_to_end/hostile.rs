@@ -10,10 +10,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use iso_core::volume::{FileKind, Volume, Walk};
+use iso_core::volume::{FileKind, Presentation, Volume, Walk};
 use iso_core::{Image, Limits};
 use isodrive_tests::drive;
 use isodrive_tests::hostile::{Case, Expect, HEALTHY, Seen, all, large};
+use isodrive_tests::kernel_driver;
 use isodrive_tests::program::{Ended, Session, can_mount};
 use isodrive_tests::tree::Entry;
 use sha2::{Digest, Sha256};
@@ -253,6 +254,45 @@ fn every_hostile_disc_is_seen_as_it_should_be_through_every_door() -> Result<()>
     }
     println!("{discs} discs of {} classes", classes.len());
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// The kernel's EROFS driver shows what has to be seen, or is not given the disc at all; and it
+/// never finds fault with what was made of a stranger's directories.
+#[test]
+fn the_kernels_own_driver_shows_hostile_discs_as_it_should_or_not_at_all() -> Result<()> {
+    if !kernel_driver::can_mount() {
+        return Ok(());
+    }
+    let mut log = kernel_driver::KernelLog::from_now();
+    let session = Session::new()?;
+    let image = session.path("disc.iso");
+    let (mut wrong, mut shown, mut declined) = (Vec::new(), 0, BTreeMap::new());
+    for case in all() {
+        let Expect::Tree(seen) = &case.expect else { continue };
+        fs::write(&image, &case.image)?;
+        let opened = Image::open(Box::new(case.image.clone()), Limits::default())?;
+        let chosen = opened.choose(case.view)?;
+        let show = Presentation::default();
+        let mounted = match kernel_driver::mount(&image, &*chosen.volume, &show, None)? {
+            Ok(mounted) => mounted,
+            Err(why) => {
+                *declined.entry(why.to_string()).or_insert(0) += 1;
+                continue;
+            }
+        };
+        shown += 1;
+        let mut got = Tree::new();
+        by_kernel(mounted.at(), mounted.at(), &mut got)?;
+        let lines = differences("erofs", &got, &seen.iter().cloned().collect(), &Seen::Nothing);
+        wrong.extend(lines.into_iter().map(|line| format!("{} {}: {line}", case.class, case.name)));
+        drop(mounted);
+        let said = log.complaints();
+        wrong.extend(said.into_iter().map(|line| format!("{} {}: {line}", case.class, case.name)));
+    }
+    println!("{shown} discs shown; not shown: {declined:#?}");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(shown > 80, "only {shown} discs");
     Ok(())
 }
 

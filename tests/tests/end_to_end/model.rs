@@ -12,7 +12,7 @@ use std::process::Command;
 use anyhow::{Context, Result, ensure};
 use isodrive_tests::make::bytes;
 use isodrive_tests::make::udf::{self, Entry, Layout};
-use isodrive_tests::program::{Session, can_mount};
+use isodrive_tests::program::{self, Session, can_mount};
 use isodrive_tests::{corpus, sample};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -252,8 +252,16 @@ fn compare(writer: Writer, tree: &BTreeMap<String, Node>, operations: &[Operatio
     if !master(writer, tree, &session)? {
         return Ok(());
     }
+    program::drivers().iter().try_for_each(|driver| {
+        compare_mount(&session, driver, operations).with_context(|| driver.join(" "))
+    })
+}
+
+fn compare_mount(session: &Session, driver: &[&str], operations: &[Operation]) -> Result<()> {
     let theirs = session.path("tree");
-    let mount = session.mount(&["--case", "sensitive", "disc.iso", "here"])?;
+    let asked = [driver, &["--case", "sensitive", "disc.iso", "here"]].concat();
+    let mount = session.mount(&asked)?;
+    ensure!(mount.is_kernels == driver.contains(&"erofs"), "served by another driver");
     let mut paths = Vec::new();
     sample::walk(&theirs, &mut paths)?;
     let mut shown = Vec::new();

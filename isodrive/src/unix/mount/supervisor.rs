@@ -59,7 +59,9 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let mut making = Making { arguments, place, level, opened, files };
     if making.leave_to_kernel(&mut worker, &events, deadline, terminal)? {
         let kept = making.announce(&worker, Driver::Erofs, terminal)?;
-        kept.map(Kept::leave);
+        if let Some(kept) = kept {
+            kept.leave();
+        }
         making.place.keep();
         return Ok(());
     }
@@ -176,7 +178,10 @@ impl Making<'_> {
         };
         if let Err(why) = &outcome {
             tracing::info!(%why, "not served by EROFS");
-            terminal.warn("the kernel's EROFS driver cannot serve this; FUSE does", &[why.clone()]);
+            terminal.warn(
+                "the kernel's EROFS driver cannot serve this; FUSE does",
+                std::slice::from_ref(why),
+            );
         }
         Ok(outcome.is_ok())
     }
