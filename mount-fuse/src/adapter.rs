@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use fuser::{
     Errno, FileAttr, FileHandle, FileType, Filesystem, Generation, INodeNo, InitFlags,
@@ -19,17 +19,19 @@ use iso_core::{Error, Result};
 
 use crate::attr::{file_attr, file_type};
 use crate::errno::errno;
+use crate::push::Push;
 use crate::serve::Serve;
 use crate::xattr;
 
 /// A volume as a FUSE file system.
-pub struct Adapter {
+pub(crate) struct Adapter {
     volume: Arc<dyn Volume>,
     presentation: Presentation,
     /// How long what the kernel was told holds.
     keep: Duration,
     activity: Arc<Activity>,
     reports: Reports,
+    push: Push,
 }
 
 /// A disc never changes, so what the kernel was told stays true.
@@ -38,11 +40,36 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 /// Node numbers are places on the disc and are never given to another file.
 const GENERATION: Generation = Generation(0);
 
+/// The answer that a name is absent, which the kernel may remember: a node of number 0.
+const ABSENT: FileAttr = FileAttr {
+    ino: INodeNo(0),
+    size: 0,
+    blocks: 0,
+    atime: UNIX_EPOCH,
+    mtime: UNIX_EPOCH,
+    ctime: UNIX_EPOCH,
+    crtime: UNIX_EPOCH,
+    kind: FileType::RegularFile,
+    perm: 0,
+    nlink: 0,
+    uid: 0,
+    gid: 0,
+    rdev: 0,
+    blksize: 0,
+    flags: 0,
+};
+
 impl Adapter {
-    /// An adapter that shows `volume` as `options` say and notes what it does in `activity`.
-    #[must_use]
-    pub fn new(volume: Arc<dyn Volume>, options: &Serve, activity: Arc<Activity>) -> Self {
+    /// An adapter that shows `volume` as `options` say, notes what it does in `activity`, and tells
+    /// `push` what is read.
+    pub(crate) fn new(
+        volume: Arc<dyn Volume>,
+        options: &Serve,
+        activity: Arc<Activity>,
+        push: Push,
+    ) -> Self {
         Self {
+            push,
             volume,
             presentation: options.presentation,
             keep: options.keep.unwrap_or(FOREVER),
@@ -60,10 +87,7 @@ impl Adapter {
     ) -> std::result::Result<T, Errno> {
         let _running = self.activity.begin(operation);
         let volume = &*self.volume;
-        let node = match ino {
-            INodeNo::ROOT => volume.root(),
-            INodeNo(number) => NodeId::from_number(number),
-        };
+        let node = self.node(ino);
         let error = match catch_unwind(AssertUnwindSafe(|| work(volume, node))) {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
@@ -71,6 +95,14 @@ impl Adapter {
         };
         self.reports.failed(operation, ino.0, &error);
         Err(errno(&error))
+    }
+
+    /// The node of an inode number.
+    fn node(&self, ino: INodeNo) -> NodeId {
+        match ino {
+            INodeNo::ROOT => self.volume.root(),
+            INodeNo(number) => NodeId::from_number(number),
+        }
     }
 
     /// The inode number of a node: its own, except for the root.
@@ -105,6 +137,9 @@ impl Adapter {
     ) -> std::result::Result<(), Errno> {
         self.serve(operation, ino, |volume, node| {
             let dir = volume.read_dir(node)?;
+            if cookie == 0 {
+                self.push.listed(&dir);
+            }
             let mut next = cookie;
             while let Some(entry) = self.entry(&dir, next) {
                 next = next.saturating_add(1);
@@ -144,7 +179,10 @@ impl Filesystem for Adapter {
     fn lookup(&self, _: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEntry) {
         let found = self.serve("lookup", parent, |volume, dir| {
             let fold = self.presentation.folds_case(volume.facts());
-            self.attr(volume.lookup(dir, name.as_bytes(), fold)?)
+            match volume.lookup(dir, name.as_bytes(), fold) {
+                Err(Error::NotFound) => Ok(ABSENT),
+                found => self.attr(found?),
+            }
         });
         match found {
             Ok(attr) => reply.entry(&self.keep, &attr, GENERATION),
@@ -190,7 +228,12 @@ impl Filesystem for Adapter {
         let len = usize::try_from(size).unwrap_or(usize::MAX);
         match self.serve("read", ino, |volume, node| volume.read(node, offset, len)) {
             // Bytes of the image's map go to the kernel unseen.
-            Ok(Cow::Borrowed(mapped)) => reply.data(mapped),
+            Ok(Cow::Borrowed(mapped)) => {
+                reply.data(mapped);
+                if offset == 0 {
+                    self.push.read(NodeId::from_number(ino.0), mapped.len());
+                }
+            }
             Ok(Cow::Owned(bytes)) => reply.data(&bytes),
             Err(errno) => reply.error(errno),
         }
@@ -289,23 +332,7 @@ impl Adapter {
 
     /// What little a directory tells of an entry by itself: number and kind.
     fn unknown(&self, entry: &DirEntry<'_>) -> FileAttr {
-        let epoch = std::time::UNIX_EPOCH;
-        FileAttr {
-            ino: self.ino(entry.node),
-            size: 0,
-            blocks: 0,
-            atime: epoch,
-            mtime: epoch,
-            ctime: epoch,
-            crtime: epoch,
-            kind: entry.kind.map_or(FileType::RegularFile, file_type),
-            perm: 0,
-            nlink: 0,
-            uid: 0,
-            gid: 0,
-            rdev: 0,
-            blksize: 0,
-            flags: 0,
-        }
+        let kind = entry.kind.map_or(FileType::RegularFile, file_type);
+        FileAttr { ino: self.ino(entry.node), kind, ..ABSENT }
     }
 }

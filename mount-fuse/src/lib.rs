@@ -6,10 +6,10 @@ mod attach;
 mod attr;
 mod errno;
 mod name;
+mod push;
 mod serve;
 mod xattr;
 
-pub use adapter::Adapter;
 pub use attach::{Attach, AttachError, attach, unmount};
 pub use errno::errno;
 pub use name::{FS_TYPE, source_name};

@@ -13,6 +13,7 @@ use iso_core::volume::{Presentation, Volume};
 
 use crate::adapter::Adapter;
 use crate::attach::{Attach, attach};
+use crate::push::Push;
 
 /// How a volume is served.
 #[derive(Debug, Clone, Default)]
@@ -41,9 +42,15 @@ pub fn serve(volume: Arc<dyn Volume>, device: OwnedFd, options: &Serve) -> io::R
     let mut config = Config::default();
     config.n_threads = Some(options.threads.unwrap_or_else(default_threads));
     let activity = Arc::new(Activity::default());
-    let adapter = Adapter::new(volume, options, activity.clone());
+    let (push, told) = Push::new();
+    let adapter = Adapter::new(volume.clone(), options, activity.clone(), push);
     // Who may enter is the kernel's business: it knows the owner of the mount.
-    let session = Session::from_fd(adapter, device, SessionACL::All, config)?.spawn()?;
+    let session = Session::from_fd(adapter, device, SessionACL::All, config)?;
+    let notifier = session.notifier();
+    std::thread::Builder::new()
+        .name("push".to_owned())
+        .spawn(move || told.follow(&*volume, &notifier))?;
+    let session = session.spawn()?;
     Ok(Served { session, activity })
 }
 

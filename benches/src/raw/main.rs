@@ -141,10 +141,12 @@ impl Server {
                 let data = &self.map[at as usize..(at + len) as usize];
                 let store = p::Store { node: next, offset: 0, size: len as u32, padding: 0 };
                 let total = size_of::<p::OutHeader>() + size_of::<p::Store>() + data.len();
-                let out =
-                    p::OutHeader { len: total as u32, error: p::NOTIFY_STORE, unique: 0 };
-                let parts =
-                    [IoSlice::new(out.as_bytes()), IoSlice::new(store.as_bytes()), IoSlice::new(data)];
+                let out = p::OutHeader { len: total as u32, error: p::NOTIFY_STORE, unique: 0 };
+                let parts = [
+                    IoSlice::new(out.as_bytes()),
+                    IoSlice::new(store.as_bytes()),
+                    IoSlice::new(data),
+                ];
                 if (&self.device).write_vectored(&parts).is_err() {
                     break;
                 }

@@ -23,8 +23,7 @@ pub(crate) const REQUEST_BYTES: usize = (1 << 20) + 4096;
 
 /// ASYNC_READ, PARALLEL_DIROPS, DO_READDIRPLUS, NO_OPEN_SUPPORT, NO_OPENDIR_SUPPORT, MAX_PAGES,
 /// CACHE_SYMLINKS.
-const FLAGS: u32 =
-    1 | (1 << 18) | (1 << 13) | (1 << 17) | (1 << 24) | (1 << 22) | (1 << 23);
+const FLAGS: u32 = 1 | (1 << 18) | (1 << 13) | (1 << 17) | (1 << 24) | (1 << 22) | (1 << 23);
 
 pub(crate) fn short() -> anyhow::Error {
     anyhow::anyhow!("a short request")
