@@ -21,6 +21,9 @@ use crate::name::{FS_TYPE, source_name};
 /// The helper that mounts for users other than root.
 const HELPER: &str = "fusermount3";
 
+/// What the kernel reads ahead where it can be told to; it takes 128 by itself.
+const READ_AHEAD_KIB: u32 = 512;
+
 /// What the mount table shows and what the kernel enforces.
 #[derive(Debug, Clone, Default)]
 pub struct Attach {
@@ -101,6 +104,16 @@ fn attach_directly(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError> 
     rustix::mount::mount(source_name(&options.image), place, FS_TYPE, flags, &*data)
         .map_err(|error| AttachError::Kernel(error.into()))?;
     Ok(device)
+}
+
+/// Has the kernel read more ahead of whoever reads a mount from front to back, where this process
+/// may say so: the requests become longer, which is worth a third of the speed. Longer ones still
+/// gain nothing. To be called once the mount is served: its beginning sets the measure back.
+pub fn read_ahead(device: &str) {
+    let knob = format!("/sys/class/bdi/{device}/read_ahead_kb");
+    if let Err(error) = std::fs::write(&knob, READ_AHEAD_KIB.to_string()) {
+        tracing::debug!(knob, %error, "read-ahead stays as it is");
+    }
 }
 
 fn open_device() -> Result<OwnedFd, AttachError> {

@@ -10,7 +10,7 @@ mod push;
 mod serve;
 mod xattr;
 
-pub use attach::{Attach, AttachError, attach, unmount};
+pub use attach::{Attach, AttachError, attach, read_ahead, unmount};
 pub use errno::errno;
 pub use name::{FS_TYPE, source_name};
 pub use serve::{Serve, Served, default_threads, mount, serve};

@@ -3,11 +3,13 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::SystemTime;
 
 use super::map::Map;
+use super::stream::Streams;
 use super::{Cost, Medium, Source};
 
 /// The cause of a read's error when the file is no longer the one that was opened.
@@ -28,7 +30,15 @@ pub struct FileSource {
     /// Once changed, always changed: what was read before and after would not belong together.
     changed: AtomicBool,
     map: Option<Map>,
+    streams: Streams,
+    let_go: LetGo,
 }
+
+/// Tells the system that a range of a file will not be read again soon.
+pub type LetGo = fn(&File, Range<u64>);
+
+/// Where nothing is told.
+const KEPT: LetGo = |_, _| {};
 
 /// What tells that a regular file was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,7 +86,22 @@ impl FileSource {
         // would break down with the medium.
         let is_mapped = cfg!(unix) && regular && len > 0 && medium == Medium::Local;
         let map = if is_mapped { Map::new(&file).ok() } else { None };
-        Ok(Self { file, len, stamp, changed: AtomicBool::new(false), map })
+        Ok(Self {
+            file,
+            len,
+            stamp,
+            changed: AtomicBool::new(false),
+            map,
+            streams: Streams::default(),
+            let_go: KEPT,
+        })
+    }
+
+    /// The same, with a call for what a reader of a large file has left behind: the kernel holds it
+    /// a second time where it was read to.
+    #[must_use]
+    pub fn letting_go(self, let_go: LetGo) -> Self {
+        Self { let_go, ..self }
     }
 
     /// Fails once the file is no longer the one that was opened.
@@ -106,7 +131,15 @@ impl Source for FileSource {
     fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
         let Some(map) = &self.map else { return Ok(None) };
         self.check_unchanged()?;
-        Ok(map.range(offset, len))
+        let range = map.range(offset, len);
+        if range.is_some() {
+            let behind = self.streams.note(offset, crate::num::to_u64(len));
+            if let Some(behind) = behind {
+                map.release(behind.clone());
+                (self.let_go)(&self.file, behind);
+            }
+        }
+        Ok(range)
     }
 
     fn cost(&self) -> Cost {

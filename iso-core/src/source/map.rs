@@ -3,6 +3,9 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
+
+use memmap2::UncheckedAdvice;
 
 /// A map of a whole file.
 #[derive(Debug)]
@@ -16,6 +19,21 @@ impl Map {
         // file shrank; no code of this program loads from the map.
         let map = unsafe { memmap2::Mmap::map(file) }?;
         Ok(Self(map))
+    }
+
+    /// Lets a range go from this process; it stays in the kernel's cache.
+    pub(super) fn release(&self, range: Range<u64>) {
+        let Some((start, len)) = self.within(range) else { return };
+        #[expect(unsafe_code, reason = "this advice changes what some maps hold")]
+        // SAFETY: a page of a shared map of a file comes from the file again when it is touched.
+        let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, start, len) };
+    }
+
+    /// The part of a range that lies in the map: where it begins, and its bytes.
+    fn within(&self, range: Range<u64>) -> Option<(usize, usize)> {
+        let start = usize::try_from(range.start).ok()?;
+        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(self.0.len());
+        end.checked_sub(start).filter(|len| *len > 0).map(|len| (start, len))
     }
 
     /// The slice of a range, if all of it lies in the file as it was when it was mapped.

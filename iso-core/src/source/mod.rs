@@ -5,6 +5,7 @@ mod file;
 mod map;
 mod patient;
 mod split;
+mod stream;
 pub mod testing;
 mod window;
 
@@ -13,7 +14,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-pub use file::{FileSource, SourceChanged};
+pub use file::{FileSource, LetGo, SourceChanged};
 pub use patient::Patient;
 pub use split::SplitSource;
 pub use window::Window;
@@ -81,13 +82,22 @@ pub fn open_parts(path: &Path) -> io::Result<Vec<File>> {
     Ok(split::open_set(path)?.unwrap_or_else(|| vec![first]))
 }
 
-/// The image in opened files.
+/// The image in opened files. `let_go` is called for what a reader of a large file left behind, if
+/// it is given.
 ///
 /// # Errors
 /// The size of a file cannot be learned.
-pub fn from_parts(files: Vec<File>, medium: Medium) -> io::Result<Box<dyn Source>> {
+pub fn from_parts(
+    files: Vec<File>,
+    medium: Medium,
+    let_go: Option<LetGo>,
+) -> io::Result<Box<dyn Source>> {
     let part = |file| -> io::Result<Box<dyn Source>> {
-        Ok(Box::new(FileSource::from_file(file, medium)?))
+        let source = FileSource::from_file(file, medium)?;
+        Ok(match let_go {
+            Some(let_go) => Box::new(source.letting_go(let_go)),
+            None => Box::new(source),
+        })
     };
     let mut parts = files.into_iter().map(part).collect::<io::Result<Vec<_>>>()?;
     let whole: Box<dyn Source> = match parts.len() {
@@ -105,7 +115,7 @@ pub fn from_parts(files: Vec<File>, medium: Medium) -> io::Result<Box<dyn Source
 /// # Errors
 /// As [`open_parts`].
 pub fn open_path(path: &Path) -> io::Result<Box<dyn Source>> {
-    from_parts(open_parts(path)?, Medium::Local)
+    from_parts(open_parts(path)?, Medium::Local, None)
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {

@@ -145,7 +145,7 @@ fn opened(source: Box<dyn Source>, options: &Options) -> Result<Image, String> {
 fn in_file(image: &Packed) -> Box<dyn Source> {
     let file = tempfile::tempfile().and_then(|file| {
         image.write_to(&file)?;
-        from_parts(vec![file], Medium::Local)
+        from_parts(vec![file], Medium::Local, None)
     });
     file.expect("a scratch file can be written")
 }

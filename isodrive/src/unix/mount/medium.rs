@@ -2,6 +2,8 @@
 //! Asks the kernel about the opened file; reads nothing of it.
 
 use std::fs::File;
+use std::num::NonZeroU64;
+use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use iso_core::source::Medium;
@@ -38,6 +40,13 @@ pub(super) fn prepare(files: &[File]) {
     for file in files.iter().filter(is_device) {
         let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
     }
+}
+
+/// Tells the kernel that a range of an image will not be read again soon: whoever copied it out of
+/// the mount has a copy in the kernel's cache already.
+pub(super) fn let_go(file: &File, range: Range<u64>) {
+    let len = NonZeroU64::new(range.end.saturating_sub(range.start));
+    let _ = rustix::fs::fadvise(file, range.start, len, rustix::fs::Advice::DontNeed);
 }
 
 fn is_served(file: &File) -> bool {

@@ -217,6 +217,9 @@ impl Making<'_> {
         let FromWorker::Serving = events.word(worker, deadline)? else {
             return Err(out_of_turn());
         };
+        if let Some(device) = mounted.device.as_ref().filter(|_| geteuid().is_root()) {
+            mount_fuse::read_ahead(device);
+        }
         if let Some(at) = self.place.path() {
             answers(at, deadline)?;
         }

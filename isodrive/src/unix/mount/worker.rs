@@ -15,6 +15,7 @@ use mount_fuse::Serve;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
 
+use super::medium;
 use super::wire::{FromWorker, Line, Opened, Pulse, SLOW, ToWorker};
 use crate::cli::{HiddenChoice, Mount};
 use crate::exit::{Exit, Failure, Outcome};
@@ -120,7 +121,7 @@ fn open(
     budget: &Budget,
 ) -> Result<(Image, Shown), Failure> {
     let path = &arguments.image.image;
-    let source = source::from_parts(files, medium)
+    let source = source::from_parts(files, medium, Some(medium::let_go))
         .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
     let source = image::placed(source, arguments.image.image_offset);
     let image = image::open_source(&arguments.image, source, budget.limits())?;
