@@ -164,6 +164,15 @@ pub fn drop_caches() -> Result<()> {
     Ok(fs::write("/proc/sys/vm/drop_caches", "3")?)
 }
 
+/// Takes memory and gives it back, so that what comes next gets pages that the machine has at hand:
+/// a virtual machine may have returned free ones to its host, and to have them again takes longer
+/// than what is to be measured.
+pub fn touch_memory() {
+    let mut memory = vec![0u8; 3 << 29];
+    memory.iter_mut().step_by(4096).for_each(|byte| *byte = 1);
+    std::hint::black_box(&memory);
+}
+
 /// Has all of a file in memory.
 pub fn warm(path: &Path) -> Result<()> {
     let mut file = File::open(path)?;

@@ -40,6 +40,10 @@ pub type LetGo = fn(&File, Range<u64>);
 /// Where nothing is told.
 const KEPT: LetGo = |_, _| {};
 
+/// Reads shorter than this are none of somebody who goes through a large file: the kernel asks for
+/// more at a time then.
+const BULK_BYTES: usize = 32 << 10;
+
 /// What tells that a regular file was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stamp {
@@ -133,8 +137,9 @@ impl Source for FileSource {
         self.check_unchanged()?;
         let range = map.range(offset, len);
         if range.is_some() {
-            let behind = self.streams.note(offset, crate::num::to_u64(len));
-            if let Some(behind) = behind {
+            let is_bulk = len >= BULK_BYTES;
+            let behind = is_bulk.then(|| self.streams.note(offset, crate::num::to_u64(len)));
+            if let Some(behind) = behind.flatten() {
                 map.release(behind.clone());
                 (self.let_go)(&self.file, behind);
             }

@@ -42,13 +42,13 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let deadline = Deadline::after(arguments.keep.ready_timeout);
     let files = image::open_parts(&arguments.image.image)?;
     let events = Events::listen()?;
+    // It takes a moment to start, in which the place is made ready.
+    let mut worker = Worker::start(arguments, &events.sender)?;
     state::sweep().iter().for_each(|at| cleaned(at, terminal));
-    // What is made is taken away in the opposite order: the mount, the worker, the directory.
     let place = match &arguments.at {
         Some(at) => Some(place_given(at, arguments, terminal)?),
         None => None,
     };
-    let mut worker = Worker::start(arguments, &events.sender)?;
     let level = enter(&mut worker, &events, deadline, terminal)?;
     let opened = open(&mut worker, &events, deadline, &files)?;
     warn_if_truncated(arguments, &opened, terminal);
