@@ -59,8 +59,10 @@ fn main() -> Result<()> {
     println!("{report}");
     if let Some(out) = arguments.out {
         std::fs::create_dir_all(&out)?;
-        std::fs::write(out.join("results.md"), report)?;
-        std::fs::write(out.join("results.svg"), plot::svg(&results))?;
+        let part =
+            if arguments.only.is_empty() { String::new() } else { format!("-{}", arguments.only) };
+        std::fs::write(out.join(format!("results{part}.md")), report)?;
+        std::fs::write(out.join(format!("results{part}.svg")), plot::svg(&results))?;
     }
     Ok(())
 }

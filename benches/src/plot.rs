@@ -20,6 +20,9 @@ const fn colour(tool: Tool) -> &'static str {
         Tool::Fuseiso => "#762a83",
         Tool::Archivemount => "#af8dc3",
         Tool::Ratarmount => "#d6b6e0",
+        Tool::SevenZip => "#8c510a",
+        Tool::Bsdtar => "#bf812d",
+        Tool::Xorriso => "#dfc27d",
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 
 use crate::images::Images;
-use crate::tools::{PEERS, Shown, Tool, show};
+use crate::tools::{PEERS, Shown, Tool, extract, show};
 use crate::work;
 
 /// What was measured: image and work, then tool.
@@ -43,7 +43,7 @@ impl<'a> Run<'a> {
     /// Everything once.
     pub fn round(&mut self) -> Result<()> {
         type Part<'a> = fn(&mut Run<'a>, Tool) -> Result<()>;
-        let parts: [(&str, Part<'a>, &[Tool]); 6] = [
+        let parts: [(&str, Part<'a>, &[Tool]); 7] = [
             ("mount", Self::mounts, &[Tool::Isodrive, Tool::Erofs, Tool::Fuseiso]),
             (
                 "data",
@@ -65,6 +65,11 @@ impl<'a> Run<'a> {
             ),
             ("small", Self::small, &[Tool::Isodrive, Tool::Erofs, Tool::Raw, Tool::Fuseiso]),
             ("million", Self::million, &[Tool::Isodrive, Tool::Erofs]),
+            (
+                "extract",
+                Self::extract,
+                &[Tool::Isodrive, Tool::SevenZip, Tool::Bsdtar, Tool::Xorriso],
+            ),
             ("cold", Self::cold, &[Tool::Isodrive, Tool::Erofs, Tool::File]),
         ];
         for (name, part, tools) in parts {
@@ -100,9 +105,9 @@ impl<'a> Run<'a> {
     }
 
     fn mounts(&mut self, tool: Tool) -> Result<()> {
-        // The programs themselves are in memory.
-        drop(self.show(tool, "live.iso")?);
         for image in ["win7", "live", "many", "one50k", "million"] {
+            // What is read of it, and the program, are in memory from then on.
+            drop(self.show(tool, &format!("{image}.iso"))?);
             let shown = self.show(tool, &format!("{image}.iso"))?;
             self.note(image, "mount to first ls, ms", tool, shown.ready.as_secs_f64() * 1000.0);
         }
@@ -201,6 +206,22 @@ impl<'a> Run<'a> {
         self.note("million", "first walk, s", tool, work::walk(self.at)?);
         if let Some(resident) = shown.resident_mib() {
             self.note("million", "memory after walking, MiB", tool, resident);
+        }
+        Ok(())
+    }
+
+    /// Without a mount.
+    fn extract(&mut self, tool: Tool) -> Result<()> {
+        for (image, path) in [("many", "many.iso"), ("live", "live.iso")] {
+            let path = self.images.path(path);
+            work::warm(&path)?;
+            work::touch_memory();
+            let to = tempfile::tempdir_in("/dev/shm")?;
+            let begin = Instant::now();
+            extract(tool, &path, to.path())?;
+            self.note(image, "taking all out, s", tool, begin.elapsed().as_secs_f64());
+            // Some make folders that nobody may empty.
+            work::make_removable(to.path())?;
         }
         Ok(())
     }

@@ -32,10 +32,23 @@ pub enum Tool {
     KernelSquashfs,
     /// The image itself, read as a file.
     File,
+    /// 7-Zip, which takes files out and mounts nothing; the two below likewise.
+    SevenZip,
+    /// bsdtar, on libarchive.
+    Bsdtar,
+    /// xorriso.
+    Xorriso,
 }
 
 /// The programs that do what isodrive does.
-pub const PEERS: [Tool; 3] = [Tool::Fuseiso, Tool::Archivemount, Tool::Ratarmount];
+pub const PEERS: [Tool; 6] = [
+    Tool::Fuseiso,
+    Tool::Archivemount,
+    Tool::Ratarmount,
+    Tool::SevenZip,
+    Tool::Bsdtar,
+    Tool::Xorriso,
+];
 
 impl Tool {
     /// Its name in the tables.
@@ -50,14 +63,27 @@ impl Tool {
             Self::KernelErofs => "kernel erofs",
             Self::KernelSquashfs => "kernel squashfs",
             Self::File => "the image itself",
+            Self::SevenZip => "7z",
+            Self::Bsdtar => "bsdtar",
+            Self::Xorriso => "xorriso",
         }
     }
 
     /// Whether it can be had here.
     pub fn is_here(self) -> bool {
         let program = match self {
-            Self::Fuseiso | Self::Archivemount | Self::Ratarmount => self.name(),
-            _ => return true,
+            Self::Fuseiso
+            | Self::Archivemount
+            | Self::Ratarmount
+            | Self::SevenZip
+            | Self::Bsdtar
+            | Self::Xorriso => self.name(),
+            Self::Isodrive
+            | Self::Erofs
+            | Self::Raw
+            | Self::KernelErofs
+            | Self::KernelSquashfs
+            | Self::File => return true,
         };
         let path = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
@@ -110,10 +136,41 @@ pub fn show(tool: Tool, images: &Images, image: &str, at: &Path) -> Result<Shown
             run(command.arg(at))?;
             return shown(at, begin);
         }
-        Tool::File => anyhow::bail!("a file is shown by nobody"),
+        Tool::File | Tool::SevenZip | Tool::Bsdtar | Tool::Xorriso => {
+            anyhow::bail!("{} mounts nothing", tool.name())
+        }
     };
     run(command.arg(path).arg(at))?;
     shown(at, begin)
+}
+
+/// Takes all files of an image out into a folder.
+pub fn extract(tool: Tool, image: &Path, to: &Path) -> Result<()> {
+    let mut command = match tool {
+        Tool::SevenZip => {
+            let mut command = Command::new("7z");
+            command.args(["x", "-y", "-bd"]).arg(format!("-o{}", to.display())).arg(image);
+            command
+        }
+        Tool::Bsdtar => {
+            let mut command = Command::new("bsdtar");
+            command.arg("-xf").arg(image).arg("-C").arg(to);
+            command
+        }
+        Tool::Xorriso => {
+            let mut command = Command::new("xorriso");
+            command.args(["-osirrox", "on", "-indev"]).arg(image);
+            command.args(["-extract", "/"]).arg(to);
+            command
+        }
+        Tool::Isodrive => {
+            let mut command = Command::new(sibling("isodrive")?);
+            command.arg("extract").arg(image).arg("-C").arg(to);
+            command
+        }
+        _ => anyhow::bail!("{} takes nothing out", tool.name()),
+    };
+    run(&mut command)
 }
 
 fn shown(at: &Path, begin: Instant) -> Result<Shown> {

@@ -158,6 +158,13 @@ fn gigabytes(bytes: u64, begin: Instant) -> f64 {
     bytes as f64 / 1e9 / begin.elapsed().as_secs_f64()
 }
 
+/// Makes all folders of a tree writable, so that it can be removed.
+pub fn make_removable(at: &Path) -> Result<()> {
+    let mut command = Command::new("chmod");
+    ensure!(command.args(["-R", "u+rwX"]).arg(at).status()?.success(), "chmod");
+    Ok(())
+}
+
 /// Has nothing of any file in memory.
 pub fn drop_caches() -> Result<()> {
     rustix::fs::sync();

@@ -3,7 +3,7 @@
 # isodrive. Fetches nothing: LTP is a source folder of the caller's, which must be configured
 # (`make autotools && ./configure`). Needs root, gcc, make and xorriso.
 #
-#   tests/suites/ltp.sh PROGRAM LTP-SOURCE
+#   [DRIVER=erofs] tests/suites/ltp.sh PROGRAM LTP-SOURCE
 set -euo pipefail
 isodrive=$(readlink -f "${1:?the program isodrive}")
 ltp=$(readlink -f "${2:?the source folder of LTP}")
@@ -20,7 +20,7 @@ mkdir -p tree/dir
 echo "file content" > tree/file
 chmod 0777 tree/dir tree/file
 xorriso -report_about SORRY -as mkisofs -R -o disc.iso tree
-"$isodrive" mount --quiet --allow-other --permissions image disc.iso here
+"$isodrive" mount --driver "${DRIVER:-fuse}" --quiet --allow-other --permissions image disc.iso here
 chmod 0755 "$work"
 
 # The fixture fills a tmpfs and makes it read-only by a remount. That remount becomes a bind mount

@@ -2,7 +2,7 @@
 # The helpers of xfstests that work on a read-only file system, on a mount of isodrive. Fetches
 # nothing: xfstests is a source folder of the caller's. Needs gcc and xorriso.
 #
-#   tests/suites/xfstests.sh PROGRAM XFSTESTS-SOURCE
+#   [DRIVER=erofs] tests/suites/xfstests.sh PROGRAM XFSTESTS-SOURCE
 set -euo pipefail
 isodrive=$(readlink -f "${1:?the program isodrive}")
 source=$(readlink -f "${2:?the source folder of xfstests}")
@@ -19,7 +19,7 @@ ln -s file tree/kinds/link
 mkfifo tree/kinds/pipe
 head -c 3000000 /dev/urandom > tree/data
 xorriso -report_about SORRY -as mkisofs -R -o disc.iso tree
-"$isodrive" mount --quiet disc.iso here
+"$isodrive" mount --driver "${DRIVER:-fuse}" --quiet disc.iso here
 
 for name in t_dir_offset2 t_readdir_1 t_readdir_2 t_dir_type mmapcat; do
     gcc -O1 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -w -o "$name" "$source/src/$name.c"

@@ -1,5 +1,5 @@
 //! The project's own commands, one door for all: `cargo xtask check`, `tidy`, `mutate`, `fuzz`,
-//! `windows`.
+//! `bench`, `windows`.
 //! Runs cargo and reads the tree; changes nothing but what fuzzing keeps.
 
 mod formats;
@@ -19,8 +19,9 @@ fn main() -> Result<()> {
         Some((command, [])) if command == "tidy" => tidy::run(&root()),
         Some((command, rest)) if command == "mutate" && !rest.is_empty() => mutate(rest),
         Some((command, rest)) if command == "fuzz" => fuzz::run(&root(), rest),
+        Some((command, rest)) if command == "bench" => bench(rest),
         Some((command, [])) if command == "windows" => windows::run(&root()),
-        _ => bail!("usage: cargo xtask check | tidy | mutate COUNT [FIRST] | fuzz ... | windows"),
+        _ => bail!("usage: cargo xtask check | tidy | mutate ... | fuzz ... | bench ... | windows"),
     }
 }
 
@@ -38,6 +39,17 @@ fn mutate(numbers: &[String]) -> Result<()> {
     let fixed = ["run", "--release", "-q", "-p", "isodrive-tests", "--bin", "mutate", "--"];
     let numbers = numbers.iter().map(String::as_str);
     cargo(&fixed.into_iter().chain(numbers).collect::<Vec<_>>())
+}
+
+/// Measures: the core by itself with `micro`, else the program against others, on images that are
+/// made first; tables and picture go to `docs/benchmarks`.
+fn bench(words: &[String]) -> Result<()> {
+    if words.first().is_some_and(|word| word == "micro") {
+        return cargo(&["bench", "--quiet", "--package", "isodrive-benches"]);
+    }
+    cargo(&["build", "--release", "--quiet", "-p", "isodrive", "-p", "isodrive-benches"])?;
+    let mut compare = Command::new(root().join("target/release/compare"));
+    done(compare.args(["--out", "docs/benchmarks"]).args(words).current_dir(root()))
 }
 
 /// The documentation builds, and every link in it leads somewhere.

@@ -14,7 +14,7 @@ const MAX_FUNCTION_LINES: usize = 70;
 const MAX_WIDTH: usize = 100;
 
 /// Standards whose clauses layouts cite.
-const STANDARDS: [&str; 12] = [
+const STANDARDS: [&str; 13] = [
     "ECMA-119",
     "ECMA-167",
     "UDF ",
@@ -27,6 +27,7 @@ const STANDARDS: [&str; 12] = [
     "TN1150",
     "UEFI ",
     "FAT ",
+    "EROFS on-disk format",
 ];
 
 /// Crates that must not be anywhere below the core, and those it must not use itself. (memmap2

@@ -5,8 +5,6 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 
-use memmap2::UncheckedAdvice;
-
 /// A map of a whole file.
 #[derive(Debug)]
 pub(super) struct Map(memmap2::Mmap);
@@ -22,19 +20,20 @@ impl Map {
     }
 
     /// Lets a range go from this process; it stays in the kernel's cache.
+    #[cfg(unix)]
     pub(super) fn release(&self, range: Range<u64>) {
-        let Some((start, len)) = self.within(range) else { return };
+        let start = usize::try_from(range.start).unwrap_or(usize::MAX);
+        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(self.0.len());
+        let Some(len) = end.checked_sub(start).filter(|len| *len > 0) else { return };
+        let unneeded = memmap2::UncheckedAdvice::DontNeed;
         #[expect(unsafe_code, reason = "this advice changes what some maps hold")]
         // SAFETY: a page of a shared map of a file comes from the file again when it is touched.
-        let _ = unsafe { self.0.unchecked_advise_range(UncheckedAdvice::DontNeed, start, len) };
+        let _ = unsafe { self.0.unchecked_advise_range(unneeded, start, len) };
     }
 
-    /// The part of a range that lies in the map: where it begins, and its bytes.
-    fn within(&self, range: Range<u64>) -> Option<(usize, usize)> {
-        let start = usize::try_from(range.start).ok()?;
-        let end = usize::try_from(range.end).unwrap_or(usize::MAX).min(self.0.len());
-        end.checked_sub(start).filter(|len| *len > 0).map(|len| (start, len))
-    }
+    /// Nothing is mapped elsewhere.
+    #[cfg(not(unix))]
+    pub(super) const fn release(&self, _: Range<u64>) {}
 
     /// The slice of a range, if all of it lies in the file as it was when it was mapped.
     pub(super) fn range(&self, offset: u64, len: usize) -> Option<&[u8]> {

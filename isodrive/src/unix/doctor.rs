@@ -19,7 +19,8 @@ pub(crate) fn run(arguments: &Doctor, terminal: &mut Terminal) -> Outcome {
     if arguments.probe_sandbox {
         return probe_sandbox(terminal);
     }
-    let mut checks = vec![device(), helper(), other_users(), sandboxing(), folder()];
+    let mut checks =
+        vec![device(), helper(), other_users(), sandboxing(), kernel_driver(), folder()];
     checks.extend(left_behind(arguments.fix));
     checks::tell(&checks, arguments.json, terminal)
 }
@@ -95,6 +96,18 @@ fn probe_sandbox(terminal: &mut Terminal) -> Outcome {
     terminal.flush()
 }
 
+/// Whether the kernel could serve discs by itself.
+fn kernel_driver() -> Check {
+    let systems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    let is_known = systems.lines().any(|line| line.trim() == mount_erofs::FS_TYPE);
+    let text = match (is_known, geteuid().is_root()) {
+        (true, true) => "EROFS can serve discs (mount --driver erofs)",
+        (true, false) => "EROFS can serve discs for root (mount --driver erofs)",
+        (false, _) => "the kernel has no EROFS at hand; FUSE serves all discs",
+    };
+    Check::new("kernel driver", Verdict::Ok, text)
+}
+
 fn folder() -> Check {
     match state::folder() {
         Ok(folder) => Check::new("state", Verdict::Ok, format!("is kept in {}", quoted(&folder))),
@@ -108,6 +121,7 @@ fn folder() -> Check {
 /// What crashes left behind: by the records of this user, and by the mount table.
 fn left_behind(fix: bool) -> Vec<Check> {
     let mut checks = Vec::new();
+    state::forget_unmounted();
     for record in Record::all().iter().filter(|record| !record.is_alive()) {
         checks.push(dead(&record.at(), fix, || record.clean_up().map(drop)));
     }

@@ -147,7 +147,10 @@ fn write_table(lines: &[Line], out: &mut impl Write) -> std::io::Result<()> {
             or_dash(line.system.clone()),
             or_dash(line.bytes.map(size)),
             or_dash(line.since.map(age)),
-            or_dash(line.sandbox.clone()),
+            match line.driver {
+                Some(Driver::Erofs) => "EROFS".to_owned(),
+                Some(Driver::Fuse) | None => or_dash(line.sandbox.clone()),
+            },
             line.state.clone(),
         ]
     }));

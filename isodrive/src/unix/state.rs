@@ -276,6 +276,15 @@ pub(crate) fn sweep() -> Vec<PathBuf> {
     dead.filter(|record| record.clean_up().unwrap_or(false)).map(|record| record.at()).collect()
 }
 
+/// Removes the records of mounts that the kernel served and somebody took away by umount(8): no
+/// process of ours was there to do it.
+pub(crate) fn forget_unmounted() {
+    let gone = |record: &Record| record.driver == Driver::Erofs && !record.is_alive();
+    for record in Record::all().into_iter().filter(gone) {
+        let _ = record.clean_up();
+    }
+}
+
 /// The user's folder for such files, or the one that `ISODRIVE_STATE_DIR` names; made if missing
 /// and refused if it is somebody else's.
 pub(crate) fn folder() -> io::Result<PathBuf> {
