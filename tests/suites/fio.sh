@@ -51,6 +51,7 @@ image.write(bytes([byte ^ 1]))
 PYTHON
 "$isodrive" mount --driver "${DRIVER:-fuse}" --quiet bad.iso bad
 for engine in sync mmap "libaio --direct=1 --iodepth=8" "io_uring --iodepth=8"; do
+    [[ $engine == *direct=1* && ${DRIVER:-fuse} == erofs ]] && continue
     # shellcheck disable=SC2086
     if read_all bad "flipped" --ioengine=$engine >/dev/null 2>&1; then
         echo "FAILED  $engine did not find the flipped byte"; failed=1
