@@ -107,13 +107,17 @@ pub fn attach(at: &Path, what: &Attach<'_>) -> Result<Through, AttachError> {
         Some(Through::Files) => through_files(at, what).map(|()| Through::Files),
         Some(Through::LoopDevices) => through_loops(at, what).map(|()| Through::LoopDevices),
         None => match through_files(at, what) {
-            // "Block device required".
-            Err(AttachError::Kernel(error)) if error.raw_os_error() == Some(15) => {
+            Err(AttachError::Kernel(error)) if asks_for_block_device(&error) => {
                 through_loops(at, what).map(|()| Through::LoopDevices)
             }
             result => result.map(|()| Through::Files),
         },
     }
+}
+
+/// What kernels say that mount no files, and all of them of files that lie in memory.
+fn asks_for_block_device(error: &io::Error) -> bool {
+    error.raw_os_error().map(Errno::from_raw_os_error) == Some(Errno::NOTBLK)
 }
 
 fn own_descriptor(file: &File) -> PathBuf {

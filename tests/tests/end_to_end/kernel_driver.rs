@@ -66,7 +66,7 @@ fn who_is_in_it_keeps_it_and_who_unmounts_by_hand_leaves_no_record() -> Result<(
     assert!(mount.at.exists());
     let mount = session.mount(&[&EROFS[..], &["disc.iso", "there"]].concat())?;
     assert!(!session.path("here").exists());
-    assert_eq!(session.run(&["eject", "--all"])?.code, 0);
+    assert_eq!(session.run(&["eject", "there"])?.code, 0);
     assert!(!is_mounted(&mount.at));
     Ok(())
 }
@@ -127,7 +127,7 @@ fn loop_devices_do_where_the_kernel_takes_no_files() -> Result<()> {
     let by_files = through(Through::Files)?.expect("it can be shown");
     assert_eq!((by_loops.through, by_files.through), (Through::LoopDevices, Through::Files));
     let entries = |at: &Path| Tree::of_folder(at).map(|tree| format!("{:?}", tree.entries));
-    assert_eq!(entries(by_loops.at())?, entries(by_files.at())?);
+    assert!(entries(by_loops.at())? == entries(by_files.at())?, "the trees differ");
     File::options().write(true).open(&image)?.set_len(200_000)?;
     fs::write("/proc/sys/vm/drop_caches", "1")?;
     let error = fs::read(by_loops.at().join("size-3000000")).unwrap_err();
