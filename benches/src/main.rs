@@ -32,6 +32,7 @@ fn arguments() -> Result<Arguments> {
     };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
+        ensure!(word != "--help", "compare [--rounds N] [--only PART] [--images DIR] [--out DIR]");
         let value = words.next().with_context(|| format!("{word} needs a value"))?;
         match word.as_str() {
             "--rounds" => parsed.rounds = value.parse()?,

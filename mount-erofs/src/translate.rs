@@ -120,24 +120,27 @@ impl Body {
     }
 }
 
+/// The number of an inode by where it is.
+fn nid(at: u64) -> u64 {
+    at.checked_div(NID_BYTES).unwrap_or(0)
+}
+
 impl Translation<'_> {
     fn root(&mut self) -> Result<u64, Declined> {
         let node = self.volume.root();
         let attr = self.volume.attr(node)?;
         let at = self.inode(&attr, Body::empty())?;
         self.directories.insert(node);
-        let parent = at.checked_div(NID_BYTES).unwrap_or(0);
-        self.pending.push_back(Pending { node, at, parent });
-        Ok(parent)
+        self.pending.push_back(Pending { node, at, parent: nid(at) });
+        Ok(nid(at))
     }
 
     /// Writes the inodes of what a directory names, then its entries.
     fn directory(&mut self, directory: &Pending) -> Result<(), Declined> {
         let dir = self.volume.read_dir(directory.node)?;
-        let own = directory.at.checked_div(NID_BYTES).unwrap_or(0);
-        let special = |name, nid| Entry { name, nid, file_type: file_type(FileKind::Directory) };
-        let mut entries = vec![special(&b"."[..], own), special(b"..", directory.parent)];
-        entries.try_reserve(dir.len()).map_err(|_| iso_core::Error::NoMemory)?;
+        let own = nid(directory.at);
+        let mut entries: Vec<Entry<'_>> = Vec::new();
+        entries.try_reserve(dir.len().saturating_add(2)).map_err(|_| iso_core::Error::NoMemory)?;
         let mut named: Vec<DirEntry<'_>> = Vec::new();
         named.try_reserve(dir.len()).map_err(|_| iso_core::Error::NoMemory)?;
         named.extend(dir.iter());
@@ -154,7 +157,10 @@ impl Translation<'_> {
             entries.push(Entry { name: entry.name, nid, file_type: file_type(kind) });
         }
         drop(named);
-        entries.sort_unstable_by_key(|entry| entry.name);
+        for (name, nid) in [(&b"."[..], own), (b"..", directory.parent)] {
+            let entry = Entry { name, nid, file_type: file_type(FileKind::Directory) };
+            entries.insert(entries.partition_point(|other| other.name < name), entry);
+        }
         let (at, size) = self.entries(&entries)?;
         self.space.point(directory.at, size, at)
     }
@@ -194,7 +200,7 @@ impl Translation<'_> {
             }
         };
         let at = self.inode(&attr, body)?;
-        let nid = at.checked_div(NID_BYTES).unwrap_or(0);
+        let nid = nid(at);
         if attr.kind == FileKind::Directory {
             if !self.directories.insert(node) {
                 return Err(Declined::SeveralPaths);

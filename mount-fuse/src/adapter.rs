@@ -1,7 +1,6 @@
 //! The FUSE callbacks. Each one unpacks, calls the core through `serve`, and replies.
 //! No policy, no parsing, no state beyond the volume and how to present it.
 
-use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +31,7 @@ pub(crate) struct Adapter {
     activity: Arc<Activity>,
     reports: Reports,
     push: Push,
+    absence: xattr::Absence,
 }
 
 /// A disc never changes, so what the kernel was told stays true.
@@ -39,6 +39,10 @@ const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Node numbers are places on the disc and are never given to another file.
 const GENERATION: Generation = Generation(0);
+
+/// Places of a directory up to which the attributes of directories are told with their names. They
+/// lie at the beginning of each, so that a disc of many would be read all over to list its root.
+const DIRECTORIES_TOLD: u64 = 64;
 
 /// The answer that a name is absent, which the kernel may remember: a node of number 0.
 const ABSENT: FileAttr = FileAttr {
@@ -75,6 +79,7 @@ impl Adapter {
             keep: options.keep.unwrap_or(FOREVER),
             activity,
             reports: Reports::default(),
+            absence: xattr::Absence::default(),
         }
     }
 
@@ -228,13 +233,12 @@ impl Filesystem for Adapter {
         let len = usize::try_from(size).unwrap_or(usize::MAX);
         match self.serve("read", ino, |volume, node| volume.read(node, offset, len)) {
             // Bytes of the image's map go to the kernel unseen.
-            Ok(Cow::Borrowed(mapped)) => {
-                reply.data(mapped);
+            Ok(bytes) => {
+                reply.data(&bytes);
                 if offset == 0 {
-                    self.push.read(NodeId::from_number(ino.0), mapped.len());
+                    self.push.read(NodeId::from_number(ino.0), bytes.len());
                 }
             }
-            Ok(Cow::Owned(bytes)) => reply.data(&bytes),
             Err(errno) => reply.error(errno),
         }
     }
@@ -281,12 +285,18 @@ impl Filesystem for Adapter {
     }
 
     fn getxattr(&self, _: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        if self.absence.asked(&self.volume) {
+            return reply.error(Errno::ENOSYS);
+        }
         let value =
             self.serve("getxattr", ino, |volume, node| xattr::value(volume, node, name.as_bytes()));
         send_xattr(value, size, reply);
     }
 
     fn listxattr(&self, _: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        if self.absence.asked(&self.volume) {
+            return reply.error(Errno::ENOSYS);
+        }
         send_xattr(self.serve("listxattr", ino, xattr::names), size, reply);
     }
 
@@ -312,20 +322,22 @@ fn send_xattr(bytes: std::result::Result<Vec<u8>, Errno>, size: u32, reply: Repl
 }
 
 impl Adapter {
-    /// Adds an entry with its attributes. One whose attributes cannot be had is still named; what
-    /// is told of it holds for no time at all, so that asking for it gives the error.
+    /// Adds an entry with its attributes. Where they are not told with it, or cannot be had, what
+    /// is told holds for no time at all: whoever asks for them gets them, or the error.
     fn add_with_attr(
         &self,
         reply: &mut ReplyDirectoryPlus,
         entry: &DirEntry<'_>,
         next: u64,
     ) -> bool {
-        let (attr, ttl) = match self.attr(entry.node) {
-            Ok(attr) => (attr, self.keep),
-            Err(error) => {
+        let is_told = entry.kind != Some(FileKind::Directory) || next <= DIRECTORIES_TOLD;
+        let (attr, ttl) = match is_told.then(|| self.attr(entry.node)) {
+            Some(Ok(attr)) => (attr, self.keep),
+            Some(Err(error)) => {
                 self.reports.failed("readdirplus", self.ino(entry.node).0, &error);
                 (self.unknown(entry), Duration::ZERO)
             }
+            None => (self.unknown(entry), Duration::ZERO),
         };
         reply.add(attr.ino, next, OsStr::from_bytes(entry.name), &ttl, &attr, GENERATION)
     }

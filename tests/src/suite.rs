@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use iso_core::volume::{Permissions, Presentation};
+use iso_core::volume::{Permissions, Presentation, Volume, Walk, lacks_xattrs};
 use iso_core::{Charset, Error, Image, Limits, Options, SessionChoice, System, View, source};
 
 use mount_erofs::Declined;
@@ -170,7 +170,12 @@ fn compare(
     Ok(Ok(match door {
         Door::Library => {
             let shown = Tree::of_volume(&*system.volume, &show)?;
-            differences(&shown, &golden, fields)
+            let mut differing = differences(&shown, &golden, fields);
+            let (whole, each) = (lacks_xattrs(&*system.volume), each_lacks_xattrs(&*system.volume));
+            if whole != each {
+                differing.push(format!("no attributes: {whole} of the whole, {each} of each file"));
+            }
+            differing
         }
         Door::Mount => {
             let folder = tempfile::tempdir_in(crate::corpus::scratch()?)?;
@@ -231,6 +236,13 @@ fn extract(image: &Path, (view, number): (View, u32), golden: &Tree) -> Result<V
     let fields =
         Fields { permissions: false, times: false, other_times: false, directory_sizes: false };
     Ok(differences(&written, &wanted, fields))
+}
+
+/// Whether nothing on a volume has extended attributes, asked of each file by itself.
+fn each_lacks_xattrs(volume: &dyn Volume) -> bool {
+    let lacks = |node| volume.xattrs(node).is_ok_and(|xattrs| xattrs.is_empty());
+    let walk = Walk::new(volume, volume.root());
+    lacks(volume.root()) && walk.is_ok_and(|mut walk| walk.all(|step| lacks(step.node)))
 }
 
 /// The kernel's tree as isodrive means to show it where the standards, and not the kernel's

@@ -75,6 +75,12 @@ impl Disc {
         self.len() == 0
     }
 
+    /// Whether reading costs no more than the kernel's own cache does.
+    #[must_use]
+    pub fn is_cheap(&self) -> bool {
+        self.source.cost() == Cost::Cheap
+    }
+
     /// The bounds on what this disc may cost.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
@@ -195,9 +201,8 @@ impl Disc {
             return Ok(block);
         }
         let len = to_usize(self.len().saturating_sub(start).min(BLOCK_BYTES));
-        let mut bytes = zeroed(len)?;
-        self.read_source(&mut bytes, start)?;
-        let block: Arc<[u8]> = bytes.into();
+        let mut block: Arc<[u8]> = std::iter::repeat_n(0, len).collect();
+        self.read_source(Arc::make_mut(&mut block), start)?;
         cache.put(start, block.clone());
         Ok(block)
     }

@@ -32,6 +32,20 @@ impl IsoVolume {
         Ok(found)
     }
 
+    /// Whether any record of a directory has something for `attributes`: one pass over what
+    /// asking for each file by itself would look for anew.
+    pub(super) fn has_attributes_in(&self, dir: NodeId) -> Result<bool> {
+        let extent = self.dir_extent(dir)?;
+        let budget = self.budget();
+        let found = self.find_in(&extent, &mut |record| {
+            let has_any = record.flags().contains(FileFlags::ASSOCIATED)
+                || xa_record(record).is_some()
+                || !recorded(&self.rock_ridge_within(record, &budget)).is_empty();
+            has_any.then_some(())
+        })?;
+        Ok(found.is_some() || budget.is_spent())
+    }
+
     /// What the record that names a directory says of it: writers put its attributes there, and
     /// not into the directory's own record.
     fn named_attributes(&self, own: &Record<'_>) -> Result<Vec<Xattr>> {

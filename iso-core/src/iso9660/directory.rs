@@ -113,7 +113,7 @@ impl IsoVolume {
     }
 
     /// The system use bytes that may be read for one directory.
-    fn budget(&self) -> Budget {
+    pub(super) fn budget(&self) -> Budget {
         Budget::new(self.disc.limits().directory_system_use_bytes)
     }
 

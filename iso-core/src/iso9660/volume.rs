@@ -355,6 +355,10 @@ impl Volume for IsoVolume {
         self.attributes(node)
     }
 
+    fn has_xattrs_in(&self, dir: NodeId) -> Result<bool> {
+        self.has_attributes_in(dir)
+    }
+
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
         let file = self.file(node)?;
         match file.rock_ridge.target {

@@ -31,18 +31,11 @@ pub struct FileSource {
     changed: AtomicBool,
     map: Option<Map>,
     streams: Streams,
-    let_go: LetGo,
+    let_go: Option<LetGo>,
 }
 
 /// Tells the system that a range of a file will not be read again soon.
 pub type LetGo = fn(&File, Range<u64>);
-
-/// Where nothing is told.
-const KEPT: LetGo = |_, _| {};
-
-/// Reads shorter than this are none of somebody who goes through a large file: the kernel asks for
-/// more at a time then.
-const BULK_BYTES: usize = 32 << 10;
 
 /// What tells that a regular file was written to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,14 +90,14 @@ impl FileSource {
             changed: AtomicBool::new(false),
             map,
             streams: Streams::default(),
-            let_go: KEPT,
+            let_go: None,
         })
     }
 
-    /// The same, with a call for what a reader of a large file has left behind: the kernel holds it
-    /// a second time where it was read to.
+    /// The same, with a call, if one is given, for what a reader has left behind: the kernel holds
+    /// it a second time where it was read to.
     #[must_use]
-    pub fn letting_go(self, let_go: LetGo) -> Self {
+    pub fn letting_go(self, let_go: Option<LetGo>) -> Self {
         Self { let_go, ..self }
     }
 
@@ -136,12 +129,12 @@ impl Source for FileSource {
         let Some(map) = &self.map else { return Ok(None) };
         self.check_unchanged()?;
         let range = map.range(offset, len);
-        if range.is_some() {
-            let is_bulk = len >= BULK_BYTES;
-            let behind = is_bulk.then(|| self.streams.note(offset, crate::num::to_u64(len)));
-            if let Some(behind) = behind.flatten() {
-                map.release(behind.clone());
-                (self.let_go)(&self.file, behind);
+        if range.is_some()
+            && let Some(behind) = self.streams.note(offset, crate::num::to_u64(len))
+        {
+            map.release(behind.clone());
+            if let Some(let_go) = self.let_go {
+                let_go(&self.file, behind);
             }
         }
         Ok(range)

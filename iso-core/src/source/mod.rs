@@ -82,8 +82,7 @@ pub fn open_parts(path: &Path) -> io::Result<Vec<File>> {
     Ok(split::open_set(path)?.unwrap_or_else(|| vec![first]))
 }
 
-/// The image in opened files. `let_go` is called for what a reader of a large file left behind, if
-/// it is given.
+/// The image in opened files. `let_go` is called for what a reader left behind, if it is given.
 ///
 /// # Errors
 /// The size of a file cannot be learned.
@@ -93,11 +92,7 @@ pub fn from_parts(
     let_go: Option<LetGo>,
 ) -> io::Result<Box<dyn Source>> {
     let part = |file| -> io::Result<Box<dyn Source>> {
-        let source = FileSource::from_file(file, medium)?;
-        Ok(match let_go {
-            Some(let_go) => Box::new(source.letting_go(let_go)),
-            None => Box::new(source),
-        })
+        Ok(Box::new(FileSource::from_file(file, medium)?.letting_go(let_go)))
     };
     let mut parts = files.into_iter().map(part).collect::<io::Result<Vec<_>>>()?;
     let whole: Box<dyn Source> = match parts.len() {

@@ -1,5 +1,5 @@
-//! Readers that go through an image from front to back, noticed by where their reads lie: what they
-//! leave behind need not be held twice. Decides only; the map and the caller do it.
+//! Readers that go through an image from front to back, through a large file or through many small
+//! ones, noticed by where their reads lie: what they leave behind need not be held twice. Decides only; the map and the caller do it.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -11,8 +11,8 @@ const STREAMS: usize = 4;
 /// answered at once, in any order.
 const TOLERANCE_BYTES: u64 = 2 << 20;
 
-/// Bytes in a row after which what lies behind a reader is let go: a copy of a large file, of which
-/// the kernel has a copy of its own where it was read.
+/// Bytes in a row after which what lies behind a reader is let go: a copy of a large file or of a
+/// tree, of which the kernel has a copy of its own where it was read.
 const LONG_BYTES: u64 = 64 << 20;
 
 /// Bytes let go at a time, and bytes that stay behind a reader.
@@ -46,18 +46,22 @@ impl Streams {
             stream.next = stream.next.max(end);
             return stream.left_behind();
         }
-        let oldest = streams.iter_mut().min_by_key(|stream| stream.turn)?;
+        // Reads here and there take no place of a reader that has come far.
+        let oldest = streams.iter_mut().min_by_key(|stream| (stream.is_long(), stream.turn))?;
         *oldest = Stream { begin: offset, next: end, released: offset, turn: *turn };
         None
     }
 }
 
 impl Stream {
+    fn is_long(&self) -> bool {
+        self.next.saturating_sub(self.begin) >= LONG_BYTES
+    }
+
     fn left_behind(&mut self) -> Option<Range<u64>> {
-        let is_long = self.next.saturating_sub(self.begin) >= LONG_BYTES;
         let behind = self.next.saturating_sub(BEHIND_BYTES);
         let is_enough = behind.saturating_sub(self.released) >= BEHIND_BYTES;
-        (is_long && is_enough).then(|| {
+        (self.is_long() && is_enough).then(|| {
             let range = self.released..behind;
             self.released = behind;
             range

@@ -27,7 +27,7 @@ pub use node::{Attr, Device, FileKind, NodeId, Posix};
 pub use path::resolve;
 pub use present::{Case, Hidden, Owner, Permissions, Presentation, Stat, xattr_name};
 pub use walk::{Step, Walk};
-pub use xattr::{FINDER_INFO, RESOURCE_FORK, Xattr};
+pub use xattr::{FINDER_INFO, RESOURCE_FORK, Xattr, lacks_xattrs};
 
 /// A finished directory; that names in it were not unique is a finding.
 pub(crate) fn finished(builder: DirBuilder, disc: &Disc, site: Site) -> Result<Dir> {
@@ -103,6 +103,22 @@ pub trait Volume: Send + Sync {
     /// What is wrong with the node.
     fn xattrs(&self, _node: NodeId) -> Result<Vec<Xattr>> {
         Ok(Vec::new())
+    }
+
+    /// Whether a directory, or anything in it that is no directory, has extended attributes.
+    ///
+    /// # Errors
+    /// What is wrong with the directory or with any of its entries.
+    fn has_xattrs_in(&self, dir: NodeId) -> Result<bool> {
+        if !self.xattrs(dir)?.is_empty() {
+            return Ok(true);
+        }
+        for entry in self.read_dir(dir)?.iter() {
+            if entry.kind != Some(FileKind::Directory) && !self.xattrs(entry.node)?.is_empty() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The value of one extended attribute.

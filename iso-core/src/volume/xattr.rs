@@ -1,7 +1,7 @@
 //! Extended attributes: what a disc records of a file beside its bytes and its `stat`.
 //! Formats give them by name; which of them an operating system is shown is `present`'s business.
 
-use super::Data;
+use super::{Data, FileKind, Volume, Walk};
 
 /// The name of a resource fork, as on macOS.
 pub const RESOURCE_FORK: &[u8] = b"com.apple.ResourceFork";
@@ -33,3 +33,19 @@ impl Xattr {
 
 /// Bytes of Finder information.
 const FINDER_INFO_BYTES: usize = 32;
+
+/// Entries that are looked at before it is given up.
+const MAX_LOOKED_AT: usize = 2_000_000;
+
+/// Whether nothing on a volume has extended attributes, found out by looking at all of it. Where
+/// something cannot be read, or there is too much of it, nobody knows, and that is no.
+pub fn lacks_xattrs(volume: &dyn Volume) -> bool {
+    let none_in = |dir| volume.has_xattrs_in(dir).is_ok_and(|has| !has);
+    let Ok(walk) = Walk::new(volume, volume.root()) else { return false };
+    let mut steps = walk.enumerate();
+    none_in(volume.root())
+        && steps.all(|(count, step)| {
+            let is_known = count < MAX_LOOKED_AT && step.error.is_none();
+            is_known && (step.kind != FileKind::Directory || none_in(step.node))
+        })
+}

@@ -12,7 +12,7 @@ use crate::exit::{Outcome, bare};
 use crate::terminal::{Terminal, output_failed, quoted};
 use crate::unix::health::{self, Health};
 use crate::unix::mounts;
-use crate::unix::state::{self, Record};
+use crate::unix::state::{self, Driver, Record};
 use rustix::process::geteuid;
 
 pub(crate) fn run(arguments: &Doctor, terminal: &mut Terminal) -> Outcome {
@@ -121,7 +121,9 @@ fn folder() -> Check {
 /// What crashes left behind: by the records of this user, and by the mount table.
 fn left_behind(fix: bool) -> Vec<Check> {
     let mut checks = Vec::new();
-    state::forget_unmounted();
+    // Somebody may take a mount that the kernel serves away by umount(8), which no process of ours
+    // sees: nothing is wrong then.
+    state::sweep(|record| record.driver == Driver::Erofs);
     for record in Record::all().iter().filter(|record| !record.is_alive()) {
         checks.push(dead(&record.at(), fix, || record.clean_up().map(drop)));
     }

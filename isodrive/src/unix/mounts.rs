@@ -44,15 +44,18 @@ impl Entry {
     /// Whether this user may take it away.
     pub(crate) fn is_mine(&self) -> bool {
         let user = rustix::process::geteuid();
-        let is_kernels = self.kind == mount_erofs::FS_TYPE;
-        let is_owner = !is_kernels && self.user.is_none_or(|owner| owner == user.as_raw());
+        let is_owner = !self.is_kernels() && self.user.is_none_or(|owner| owner == user.as_raw());
         user.is_root() || is_owner
+    }
+
+    /// Whether the kernel's EROFS driver serves it.
+    fn is_kernels(&self) -> bool {
+        self.kind == mount_erofs::FS_TYPE
     }
 
     /// Whether isodrive made it.
     pub(crate) fn is_ours(&self) -> bool {
-        let is_kernels = self.kind == mount_erofs::FS_TYPE;
-        self.kind == FS_TYPE || (is_kernels && self.source.starts_with(EROFS_MARK))
+        self.kind == FS_TYPE || (self.is_kernels() && self.source.starts_with(EROFS_MARK))
     }
 }
 

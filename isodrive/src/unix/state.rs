@@ -269,20 +269,12 @@ impl Record {
     }
 }
 
-/// Cleans up after mounts whose supervisor is dead, and so their worker, which ends with it. Gives
+/// Cleans up after mounts that have ended without doing so, those of them that `which` says. Gives
 /// the places where one was.
-pub(crate) fn sweep() -> Vec<PathBuf> {
-    let dead = Record::all().into_iter().filter(|record| !record.is_alive());
+pub(crate) fn sweep(which: impl Fn(&Record) -> bool) -> Vec<PathBuf> {
+    let records = Record::all().into_iter();
+    let dead = records.filter(|record| !record.is_alive() && which(record));
     dead.filter(|record| record.clean_up().unwrap_or(false)).map(|record| record.at()).collect()
-}
-
-/// Removes the records of mounts that the kernel served and somebody took away by umount(8): no
-/// process of ours was there to do it.
-pub(crate) fn forget_unmounted() {
-    let gone = |record: &Record| record.driver == Driver::Erofs && !record.is_alive();
-    for record in Record::all().into_iter().filter(gone) {
-        let _ = record.clean_up();
-    }
 }
 
 /// The user's folder for such files, or the one that `ISODRIVE_STATE_DIR` names; made if missing

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use isodrive_tests::corpus;
@@ -157,6 +158,32 @@ fn f75_f76_the_volume_and_its_attributes() -> Result<()> {
             let number = got.map_err(|error| error.raw_os_error());
             assert!(matches!(number, Err(61 | 95)), "{name}: {number:?}");
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn attributes_that_no_file_has_are_soon_asked_for_no_more() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let (_session, mount) = mounted(&[])?;
+    let begun = Instant::now();
+    let list = || rustix::fs::listxattr(mount.at.join("size-1"), &mut [0u8; 64]);
+    assert_eq!(list()?, 0);
+    let end = loop {
+        match list() {
+            Ok(len) => assert_eq!(len, 0),
+            Err(error) => break error,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "asked for ever");
+    };
+    assert_eq!(end, rustix::io::Errno::OPNOTSUPP);
+    let mut value = [0u8; 64];
+    while rustix::fs::getxattr(mount.at.join("size-1"), "user.none", &mut value)
+        != Err(rustix::io::Errno::OPNOTSUPP)
+    {
+        assert!(begun.elapsed() < Duration::from_secs(20), "asked for ever");
     }
     Ok(())
 }

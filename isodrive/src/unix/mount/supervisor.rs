@@ -44,7 +44,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let events = Events::listen()?;
     // It takes a moment to start, in which the place is made ready.
     let mut worker = Worker::start(arguments, &events.sender)?;
-    state::sweep().iter().for_each(|at| cleaned(at, terminal));
+    state::sweep(|_| true).iter().for_each(|at| cleaned(at, terminal));
     let place = match &arguments.at {
         Some(at) => Some(place_given(at, arguments, terminal)?),
         None => None,
