@@ -42,7 +42,7 @@ const GENERATION: Generation = Generation(0);
 
 /// Places of a directory up to which the attributes of directories are told with their names. They
 /// lie at the beginning of each, so that a disc of many would be read all over to list its root.
-const DIRECTORIES_TOLD: u64 = 64;
+const DIRECTORIES_TOLD: u64 = 32;
 
 /// The answer that a name is absent, which the kernel may remember: a node of number 0.
 const ABSENT: FileAttr = FileAttr {

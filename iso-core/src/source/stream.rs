@@ -1,5 +1,6 @@
-//! Readers that go through an image from front to back, through a large file or through many small
-//! ones, noticed by where their reads lie: what they leave behind need not be held twice. Decides only; the map and the caller do it.
+//! Readers that go through an image from front to back, through a large file or many small ones,
+//! noticed by where their reads lie: what they leave behind need not be held twice. Decides only;
+//! the map and the caller do it.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};

@@ -1,6 +1,8 @@
 //! Extended attributes: what a disc records of a file beside its bytes and its `stat`.
 //! Formats give them by name; which of them an operating system is shown is `present`'s business.
 
+use std::time::{Duration, Instant};
+
 use super::{Data, FileKind, Volume, Walk};
 
 /// The name of a resource fork, as on macOS.
@@ -34,18 +36,18 @@ impl Xattr {
 /// Bytes of Finder information.
 const FINDER_INFO_BYTES: usize = 32;
 
-/// Entries that are looked at before it is given up.
-const MAX_LOOKED_AT: usize = 2_000_000;
+/// How long is looked before it is given up.
+const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// Whether nothing on a volume has extended attributes, found out by looking at all of it. Where
-/// something cannot be read, or there is too much of it, nobody knows, and that is no.
+/// something cannot be read, or it takes too long, nobody knows, and that is no.
 pub fn lacks_xattrs(volume: &dyn Volume) -> bool {
+    let begun = Instant::now();
     let none_in = |dir| volume.has_xattrs_in(dir).is_ok_and(|has| !has);
-    let Ok(walk) = Walk::new(volume, volume.root()) else { return false };
-    let mut steps = walk.enumerate();
+    let Ok(mut walk) = Walk::new(volume, volume.root()) else { return false };
     none_in(volume.root())
-        && steps.all(|(count, step)| {
-            let is_known = count < MAX_LOOKED_AT && step.error.is_none();
+        && walk.all(|step| {
+            let is_known = step.error.is_none() && begun.elapsed() < MAX_TIME;
             is_known && (step.kind != FileKind::Directory || none_in(step.node))
         })
 }
