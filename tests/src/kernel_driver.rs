@@ -116,7 +116,8 @@ impl KernelLog {
                 Ok(read) => {
                     let line = String::from_utf8_lossy(&record[..read]).into_owned();
                     let said = ["erofs (device", "erofs: ", "fs/erofs/"];
-                    let is_its_own = said.iter().any(|mark| line.contains(mark));
+                    let broke_down = line.contains("RIP: ") && line.contains(":erofs_");
+                    let is_its_own = broke_down || said.iter().any(|mark| line.contains(mark));
                     if is_its_own && !line.contains("mounted with root inode") {
                         complaints.push(line);
                     }
