@@ -1,6 +1,7 @@
 //! The FUSE callbacks. Each one unpacks, calls the core through `serve`, and replies.
 //! No policy, no parsing, no state beyond the volume and how to present it.
 
+use std::borrow::Cow;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -233,12 +234,13 @@ impl Filesystem for Adapter {
         let len = usize::try_from(size).unwrap_or(usize::MAX);
         match self.serve("read", ino, |volume, node| volume.read(node, offset, len)) {
             // Bytes of the image's map go to the kernel unseen.
-            Ok(bytes) => {
-                reply.data(&bytes);
+            Ok(Cow::Borrowed(mapped)) => {
+                reply.data(mapped);
                 if offset == 0 {
-                    self.push.read(NodeId::from_number(ino.0), bytes.len());
+                    self.push.read(NodeId::from_number(ino.0), mapped.len());
                 }
             }
+            Ok(Cow::Owned(bytes)) => reply.data(&bytes),
             Err(errno) => reply.error(errno),
         }
     }

@@ -2,6 +2,7 @@
 //! directory one after the other finds the next ones there. A thread of its own, since storing may
 //! have to wait for a request that another thread answers. Only files of mapped images are stored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -202,7 +203,7 @@ fn stored(
     let Ok(data) = volume.data(node) else { return false };
     let (Data::Plain(extents), Ok(len)) = (&*data, usize::try_from(size)) else { return false };
     match extents.read(volume.disc(), 0, len) {
-        Ok(bytes) if bytes.len() == len => store(node, &bytes),
+        Ok(Cow::Borrowed(bytes)) if bytes.len() == len => store(node, bytes),
         Ok(_) | Err(_) => false,
     }
 }
