@@ -333,14 +333,11 @@ impl Adapter {
         next: u64,
     ) -> bool {
         let is_told = entry.kind != Some(FileKind::Directory) || next <= DIRECTORIES_TOLD;
-        let (attr, ttl) = match is_told.then(|| self.attr(entry.node)) {
-            Some(Ok(attr)) => (attr, self.keep),
-            Some(Err(error)) => {
-                self.reports.failed("readdirplus", self.ino(entry.node).0, &error);
-                (self.unknown(entry), Duration::ZERO)
-            }
-            None => (self.unknown(entry), Duration::ZERO),
-        };
+        let failed =
+            |error: &Error| self.reports.failed("readdirplus", self.ino(entry.node).0, error);
+        let told = is_told.then(|| self.attr(entry.node).inspect_err(failed).ok()).flatten();
+        let (attr, ttl) =
+            told.map_or_else(|| (self.unknown(entry), Duration::ZERO), |attr| (attr, self.keep));
         reply.add(attr.ino, next, OsStr::from_bytes(entry.name), &ttl, &attr, GENERATION)
     }
 
