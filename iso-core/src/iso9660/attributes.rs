@@ -32,16 +32,18 @@ impl IsoVolume {
         Ok(found)
     }
 
-    /// Whether any record of a directory has something for `attributes`: one pass over what
-    /// asking for each file by itself would look for anew.
+    /// Whether any record of a directory has something for `attributes`, or may have where the
+    /// medium fails: one pass over what asking for each file by itself would look for anew.
     pub(super) fn has_attributes_in(&self, dir: NodeId) -> Result<bool> {
         let extent = self.dir_extent(dir)?;
         let budget = self.budget();
         let found = self.find_in(&extent, &mut |record| {
-            let has_any = record.flags().contains(FileFlags::ASSOCIATED)
+            let rock_ridge = self.rock_ridge_within(record, &budget);
+            let may_have_any = record.flags().contains(FileFlags::ASSOCIATED)
                 || xa_record(record).is_some()
-                || !recorded(&self.rock_ridge_within(record, &budget)).is_empty();
-            has_any.then_some(())
+                || rock_ridge.is_cut
+                || !recorded(&rock_ridge).is_empty();
+            may_have_any.then_some(())
         })?;
         Ok(found.is_some() || budget.is_spent())
     }

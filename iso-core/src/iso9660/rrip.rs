@@ -38,6 +38,8 @@ pub(super) struct RockRidge {
     pub(super) attribute_list: AttributeList,
     /// `AA` or `BA`: type, creator and flags of the Finder.
     pub(super) finder_info: Option<Vec<u8>>,
+    /// The medium failed before all was read: there may be more.
+    pub(super) is_cut: bool,
     name_continues: bool,
 }
 

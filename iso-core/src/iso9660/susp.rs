@@ -8,7 +8,7 @@ use zerocopy::FromBytes;
 use super::disk::{ContinuationArea, SharingProtocol, SystemUseHeader};
 use super::record::Record;
 use crate::cache::Disc;
-use crate::error::{Result, Site};
+use crate::error::{Error, Result, Site};
 use crate::num::to_u64;
 
 /// One system use entry.
@@ -108,7 +108,8 @@ impl Budget {
 }
 
 /// Hands every entry of a record to `take`, those of its continuation areas included. Damage in
-/// a continuation is noted and ends the walk; what came before it stands.
+/// a continuation is noted and ends the walk; what came before it stands. False where it was the
+/// medium that failed, so that there may be entries which another try would find.
 pub(super) fn for_each_entry(
     disc: &Disc,
     sharing: Sharing,
@@ -116,7 +117,7 @@ pub(super) fn for_each_entry(
     place: Place,
     budget: &Budget,
     take: &mut dyn FnMut(Entry<'_>),
-) {
+) -> bool {
     let mut next = walk_area(sharing.area(record, place.is_root), take);
     let mut visited: Vec<(u64, u64)> = Vec::new();
     while let Some(continuation) = next {
@@ -124,10 +125,11 @@ pub(super) fn for_each_entry(
             Ok(area) => next = walk_area(&area, take),
             Err(error) => {
                 disc.findings().note_error("what it continues is left as read so far", &error);
-                return;
+                return matches!(error, Error::Corrupt { .. } | Error::Limit { .. });
             }
         }
     }
+    true
 }
 
 /// What a record's surroundings say about its system use area.
@@ -186,6 +188,8 @@ fn read_continuation(
 mod tests {
     use super::super::record::Form;
     use super::*;
+    use crate::source::Source;
+    use crate::source::testing::{Failing, Fault};
 
     fn signatures(area: &[u8]) -> Vec<[u8; 2]> {
         Entries(area).map(|e| e.signature).collect()
@@ -244,6 +248,29 @@ mod tests {
         });
         let findings = disc.findings().list().into_iter().map(|finding| finding.text).collect();
         (seen, findings)
+    }
+
+    #[test]
+    fn a_continuation_that_the_medium_does_not_give_is_told_from_one_that_is_damaged() {
+        for (fault, offset, want) in [(None, 100, true), (None, 5000, true), (Some(0), 100, false)]
+        {
+            let bytes = vec![0; 4096];
+            let source: Box<dyn Source> = match fault {
+                Some(nth) => Box::new(Failing::new(bytes, Fault::From(nth))),
+                None => Box::new(bytes),
+            };
+            let disc = Disc::new(source, crate::Limits::default());
+            let mut record = vec![0u8; 34];
+            record.extend(continuation(offset, 8));
+            record[0] = u8::try_from(record.len()).unwrap();
+            record[32] = 1;
+            let record = Record::parse(&record, 0, Form::Iso9660).unwrap();
+            let place = Place { is_root: false, block_bytes: 2048 };
+            let budget = Budget::new(1 << 20);
+            let sharing = Sharing { skip: 0 };
+            let is_whole = for_each_entry(&disc, sharing, &record, place, &budget, &mut |_| {});
+            assert_eq!(is_whole, want, "{fault:?} {offset}");
+        }
     }
 
     /// A `CE` that names an area in block 0.

@@ -274,9 +274,11 @@ impl IsoVolume {
             let is_root = record.is_self() && NodeId::at(record.at) == self.root;
             let place = Place { is_root, block_bytes: self.block_bytes };
             let limits = self.disc.limits();
-            for_each_entry(&self.disc, sharing, record, place, budget, &mut |entry| {
-                rock_ridge.take(entry, limits);
-            });
+            let is_whole =
+                for_each_entry(&self.disc, sharing, record, place, budget, &mut |entry| {
+                    rock_ridge.take(entry, limits);
+                });
+            rock_ridge.is_cut = !is_whole;
         }
         rock_ridge
     }
