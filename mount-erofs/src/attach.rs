@@ -4,7 +4,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
@@ -96,11 +96,12 @@ pub fn source_name(image: &Path) -> OsString {
     OsString::from_vec([MARK.as_bytes(), image.as_os_str().as_bytes()].concat())
 }
 
-/// Mounts on a directory. The kernel serves it from then on; this process may end.
+/// Mounts on a directory that the caller holds open. The kernel serves it from then on, and this
+/// process may end.
 ///
 /// # Errors
 /// See [`AttachError`].
-pub fn attach(at: &Path, what: &Attach<'_>) -> Result<Through, AttachError> {
+pub fn attach(at: BorrowedFd<'_>, what: &Attach<'_>) -> Result<Through, AttachError> {
     let is_file = what.image.metadata()?.is_file();
     let through = what.through.or((!is_file).then_some(Through::LoopDevices));
     match through {
@@ -124,11 +125,11 @@ fn own_descriptor(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-fn through_files(at: &Path, what: &Attach<'_>) -> Result<(), AttachError> {
+fn through_files(at: BorrowedFd<'_>, what: &Attach<'_>) -> Result<(), AttachError> {
     mount(at, what, &own_descriptor(what.metadata), &own_descriptor(what.image))
 }
 
-fn through_loops(at: &Path, what: &Attach<'_>) -> Result<(), AttachError> {
+fn through_loops(at: BorrowedFd<'_>, what: &Attach<'_>) -> Result<(), AttachError> {
     let metadata = LoopDevice::over(what.metadata)?;
     if what.image.metadata()?.file_type().is_block_device() {
         return mount(at, what, &metadata.path, &own_descriptor(what.image));
@@ -139,11 +140,14 @@ fn through_loops(at: &Path, what: &Attach<'_>) -> Result<(), AttachError> {
 
 /// Mounts `metadata` with `image` as its device. What the mount table shows is the name that the
 /// kernel opens, so for that moment there is a link of that name.
-fn mount(at: &Path, what: &Attach<'_>, metadata: &Path, image: &Path) -> Result<(), AttachError> {
-    // The directory itself, opened without following a link: nobody can put another in its place.
-    let no_follow = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let target = rustix::fs::open(at, no_follow, Mode::empty())?;
-    let place = format!("/proc/self/fd/{}", target.as_raw_fd());
+fn mount(
+    at: BorrowedFd<'_>,
+    what: &Attach<'_>,
+    metadata: &Path,
+    image: &Path,
+) -> Result<(), AttachError> {
+    // By its descriptor: nobody can put another directory in its place.
+    let place = format!("/proc/self/fd/{}", at.as_raw_fd());
     let mut flags =
         MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
     if what.noexec {

@@ -9,13 +9,13 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags};
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SocketFlags, SocketType,
 };
 
+use crate::directory::{Directory, split};
 use crate::name::{FS_TYPE, source_name};
 
 /// The helper that mounts for users other than root.
@@ -63,27 +63,23 @@ pub enum AttachError {
 ///
 /// # Errors
 /// See [`AttachError`].
-pub fn attach(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError> {
+pub fn attach(at: &Directory, options: &Attach) -> Result<OwnedFd, AttachError> {
     if !rustix::process::geteuid().is_root() {
-        return attach_by_helper(at, options);
+        return attach_by_helper(at.path(), options);
     }
     let refused = match attach_directly(at, options) {
         // Root without the right to mount, as in a container.
         Err(AttachError::Kernel(error)) if error.kind() == io::ErrorKind::PermissionDenied => error,
         result => return result,
     };
-    match attach_by_helper(at, options) {
+    match attach_by_helper(at.path(), options) {
         Err(AttachError::NoHelper) => Err(AttachError::Kernel(refused)),
         result => result,
     }
 }
 
-fn attach_directly(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError> {
+fn attach_directly(at: &Directory, options: &Attach) -> Result<OwnedFd, AttachError> {
     let device = open_device()?;
-    // The directory itself, opened without following a link: nobody can put another in its place.
-    let no_follow = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let target = rustix::fs::open(at, no_follow, Mode::empty())
-        .map_err(|error| AttachError::Kernel(error.into()))?;
     let mut flags =
         MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
     if options.noexec {
@@ -100,8 +96,7 @@ fn attach_directly(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError> 
         data.push_str(",allow_other");
     }
     let data = CString::new(data).unwrap_or_default();
-    let place = format!("/proc/self/fd/{}", target.as_raw_fd());
-    rustix::mount::mount(source_name(&options.image), place, FS_TYPE, flags, &*data)
+    rustix::mount::mount(source_name(&options.image), at.handle(), FS_TYPE, flags, &*data)
         .map_err(|error| AttachError::Kernel(error.into()))?;
     Ok(device)
 }
@@ -180,15 +175,36 @@ fn receive_descriptor(socket: &OwnedFd) -> io::Result<OwnedFd> {
     Err(io::Error::other("fusermount3 ended without a word"))
 }
 
-/// Takes away the mount at a directory. With `lazy` it vanishes at once and is served on until
-/// its last user is gone.
+/// Takes away the mount at a directory, whichever it is. With `lazy` it vanishes at once and is
+/// served on until its last user is gone.
 ///
 /// # Errors
 /// `ResourceBusy` while it is in use, or what the kernel or `fusermount3` said.
 pub fn unmount(at: &Path, lazy: bool) -> io::Result<()> {
+    unmount_if(at, lazy, |_, _| true)
+}
+
+/// As [`unmount`], if what is mounted there is what `is_expected` takes it for: it gets
+/// `major:minor` of the device, and the number of the mount where the kernel gives unique ones.
+/// The folder that the mount lies in is held meanwhile, and no name in it that is mounted on can be
+/// replaced.
+///
+/// # Errors
+/// As [`unmount`], and `NotFound` where something else is mounted there, or nothing.
+pub fn unmount_if(
+    at: &Path,
+    lazy: bool,
+    is_expected: impl FnOnce(&str, Option<u64>) -> bool,
+) -> io::Result<()> {
+    let (folder, name) = split(at).ok_or(io::ErrorKind::InvalidInput)?;
+    let folder = Directory::open(folder)?;
+    let (device, id) = folder.mounted_on(name)?;
+    if !is_expected(&device, id) {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "another mount is there now"));
+    }
     let flags = if lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
-    match rustix::mount::unmount(at, flags | UnmountFlags::NOFOLLOW) {
-        // Users other than root take it away by the set-uid helper.
+    match rustix::mount::unmount(folder.handle().join(name), flags | UnmountFlags::NOFOLLOW) {
+        // Users other than root take it away by the set-uid helper, which checks by itself.
         Err(Errno::PERM) => unmount_by_helper(at, lazy),
         other => other.map_err(io::Error::from),
     }

@@ -4,13 +4,15 @@
 mod adapter;
 mod attach;
 mod attr;
+mod directory;
 mod errno;
 mod name;
 mod push;
 mod serve;
 mod xattr;
 
-pub use attach::{Attach, AttachError, attach, read_ahead, unmount};
+pub use attach::{Attach, AttachError, attach, read_ahead, unmount, unmount_if};
+pub use directory::{Directory, Place};
 pub use errno::errno;
 pub use name::{FS_TYPE, source_name};
 pub use serve::{Serve, Served, default_threads, mount, serve};

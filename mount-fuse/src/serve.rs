@@ -13,6 +13,7 @@ use iso_core::volume::{Presentation, Volume};
 
 use crate::adapter::Adapter;
 use crate::attach::{Attach, attach};
+use crate::directory::Directory;
 use crate::push::Push;
 
 /// How a volume is served.
@@ -86,6 +87,7 @@ pub fn mount(
     attached: &Attach,
     served: &Serve,
 ) -> io::Result<Served> {
-    let device = attach(at, attached).map_err(io::Error::other)?;
+    let at = Directory::open(&std::path::absolute(at)?)?;
+    let device = attach(&at, attached).map_err(io::Error::other)?;
     serve(volume, device, served)
 }
