@@ -34,6 +34,19 @@ impl Name {
         pairs.filter_map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
     }
 
+    /// The name of a path of this machine.
+    #[cfg(unix)]
+    pub(crate) fn of_path(path: &std::path::Path) -> Self {
+        Self::new(path.as_os_str().as_encoded_bytes())
+    }
+
+    /// The path of this machine that it names.
+    #[cfg(unix)]
+    pub(crate) fn path(&self) -> std::path::PathBuf {
+        let name: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(self.bytes());
+        name.into()
+    }
+
     /// The name for a terminal.
     pub(crate) fn text(&self) -> String {
         crate::terminal::shown(self.name.as_bytes())

@@ -131,17 +131,15 @@ fn left_behind(fix: bool) -> Vec<Check> {
     for entry in mounts::list().unwrap_or_default() {
         let is_told = records.iter().any(|record| record.is_of(&entry));
         if !is_told && health::of(&entry) == Health::Dead {
-            checks.push(dead(&entry.at, fix && entry.is_mine(), || unmount(&entry.at)));
+            let unmount =
+                || mount_fuse::unmount_if(&entry.at, true, |device, _| device == entry.device);
+            checks.push(dead(&entry.at, fix && entry.is_mine(), unmount));
         }
     }
     if checks.is_empty() {
         checks.push(Check::new("mounts", Verdict::Ok, "none is dead"));
     }
     checks
-}
-
-fn unmount(at: &Path) -> std::io::Result<()> {
-    mount_fuse::unmount(at, true)
 }
 
 fn dead(at: &Path, fix: bool, clean: impl FnOnce() -> std::io::Result<()>) -> Check {

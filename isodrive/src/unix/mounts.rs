@@ -53,6 +53,11 @@ impl Entry {
         self.kind == mount_erofs::FS_TYPE
     }
 
+    /// Whether it waits for somebody to mount on it, as autofs and systemd's automount units do.
+    pub(crate) fn is_trigger(&self) -> bool {
+        self.kind == "autofs"
+    }
+
     /// Whether isodrive made it.
     pub(crate) fn is_ours(&self) -> bool {
         self.kind == FS_TYPE || (self.is_kernels() && self.source.starts_with(EROFS_MARK))
@@ -70,6 +75,13 @@ pub(crate) fn list() -> io::Result<Vec<Entry>> {
 pub(crate) fn top_at(path: &Path) -> Option<Entry> {
     let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     parse(&table).into_iter().rfind(|entry| entry.at == path)
+}
+
+/// Whether isodrive has mounted a device (`major:minor`) in the mount namespace of a process, which
+/// is given by its folder in `/proc`.
+pub(crate) fn is_mounted_for(process: &Path, device: &str) -> bool {
+    let table = std::fs::read(process.join("mountinfo")).unwrap_or_default();
+    parse(&table).iter().any(|entry| entry.is_ours() && entry.device == device)
 }
 
 /// The mounts in a `mountinfo` table (proc_pid_mountinfo(5)).

@@ -47,9 +47,9 @@ impl Place {
     }
 
     /// The directory, if it is one.
-    pub(super) fn path(&self) -> Option<&Path> {
+    pub(super) const fn point(&self) -> Option<&MountPoint> {
         match self {
-            Self::Directory(point) => Some(&point.path),
+            Self::Directory(point) => Some(point),
             Self::Device { .. } => None,
         }
     }
@@ -57,20 +57,15 @@ impl Place {
     /// What to call it.
     pub(super) fn shown(&self) -> PathBuf {
         match self {
-            Self::Directory(point) => point.path.clone(),
+            Self::Directory(point) => point.path().to_path_buf(),
             Self::Device { name, .. } => name.clone(),
         }
     }
 
     /// Leaves a directory that was made for the mount to whoever ejects it.
-    pub(super) fn keep(&mut self) {
+    pub(super) const fn keep(&mut self) {
         if let Self::Directory(point) = self {
-            point.made = false;
+            point.keep();
         }
-    }
-
-    /// Whether the directory was made for the mount.
-    pub(super) fn is_made(&self) -> bool {
-        matches!(self, Self::Directory(point) if point.made)
     }
 }

@@ -1,85 +1,191 @@
-//! Where to mount: the directory that was asked for, or one named after the disc.
-//! Makes what is missing and removes only what it made.
+//! Where to mount: the directory that was asked for, or one named after the disc. Holds it by
+//! descriptor from the first check on; makes what is missing and removes only what it made.
 
-use std::fs;
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use crate::exit::{Exit, Failure};
+use mount_fuse::{Directory, Place};
+use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
+use rustix::process::geteuid;
+
+use super::guardian::Guardian;
+use crate::exit::{Exit, Failure, bare};
+use crate::json::Name;
 use crate::terminal::quoted;
 use crate::unix::health::{self, Health};
 use crate::unix::mounts;
 
+/// File systems stamp what is made with a clock that may be this far behind.
+const CLOCK_STEP: Duration = Duration::from_millis(20);
+
 /// A directory to mount on. Removed again when this is dropped, if it was made for the mount.
 #[derive(Debug)]
 pub(super) struct MountPoint {
-    pub(super) path: PathBuf,
-    pub(super) made: bool,
+    /// The directory, until something is mounted on it.
+    directory: Option<Directory>,
+    path: PathBuf,
+    made: Option<Place>,
+}
+
+impl MountPoint {
+    fn new(directory: Directory, made: Option<Place>) -> Self {
+        Self { path: directory.path().to_path_buf(), directory: Some(directory), made }
+    }
+
+    /// Its path, without links.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory itself, as it was checked.
+    ///
+    /// # Errors
+    /// It was released.
+    pub(super) fn directory(&self) -> Result<&Directory, Failure> {
+        let released = || Failure::new(Exit::MountPoint, "the mount point was released already");
+        self.directory.as_ref().ok_or_else(released)
+    }
+
+    /// Closes the directory: once it is mounted on it needs no protection, and an open descriptor
+    /// looks like a user of the mount.
+    pub(super) fn release(&mut self) {
+        self.directory = None;
+    }
+
+    /// What tells the directory from another, if it was made for the mount.
+    pub(super) const fn made(&self) -> Option<Place> {
+        self.made
+    }
+
+    /// Leaves a directory that was made for the mount to whoever ejects it.
+    pub(super) const fn keep(&mut self) {
+        self.made = None;
+    }
 }
 
 impl Drop for MountPoint {
     fn drop(&mut self) {
-        if self.made {
-            remove(&self.path);
+        if let Some(made) = self.made {
+            remove(self.path(), made);
         }
     }
 }
 
-/// Removes a directory that was made for a mount. The folder that holds mounts goes with the last
-/// of them; never one with anything in it.
-pub(crate) fn remove(at: &Path) {
-    if fs::remove_dir(at).is_ok() {
-        let base = default_base().filter(|base| at.parent() == Some(base));
-        let _ = base.map(fs::remove_dir);
+/// Removes a directory that was made for a mount, if that is still what lies there. The folder that
+/// holds mounts goes with the last of them; never one with anything in it.
+pub(crate) fn remove(at: &Path, made: Place) {
+    remove_if(at, |directory| directory.place().is_ok_and(|place| place == made));
+}
+
+/// Removes a directory that this user made after a moment, if there is one.
+pub(super) fn remove_if_made_since(at: &Path, since: SystemTime) {
+    let since = since.checked_sub(CLOCK_STEP).unwrap_or(since);
+    remove_if(at, |directory| {
+        let flags = AtFlags::EMPTY_PATH;
+        let mask = StatxFlags::BTIME | StatxFlags::UID;
+        let Ok(found) = rustix::fs::statx(directory, c"", flags, mask) else { return false };
+        let made = Duration::new(
+            u64::try_from(found.stx_btime.tv_sec).unwrap_or(0),
+            found.stx_btime.tv_nsec,
+        );
+        found.stx_mask & StatxFlags::BTIME.bits() != 0
+            && found.stx_uid == geteuid().as_raw()
+            && SystemTime::UNIX_EPOCH.checked_add(made).is_some_and(|made| made >= since)
+    });
+}
+
+fn remove_if(at: &Path, is_it: impl FnOnce(&Directory) -> bool) {
+    let (Some(folder), Some(name)) = (at.parent(), at.file_name()) else { return };
+    let Ok(opened) = Directory::open(folder) else { return };
+    if opened.open_child(name).is_ok_and(|directory| is_it(&directory)) {
+        let _ = rustix::fs::unlinkat(&opened, name, AtFlags::REMOVEDIR);
+    }
+    if default_base().is_some_and(|base| base == folder) {
+        let _ = std::fs::remove_dir(folder);
     }
 }
 
 /// The directory that was asked for, made if it is missing. A dead mount of isodrive's that lies
-/// there is taken away and `cleaned` told; nobody else's is touched.
+/// there is taken away and `cleaned` is called; nobody else's is touched.
 pub(super) fn given(
     at: &Path,
     over: bool,
+    guardian: &Guardian,
     cleaned: &mut dyn FnMut(&Path),
 ) -> Result<MountPoint, Failure> {
     let name = quoted(at);
     let refuse =
         |why: &str| Failure::new(Exit::MountPoint, format!("cannot mount at {name}: {why}"));
-    let at = std::path::absolute(at).map_err(|error| refuse(&error.to_string()))?;
-    let written: PathBuf = at.components().collect();
-    let resolved = at.canonicalize().unwrap_or(written);
-    clear(&resolved, cleaned).map_err(|(why, remedy)| refuse(&why).line("try", remedy))?;
-    let made = match fs::symlink_metadata(&at) {
-        Ok(metadata) if metadata.is_symlink() => {
+    let unusable = |error: io::Error| refuse(&bare(&error));
+    let at = std::path::absolute(at).map_err(unusable)?;
+    let (Some(folder), Some(last)) = (at.parent(), at.file_name()) else {
+        return Err(refuse("it is not the name of a directory"));
+    };
+    let folder = Directory::open(folder).map_err(unusable)?;
+    clear(&folder.path().join(last), cleaned)
+        .map_err(|(why, remedy)| refuse(&why).line("try", remedy))?;
+    let point = match folder.open_child(last) {
+        Ok(directory) => MountPoint::new(directory, None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            make(&folder, last, guardian).map_err(unusable)?
+        }
+        Err(error) if is_link(&folder, last) => {
+            tracing::debug!(%error, "a symbolic link");
             return Err(refuse("it is a symbolic link").line("try", "name the directory itself"));
         }
-        Ok(metadata) if !metadata.is_dir() => return Err(refuse("it is not a directory")),
-        Ok(_) => false,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            fs::create_dir(&at).map_err(|error| refuse(&crate::exit::bare(&error)))?;
-            true
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            return Err(refuse("it is not a directory"));
         }
-        Err(error) => return Err(refuse(&crate::exit::bare(&error))),
+        Err(error) => return Err(unusable(error)),
     };
-    let point = MountPoint { path: at.canonicalize().unwrap_or(at), made };
-    let is_empty = fs::read_dir(&point.path)
-        .map_err(|error| refuse(&crate::exit::bare(&error)))?
-        .next()
-        .is_none();
-    if !is_empty && !over {
+    if !over && !is_empty(point.directory()?).map_err(unusable)? {
         return Err(refuse("the directory is not empty")
             .line("try", "another directory, or --over to hide what is in it"));
     }
     Ok(point)
 }
 
+/// Makes a directory for a mount; the guardian knows of it before it is there.
+fn make(folder: &Directory, name: &OsStr, guardian: &Guardian) -> io::Result<MountPoint> {
+    guardian.note(|left| left.making = Some(Name::of_path(&folder.path().join(name))));
+    rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(0o777))?;
+    let directory = folder.open_child(name)?;
+    let made = directory.place()?;
+    guardian.note(|left| left.made = Some((Name::of_path(directory.path()), made)));
+    Ok(MountPoint::new(directory, Some(made)))
+}
+
+fn is_link(folder: &Directory, name: &OsStr) -> bool {
+    rustix::fs::readlinkat(folder, name, Vec::new()).is_ok()
+}
+
+fn is_empty(directory: &Directory) -> io::Result<bool> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(directory, c".", flags, Mode::empty())?;
+    for entry in rustix::fs::Dir::new(opened)? {
+        if !matches!(entry?.file_name().to_bytes(), b"." | b"..") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Takes away a dead mount of isodrive's; what else is mounted there is an error and its remedy.
 fn clear(at: &Path, cleaned: &mut dyn FnMut(&Path)) -> Result<(), (String, String)> {
     let Some(entry) = mounts::top_at(at) else { return Ok(()) };
+    // What waits there to be mounted on: this process is the one that it waits for.
+    if entry.is_trigger() {
+        return Ok(());
+    }
     let name = quoted(at);
     match (health::of(&entry), entry.is_ours()) {
         (Health::Dead, true) => {
-            mount_fuse::unmount(at, true).map_err(|error| {
-                let why = format!("a dead mount is there: {}", crate::exit::bare(&error));
+            let is_it = |device: &str, _| device == entry.device;
+            mount_fuse::unmount_if(at, true, is_it).map_err(|error| {
+                let why = format!("a dead mount is there: {}", bare(&error));
                 (why, format!("isodrive doctor --fix, as the user who mounted {name}"))
             })?;
             cleaned(at);
@@ -101,7 +207,11 @@ fn clear(at: &Path, cleaned: &mut dyn FnMut(&Path)) -> Result<(), (String, Strin
 }
 
 /// A new directory `~/isodrive/LABEL`, with a number behind it if the label is taken.
-pub(super) fn for_label(label: &[u8], image: &Path) -> Result<MountPoint, Failure> {
+pub(super) fn for_label(
+    label: &[u8],
+    image: &Path,
+    guardian: &Guardian,
+) -> Result<MountPoint, Failure> {
     let base = default_base().ok_or_else(|| {
         Failure::new(Exit::MountPoint, "there is no home directory to mount in")
             .line("try", "isodrive mount IMAGE WHERE")
@@ -109,24 +219,36 @@ pub(super) fn for_label(label: &[u8], image: &Path) -> Result<MountPoint, Failur
     let refuse = |path: &Path, error: &io::Error| {
         Failure::io(Exit::MountPoint, format!("cannot make the directory {}", quoted(path)), error)
     };
-    fs::create_dir_all(&base).map_err(|error| refuse(&base, &error))?;
+    let folder = open_base(&base).map_err(|error| refuse(&base, &error))?;
     let name = directory_name(label, image);
     for number in 0..1000u32 {
         let numbered = match number {
             0 => name.clone(),
             _ => format!("{name} ({number})"),
         };
-        let path = base.join(numbered);
-        match fs::create_dir(&path) {
-            Ok(()) => return Ok(MountPoint { path, made: true }),
+        match make(&folder, OsStr::new(&numbered), guardian) {
+            Ok(point) => return Ok(point),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(refuse(&path, &error)),
+            Err(error) => return Err(refuse(&base.join(numbered), &error)),
         }
     }
     Err(Failure::new(
         Exit::MountPoint,
         format!("every name like {} is taken", quoted(&base.join(name))),
     ))
+}
+
+/// The folder that holds mounts, made if it is missing.
+fn open_base(base: &Path) -> io::Result<Directory> {
+    let (Some(home), Some(name)) = (base.parent(), base.file_name()) else {
+        return Err(io::ErrorKind::InvalidInput.into());
+    };
+    std::fs::create_dir_all(home)?;
+    let home = Directory::open(home)?;
+    match rustix::fs::mkdirat(&home, name, Mode::from_raw_mode(0o777)) {
+        Ok(()) | Err(Errno::EXIST) => Directory::open(base),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The folder that holds mounts nobody chose a place for.

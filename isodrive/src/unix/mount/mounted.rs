@@ -1,0 +1,123 @@
+//! A mount in the file tree, known by numbers that the kernel gives to no other mount at the same
+//! time: its folder may be moved. Takes it away again; serves nothing.
+
+use std::path::{Path, PathBuf};
+
+use mount_fuse::Directory;
+use serde::{Deserialize, Serialize};
+
+use crate::logs;
+use crate::unix::health::{self, Health};
+use crate::unix::mounts::{self, Entry};
+
+/// Times that unmounting is tried: somebody may rename a folder on the way at that moment.
+const ATTEMPTS: usize = 100;
+
+/// What a mount is known by.
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+pub(super) struct Known {
+    /// `major:minor`. The kernel may give it again once the mount is gone everywhere. Nothing for a
+    /// mount that somebody else made.
+    pub(super) device: Option<String>,
+    /// The number of the mount that is never given again, where the kernel has such numbers.
+    id: Option<u64>,
+}
+
+impl Known {
+    /// What is mounted at a path now.
+    fn at(path: &Path) -> Self {
+        let look = || {
+            let folder = Directory::open(path.parent()?).ok()?;
+            folder.mounted_on(path.file_name()?).ok()
+        };
+        match look() {
+            Some((device, id)) => Self { device: Some(device), id },
+            None => Self { device: mounts::top_at(path).map(|entry| entry.device), id: None },
+        }
+    }
+}
+
+/// A mount that this process or its supervisor made. Dropping it takes it away, with all bind
+/// mounts of it in this mount namespace, even while it is in use.
+#[derive(Debug)]
+pub(super) struct Attached(Known);
+
+impl From<Known> for Attached {
+    fn from(known: Known) -> Self {
+        Self(known)
+    }
+}
+
+impl Attached {
+    /// What is mounted at a path now.
+    pub(super) fn at(path: &Path) -> Self {
+        Self(Known::at(path))
+    }
+
+    /// A mount of somebody else, known by its descriptor alone.
+    pub(super) fn elsewhere() -> Self {
+        Self(Known::default())
+    }
+
+    /// What it is known by.
+    pub(super) const fn known(&self) -> &Known {
+        &self.0
+    }
+
+    /// Leaves it to whoever ejects it.
+    pub(super) fn leave(mut self) {
+        self.0.device = None;
+    }
+
+    /// Where its device is mounted now, the latest last.
+    fn places(&self) -> Vec<Entry> {
+        let Some(device) = &self.0.device else { return Vec::new() };
+        let mut entries = mounts::list().unwrap_or_default();
+        entries.retain(|entry| entry.device == *device);
+        entries
+    }
+
+    /// Whether it is mounted anywhere in this mount namespace.
+    pub(super) fn is_there(&self) -> bool {
+        !self.places().is_empty()
+    }
+
+    /// Takes it away if nobody uses it; whether it did.
+    pub(super) fn unmount_unused(&self) -> bool {
+        let places = self.places();
+        !places.is_empty() && places.iter().rev().all(|entry| self.unmount(&entry.at, false))
+    }
+
+    fn unmount(&self, at: &Path, lazy: bool) -> bool {
+        let entry = mounts::top_at(at);
+        // Without a number of its own, a mount that nobody serves is known by being dead: the
+        // kernel may have given the device to another one since.
+        let is_dead = || entry.is_some_and(|entry| health::of(&entry) == Health::Dead);
+        let is_ours = |device: &str, id: Option<u64>| {
+            self.0.device.as_deref() == Some(device)
+                && (id.is_some() && id == self.0.id || !lazy || is_dead())
+        };
+        match mount_fuse::unmount_if(at, lazy, is_ours) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::debug!(at = %logs::path(at), %error, "not unmounted");
+                false
+            }
+        }
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        for _ in 0..ATTEMPTS {
+            let places: Vec<PathBuf> = self.places().into_iter().map(|entry| entry.at).collect();
+            let left = places.iter().rev().filter(|at| !self.unmount(at, true)).count();
+            if left == 0 {
+                return;
+            }
+        }
+        for entry in self.places() {
+            tracing::error!(at = %logs::path(&entry.at), "the mount stays");
+        }
+    }
+}
