@@ -169,15 +169,19 @@ fn remedy(found: Foreign) -> Option<&'static str> {
 
 /// Whether an image is whole and sound enough for `--strict`.
 pub(crate) fn check_strict(path: &Path, image: &Image) -> Result<(), Failure> {
-    let mut failure = Failure::new(
-        Exit::Damaged,
-        format!("{} is damaged or ambiguous, and --strict was given", quoted(path)),
-    );
-    if let Some((missing, _)) = image.truncation() {
-        failure = failure.line("found", format!("the last {} are missing", size(missing)));
+    let message = format!("{} is damaged or ambiguous, and --strict was given", quoted(path));
+    let objections = objections(image);
+    if objections.is_empty() {
+        return Ok(());
     }
-    for finding in image.disc().findings().list() {
-        failure = failure.line("found", finding.text);
-    }
-    if failure.lines.is_empty() { Ok(()) } else { Err(failure) }
+    let failure = Failure::new(Exit::Damaged, message);
+    Err(objections.into_iter().fold(failure, |failure, found| failure.line("found", found)))
+}
+
+/// What `--strict` refuses of an image, in words.
+pub(crate) fn objections(image: &Image) -> Vec<String> {
+    let cut =
+        image.truncation().map(|(missing, _)| format!("the last {} are missing", size(missing)));
+    let findings = image.disc().findings().list().into_iter().map(|finding| finding.text);
+    cut.into_iter().chain(findings).collect()
 }

@@ -30,9 +30,9 @@ pub(crate) struct Mount {
     /// Mount on a directory that is not empty, hiding what is in it
     #[arg(long)]
     pub(crate) over: bool,
-    /// Memory that reading the image may take
-    #[arg(long, value_name = "SIZE", default_value = "512M", value_parser = memory)]
-    pub(crate) memory_limit: u64,
+    /// Memory that reading the image may take [default: 512M]
+    #[arg(long, value_name = "SIZE", value_parser = memory)]
+    pub(crate) memory_limit: Option<u64>,
     /// Memory for what was read of the disc, cut down to what the limit allows
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) cache: Option<u64>,
@@ -47,6 +47,9 @@ pub(crate) struct Mount {
     /// All arguments of the program, to start it again with.
     #[arg(skip)]
     pub(crate) raw: Vec<OsString>,
+    /// How much is logged: damage at 1, decisions at 2, requests at 3.
+    #[arg(skip)]
+    pub(crate) log_level: u8,
 }
 
 /// How the disc is shown.
@@ -116,6 +119,9 @@ pub(crate) fn memory(text: &str) -> Result<u64, String> {
         _ => Err("reading a disc takes 64M at least".to_owned()),
     }
 }
+
+/// Memory that reading an image may take where nothing else is asked for.
+pub(crate) const DEFAULT_MEMORY: u64 = 512 << 20;
 
 /// Memory without which no disc can be read.
 pub(crate) const MIN_MEMORY: u64 = 64 << 20;

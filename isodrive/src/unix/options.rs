@@ -78,7 +78,7 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             "offset" => mount.image.image_offset = number(&option, value, 10)?,
             "idle" => mount.keep.idle = Some(told(&option, cli::duration(value))?),
             "ready_timeout" => mount.keep.ready_timeout = told(&option, cli::duration(value))?,
-            "memory_limit" => mount.memory_limit = told(&option, arguments::memory(value))?,
+            "memory_limit" => mount.memory_limit = Some(told(&option, arguments::memory(value))?),
             "log_file" => mount.keep.log_file = Some(value.into()),
             "redact" => mount.keep.redact = true,
             "strict" => mount.keep.strict = true,

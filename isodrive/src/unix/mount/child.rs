@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::events::Event;
+use super::events::{Deadline, Event};
 use super::wire::{FromWorker, Line, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure};
@@ -24,6 +24,12 @@ const MAX_LOG_LINE: u64 = 4096;
 /// Log lines of a worker that are passed on in one second.
 const MAX_LOG_LINES_A_SECOND: u32 = 5000;
 
+/// Bytes of a worker's log that are passed on in all: a hostile image must not fill a disk.
+const MAX_LOG_BYTES: u64 = 4 << 20;
+
+/// The same where a person has asked for every decision or every request.
+const MAX_DEBUG_LOG_BYTES: u64 = 256 << 20;
+
 /// A worker. Dropping it ends it.
 pub(super) struct Worker {
     child: Child,
@@ -32,12 +38,18 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Starts this program again as a worker; what it says becomes events.
-    pub(super) fn start(arguments: &Mount, events: &SyncSender<Event>) -> Result<Self, Failure> {
+    pub(super) fn start(
+        arguments: &Mount,
+        events: &SyncSender<Event>,
+        deadline: Deadline,
+    ) -> Result<Self, Failure> {
         let failed = |error: std::io::Error| {
             Failure::io(Exit::Other, "cannot start the process that reads the image", &error)
         };
         sandbox::keep_descriptors_from_children();
         let (line, theirs) = Line::pair().map_err(failed)?;
+        // A worker that reads nothing must not hold the supervisor.
+        line.bound_sending(deadline.left()).map_err(failed)?;
         let mut command = Command::new("/proc/self/exe");
         // Nothing of the surroundings is a disc's business.
         command.arg0("isodrive").env_clear();
@@ -58,7 +70,8 @@ impl Worker {
             .current_dir("/");
         let mut child = child.spawn().map_err(failed)?;
         if let Some(log) = child.stderr.take() {
-            std::thread::spawn(move || pass_log_on(log));
+            let max_bytes = max_log_bytes(arguments);
+            std::thread::spawn(move || pass_log_on(log, max_bytes));
         }
         let ear = line.try_clone().map_err(failed)?;
         let events = events.clone();
@@ -95,7 +108,8 @@ impl Worker {
 
     /// Why it is gone, waited for briefly.
     pub(super) fn last_words(&mut self) -> String {
-        self.ended().map_or_else(|| "it went silent".to_owned(), words)
+        let ended = super::ended_within(&mut self.child, Duration::from_millis(200));
+        ended.map_or_else(|| "it stopped to answer".to_owned(), words)
     }
 
     /// How it ended, if it does so soon. A thread that waits for a silent medium cannot be killed
@@ -128,17 +142,30 @@ impl Drop for Worker {
     }
 }
 
-/// Passes the lines of a worker's log on until it ends; long ones in pieces, and not more in a
-/// second than somebody who looks for a fault would want.
-fn pass_log_on(log: impl Read) {
+/// Bytes of log that a worker has for the life of a mount.
+fn max_log_bytes(arguments: &Mount) -> u64 {
+    let is_debugged = arguments.log_level > 1 || std::env::var_os("ISODRIVE_LOG").is_some();
+    if is_debugged { MAX_DEBUG_LOG_BYTES } else { MAX_LOG_BYTES }
+}
+
+/// Passes the lines of a worker's log on until it ends: long ones in pieces, not more in a second
+/// than somebody who looks for a fault would want, and `max_bytes` in all.
+fn pass_log_on(log: impl Read, max_bytes: u64) {
     let mut log = BufReader::new(log);
     let mut line = Vec::new();
     let (mut second, mut passed) = (Instant::now(), 0u32);
+    let mut left = max_bytes;
     loop {
         line.clear();
         let read = (&mut log).take(MAX_LOG_LINE).read_until(b'\n', &mut line);
-        if !matches!(read, Ok(1..)) {
-            return;
+        let Ok(bytes @ 1..) = read else { return };
+        if left == 0 {
+            continue;
+        }
+        left = left.saturating_sub(u64::try_from(bytes).unwrap_or(u64::MAX));
+        if left == 0 {
+            tracing::warn!(max_bytes, "the worker's log is full; later lines are left out");
+            continue;
         }
         if second.elapsed() >= Duration::from_secs(1) {
             (second, passed) = (Instant::now(), 0);

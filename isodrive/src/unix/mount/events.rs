@@ -1,10 +1,13 @@
 //! What happens to a mount, in one line: signals to its supervisor and words of its worker.
 //! Waits only; what to do is the supervisor's business.
 
+use std::io::Read;
+use std::os::fd::AsFd;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use rustix::event::{PollFd, PollFlags, poll};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::child::{Worker, broke_down};
@@ -14,14 +17,25 @@ use crate::exit::{Exit, Failure};
 /// Events that may wait: a worker in a stranger's hands could send without end.
 const MAX_WAITING: usize = 64;
 
+/// The signal by which `eject --lazy` says that the users of a mount may finish.
+const DETACHED: i32 = SIGUSR1;
+
 /// Something that happened.
 pub(super) enum Event {
     /// The worker said something.
     Said(FromWorker),
     /// The worker is gone.
     Gone,
-    /// This process shall end.
+    /// A termination signal arrived.
     Signal(i32),
+    /// The mount was detached lazily: its users may finish.
+    Detached,
+    /// The command that made the mount took it over.
+    Confirmed,
+    /// The command that made the mount ended without that.
+    Abandoned,
+    /// The mount table of this mount namespace changed.
+    Table,
 }
 
 /// All that happens, in the order it did.
@@ -34,15 +48,64 @@ impl Events {
     /// Listens for signals that ask for an end: before anything is made that could be left behind.
     pub(super) fn listen() -> Result<Self, Failure> {
         let (sender, receiver) = mpsc::sync_channel(MAX_WAITING);
-        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT])
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, DETACHED])
             .map_err(|error| Failure::io(Exit::Other, "cannot listen for signals", &error))?;
         let told = sender.clone();
         std::thread::spawn(move || {
             for signal in signals.forever() {
-                let _ = told.send(Event::Signal(signal));
+                let is_detached = signal == DETACHED;
+                let event = if is_detached { Event::Detached } else { Event::Signal(signal) };
+                let _ = told.send(event);
             }
         });
         Ok(Self { sender, receiver })
+    }
+
+    /// Listens on standard input to the command that makes the mount: one byte says that it took
+    /// the mount over, an end without says that it was ended.
+    pub(super) fn listen_to_caller(&self) {
+        let sender = self.sender.clone();
+        let Ok(caller) = std::io::stdin().as_fd().try_clone_to_owned() else { return };
+        std::thread::spawn(move || {
+            let is_confirmed = std::fs::File::from(caller).read(&mut [0]).is_ok_and(|n| n == 1);
+            let event = if is_confirmed { Event::Confirmed } else { Event::Abandoned };
+            let _ = sender.send(event);
+        });
+    }
+
+    /// Listens for changes of the mount table (proc_pid_mounts(5)).
+    pub(super) fn listen_to_table(&self) {
+        let sender = self.sender.clone();
+        let Ok(table) = std::fs::File::open("/proc/self/mounts") else { return };
+        std::thread::spawn(move || {
+            loop {
+                let mut descriptors = [PollFd::new(&table, PollFlags::PRI)];
+                match poll(&mut descriptors, None) {
+                    Ok(_) => {}
+                    Err(rustix::io::Errno::INTR) => continue,
+                    Err(_) => return,
+                }
+                if sender.send(Event::Table).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Waits until the command that makes the mount takes it over.
+    ///
+    /// # Errors
+    /// It ended without, or a signal arrived.
+    pub(super) fn confirmation(&self) -> Result<(), Failure> {
+        loop {
+            match self.receiver.recv() {
+                Ok(Event::Confirmed) => return Ok(()),
+                Ok(Event::Abandoned | Event::Signal(_)) | Err(_) => {
+                    return Err(Failure::told(Exit::Interrupted));
+                }
+                Ok(Event::Said(_) | Event::Gone | Event::Table | Event::Detached) => {}
+            }
+        }
     }
 
     /// The next event, if one comes in time.
@@ -56,12 +119,15 @@ impl Events {
 
     /// The worker's next word, while a mount is being made: anything else ends that.
     pub(super) fn word(&self, worker: &mut Worker, by: Deadline) -> Result<FromWorker, Failure> {
-        match self.within(by.left()) {
-            Some(Event::Said(FromWorker::Failed(told))) => Err(told.into()),
-            Some(Event::Said(message)) => Ok(message),
-            Some(Event::Gone) => Err(broke_down(worker.last_words())),
-            Some(Event::Signal(_)) => Err(Failure::told(Exit::Interrupted)),
-            None => Err(by.missed()),
+        loop {
+            return match self.within(by.left()) {
+                Some(Event::Said(FromWorker::Failed(told))) => Err(told.into()),
+                Some(Event::Said(message)) => Ok(message),
+                Some(Event::Gone) => Err(broke_down(worker.last_words())),
+                Some(Event::Signal(_) | Event::Abandoned) => Err(Failure::told(Exit::Interrupted)),
+                Some(Event::Detached | Event::Confirmed | Event::Table) => continue,
+                None => Err(by.missed()),
+            };
         }
     }
 }

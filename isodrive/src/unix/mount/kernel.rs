@@ -4,10 +4,11 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
-use std::path::Path;
+use std::sync::mpsc::{self, Receiver};
 
 use iso_core::Limits;
 use mount_erofs::Attach;
+use mount_fuse::Directory;
 
 use super::child::Worker;
 use super::events::{Deadline, Events};
@@ -46,7 +47,7 @@ pub(super) fn objection(
 pub(super) fn mount(
     arguments: &Mount,
     file: &File,
-    at: &Path,
+    at: &Directory,
     worker: &mut Worker,
     events: &Events,
     deadline: Deadline,
@@ -71,7 +72,7 @@ pub(super) fn mount(
         noexec: arguments.show.noexec,
         through: None,
     };
-    Ok(match mount_erofs::attach(at, &attach) {
+    Ok(match mount_erofs::attach(at.as_fd(), &attach) {
         Ok(through) => {
             tracing::info!(?through, "the kernel's EROFS driver serves it");
             Ok(())
@@ -96,17 +97,18 @@ fn translate(
     worker.tell(&ToWorker::Translate { bytes }, Some(writer.as_fd()));
     drop(writer);
     let word = events.word(worker, deadline)?;
-    // The worker closed its end before it spoke, so that the other one is at its end.
-    let received = receiver.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+    // A worker closes its end before it sends this. One that does not is given no more time than
+    // any other.
+    let received = receiver.recv_timeout(deadline.left()).map_err(|_| deadline.missed())?;
     Ok(match (word, received) {
         (FromWorker::Translated, Ok(())) => Ok(()),
         (FromWorker::Declined(why), _) => Err(harmless(&why)),
         (_, Err(error)) => Err(format!("its metadata could not be kept: {}", bare(&error))),
-        (_, Ok(())) => return Err(super::supervisor::out_of_turn()),
+        (_, Ok(())) => return Err(super::supervisor::unexpected()),
     })
 }
 
-type Begun = (io::PipeWriter, std::thread::JoinHandle<io::Result<()>>, u64);
+type Begun = (io::PipeWriter, Receiver<io::Result<()>>, u64);
 
 /// A pipe for the worker, and the thread at its other end; the bytes of the image's file.
 fn begin(file: &File, metadata: &File) -> io::Result<Begun> {
@@ -116,6 +118,7 @@ fn begin(file: &File, metadata: &File) -> io::Result<Begun> {
     // A megabyte at a time, if the system lets this user have it.
     let _ = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20);
     let max = Limits::default().translated_bytes;
-    let receiver = std::thread::spawn(move || mount_erofs::receive(reader, &keeper, max));
-    Ok((writer, receiver, bytes))
+    let (sender, received) = mpsc::channel();
+    std::thread::spawn(move || sender.send(mount_erofs::receive(reader, &keeper, max)));
+    Ok((writer, received, bytes))
 }

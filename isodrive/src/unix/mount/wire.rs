@@ -49,7 +49,7 @@ pub(super) enum FromWorker {
     /// How far the sandbox went, and what ought to be told of it.
     Sandboxed { level: String, missing: Vec<String> },
     /// The image is open.
-    Opened(Opened),
+    Opened(Box<Opened>),
     /// It did not go.
     Failed(Told),
     /// All metadata is in the pipe.
@@ -65,7 +65,7 @@ pub(super) enum FromWorker {
 }
 
 /// What there is to know of an opened image.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Opened {
     pub(super) label: Name,
     pub(super) system: String,
@@ -73,6 +73,15 @@ pub(super) struct Opened {
     pub(super) bytes: u64,
     /// Bytes there are and bytes there ought to be, of an image that is cut short.
     pub(super) truncated: Option<(u64, u64)>,
+    /// The file system that is shown, by its name.
+    pub(super) view: String,
+    /// The one that is shown where none is asked for.
+    pub(super) default_view: String,
+    /// The session that is shown, from 1.
+    pub(super) session: u32,
+    pub(super) last_session: u32,
+    /// What `--strict` refuses, in words; the first few.
+    pub(super) objections: Vec<String>,
 }
 
 /// How a worker does.
@@ -130,6 +139,16 @@ impl Line {
         let kind = (AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC);
         let (ours, theirs) = rustix::net::socketpair(kind.0, kind.1, kind.2, None)?;
         Ok((Self(ours), theirs))
+    }
+
+    /// Has sending fail where the other end takes nothing for this long.
+    pub(super) fn bound_sending(&self, time: Duration) -> io::Result<()> {
+        let time = Some(time.max(Duration::from_millis(1)));
+        Ok(rustix::net::sockopt::set_socket_timeout(
+            &self.0,
+            rustix::net::sockopt::Timeout::Send,
+            time,
+        )?)
     }
 
     /// The end in a descriptor.

@@ -21,9 +21,12 @@ use crate::cli::{HiddenChoice, Mount};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::Name;
-use crate::unix::arguments::{CaseChoice, PermissionsChoice, Show};
+use crate::unix::arguments::{CaseChoice, DEFAULT_MEMORY, PermissionsChoice, Show};
 
 pub(crate) fn run(arguments: &Mount) -> Outcome {
+    // The supervisor stays in its caller's process group until the mount stands. Signals that a
+    // terminal sends to that group are not for this process.
+    let _ = rustix::process::setsid();
     let line = io::stdin().as_fd().try_clone_to_owned().map(Line::on).map_err(lost)?;
     if let Err(failure) = work(arguments, &line) {
         line.send(&FromWorker::Failed(failure.into()), None).map_err(lost)?;
@@ -52,7 +55,7 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
 
     let Some((files, medium)) = parts(line)? else { return Ok(()) };
     let (image, shown) = open(arguments, files, medium, &budget)?;
-    line.send(&FromWorker::Opened(opened(&image, &shown)), None).map_err(lost)?;
+    line.send(&FromWorker::Opened(Box::new(opened(&image, &shown))), None).map_err(lost)?;
     loop {
         match next(line)? {
             Some((ToWorker::Translate { bytes }, Some(pipe))) => {
@@ -132,9 +135,22 @@ fn open(
     Ok((image, shown))
 }
 
+/// Objections to an image that are passed on.
+const MAX_OBJECTIONS: usize = 20;
+
+/// Characters of an objection that are passed on.
+const MAX_OBJECTION: usize = 400;
+
 fn opened(image: &Image, shown: &Shown) -> Opened {
     let facts = shown.volume.facts();
+    let default_view = image.choose(None).map(|shown| shown.view.name().to_owned());
+    let objections = image::objections(image).into_iter().take(MAX_OBJECTIONS);
     Opened {
+        view: shown.view.name().to_owned(),
+        default_view: default_view.unwrap_or_default(),
+        session: image.session().number,
+        last_session: image.sessions().last().map_or(1, |session| session.number),
+        objections: objections.map(|text| text.chars().take(MAX_OBJECTION).collect()).collect(),
         label: Name::new(&facts.label),
         system: facts.system.clone(),
         reason: shown.reason.clone(),
@@ -214,7 +230,11 @@ impl Budget {
         let bound = [getrlimit(Resource::As).current, control_group_bytes()];
         // A quarter stays free for the program itself, its stacks and maps.
         let share = |bytes: u64| (bytes / 4).saturating_mul(3);
-        let memory = bound.into_iter().flatten().map(share).fold(arguments.memory_limit, u64::min);
+        let memory = bound
+            .into_iter()
+            .flatten()
+            .map(share)
+            .fold(arguments.memory_limit.unwrap_or(DEFAULT_MEMORY), u64::min);
         let most = memory / 4;
         let cache = arguments.cache.unwrap_or(most.min(CACHE_BYTES)).min(most);
         if arguments.cache.is_some_and(|asked| asked > cache) {

@@ -1,0 +1,176 @@
+//! The guardian: a process of a few pages that does nothing but wait for its supervisor to end, and
+//! takes away what a killed one leaves behind. Copied from the supervisor before that has threads.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::time::{Duration, Instant, SystemTime};
+
+use mount_fuse::Place;
+use rustix::process::{Pid, Signal, WaitOptions, geteuid};
+use serde::{Deserialize, Serialize};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
+
+use super::mounted::{Attached, Known};
+use super::point;
+use super::wire::Line;
+use crate::json::Name;
+use crate::logs;
+use crate::unix::health::{self, Health};
+use crate::unix::mounts;
+use crate::unix::state::Process;
+
+/// How long a mount that was being made is waited for: its helper may still be at work.
+const LATE_MOUNT: Duration = Duration::from_secs(1);
+
+/// How long a killed worker may take to end.
+const WORKER_END: Duration = Duration::from_millis(300);
+
+/// What a supervisor leaves behind if it is killed.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Cleanup {
+    /// The supervisor ends by itself and cleans up by itself.
+    is_done: bool,
+    /// A directory that is about to be made.
+    pub(super) making: Option<Name>,
+    /// The directory that was made.
+    pub(super) made: Option<(Name, Place)>,
+    /// Where a mount is about to be made.
+    pub(super) mounting: Option<Name>,
+    /// The mount.
+    pub(super) mounted: Option<Known>,
+    /// The file of the record.
+    pub(super) record: Option<Name>,
+    /// The worker.
+    pub(super) worker: Option<Process>,
+}
+
+/// The guardian as its supervisor has it. Dropping it ends it.
+#[derive(Debug)]
+pub(super) struct Guardian {
+    process: Option<(Line, Pid)>,
+    cleanup: RefCell<Cleanup>,
+}
+
+impl Guardian {
+    /// Starts a guardian. Where that fails, the mount does without: the next command cleans up.
+    pub(super) fn start() -> Self {
+        let process = start().inspect_err(|error| tracing::warn!(%error, "no guardian"));
+        Self { process: process.ok(), cleanup: RefCell::default() }
+    }
+
+    /// Tells the guardian what there is to clean up from now on.
+    pub(super) fn note(&self, change: impl FnOnce(&mut Cleanup)) {
+        let mut cleanup = self.cleanup.borrow_mut();
+        change(&mut cleanup);
+        if let Some((line, _)) = &self.process {
+            let _ = line.send_at_once(&*cleanup);
+        }
+    }
+}
+
+impl Drop for Guardian {
+    fn drop(&mut self) {
+        self.note(|cleanup| cleanup.is_done = true);
+        if let Some((line, pid)) = self.process.take() {
+            drop(line);
+            let _ = rustix::process::waitpid(Some(pid), WaitOptions::empty());
+        }
+    }
+}
+
+fn start() -> std::io::Result<(Line, Pid)> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(std::io::Error::other("there are threads already"));
+    }
+    let (ours, theirs) = Line::pair()?;
+    #[expect(unsafe_code, reason = "there is no safe form of this call")]
+    // SAFETY: this process has one thread, so the copy holds no lock of another.
+    let pid = unsafe { libc::fork() };
+    if pid < 0 {
+        return Err(std::io::Error::last_os_error());
+    }
+    match Pid::from_raw(pid) {
+        Some(pid) => {
+            // At once, not when the copy gets to it: a signal to the caller's process group must
+            // not end both.
+            let _ = rustix::process::setpgid(Some(pid), Some(pid));
+            Ok((ours, pid))
+        }
+        None => {
+            drop(ours);
+            guard(&Line::on(theirs))
+        }
+    }
+}
+
+/// The guardian's life: keeps the latest list until the supervisor is gone, then works it off.
+fn guard(line: &Line) -> ! {
+    let since = SystemTime::now();
+    // The supervisor's signals are not for this process: it ends after the supervisor, always.
+    let _ = rustix::process::setsid();
+    for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1] {
+        let _ = signal_hook::flag::register(signal, std::sync::Arc::default());
+    }
+    super::supervisor::detach();
+    let _ = std::env::set_current_dir("/");
+    let mut cleanup = Cleanup::default();
+    while let Ok(Some((latest, _))) = line.receive::<Cleanup>() {
+        cleanup = latest;
+    }
+    if !cleanup.is_done {
+        clean_up(cleanup, since);
+    }
+    std::process::exit(0)
+}
+
+fn clean_up(mut cleanup: Cleanup, since: SystemTime) {
+    end(cleanup.worker.as_ref());
+    if cleanup.mounted.is_none()
+        && let Some(at) = &cleanup.mounting
+    {
+        remove_late_mount(&at.path());
+    }
+    if let Some(known) = cleanup.mounted.take() {
+        tracing::warn!("the supervisor was killed, its mount is taken away");
+        drop(Attached::from(known));
+    }
+    match (&cleanup.made, &cleanup.making) {
+        (Some((at, made)), _) => point::remove(&at.path(), *made),
+        (None, Some(at)) => point::remove_if_made_since(&at.path(), since),
+        (None, None) => {}
+    }
+    if let Some(record) = &cleanup.record {
+        let _ = std::fs::remove_file(record.path());
+    }
+}
+
+/// Ends the worker, which serves nobody without its supervisor.
+fn end(worker: Option<&Process>) {
+    let Some(worker) = worker.filter(|worker| worker.is_alive()) else { return };
+    let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
+    let _ = pid.map(|pid| rustix::process::kill_process(pid, Signal::KILL));
+    let since = Instant::now();
+    while worker.is_alive() && since.elapsed() < WORKER_END {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// Takes away a mount that appears although its supervisor was killed while it was being made.
+fn remove_late_mount(at: &Path) {
+    let since = Instant::now();
+    loop {
+        if let Some(entry) = mounts::top_at(at)
+            && entry.is_ours()
+            && health::of(&entry) == Health::Dead
+        {
+            tracing::warn!(at = %logs::path(at), "a mount without a supervisor is taken away");
+            let _ = mount_fuse::unmount_if(at, true, |device, _| device == entry.device);
+            return;
+        }
+        // Root mounts by one call of its own: there is nothing left to wait for.
+        if geteuid().is_root() || since.elapsed() > LATE_MOUNT {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
