@@ -11,16 +11,18 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use rustix::process::geteuid;
+use mount_fuse::Place;
+use rustix::process::{Pid, Signal, geteuid};
 use serde::{Deserialize, Serialize};
 
 use crate::json::Name;
 use crate::unix::health::{self, Health};
 use crate::unix::mount::point;
+use crate::unix::mount::terms::Terms;
 use crate::unix::mounts;
 
 /// Version of the file's shape.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// What is remembered of a mount.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,14 +41,16 @@ pub(crate) struct Record {
     pub(crate) image: Name,
     /// What tells this image from another under the same path.
     pub(crate) identity: Identity,
-    /// How it was asked to be shown.
-    pub(crate) asked: String,
+    /// What was asked of it.
+    pub(crate) terms: Terms,
+    /// The command that made it took it over; until then it may be taken away again.
+    pub(crate) is_confirmed: bool,
     pub(crate) label: Name,
     pub(crate) system: String,
     /// Size of the image.
     pub(crate) bytes: u64,
-    /// Whether isodrive made the mount point, and so removes it.
-    pub(crate) made_directory: bool,
+    /// What tells the mount point from another directory, if isodrive made it and so removes it.
+    pub(crate) made_directory: Option<Place>,
     /// When it was mounted, in seconds since 1970.
     pub(crate) since: i64,
     /// How far the worker's sandbox went.
@@ -159,6 +163,12 @@ impl Kept {
         self.path = PathBuf::new();
     }
 
+    /// Writes down that the mount was taken over.
+    pub(crate) fn confirm(&mut self) -> io::Result<()> {
+        self.record.is_confirmed = true;
+        self.record.write(&self.path)
+    }
+
     /// Writes down how the mount does now.
     pub(crate) fn become_state(&mut self, state: State) -> io::Result<()> {
         self.record.state = state;
@@ -173,9 +183,10 @@ impl Drop for Kept {
 }
 
 impl Record {
-    /// Writes it down for as long as the mount is there.
-    pub(crate) fn keep(self) -> io::Result<Kept> {
+    /// Writes it down for as long as the mount is there. `expect` gets the path before it is there.
+    pub(crate) fn keep(self, expect: impl FnOnce(&Path)) -> io::Result<Kept> {
         let path = folder()?.join(self.file_name());
+        expect(&path);
         self.write(&path)?;
         Ok(Kept { path, record: self })
     }
@@ -249,6 +260,17 @@ impl Record {
         }
     }
 
+    /// Whether it is still there: its supervisor removes it as soon as the mount is gone.
+    pub(crate) fn is_kept(&self) -> bool {
+        folder().is_ok_and(|folder| folder.join(self.file_name()).exists())
+    }
+
+    /// Tells the supervisor that the mount is being detached, and its users may finish.
+    pub(crate) fn let_users_finish(&self) {
+        let pid = i32::try_from(self.supervisor.pid).ok().and_then(Pid::from_raw);
+        let _ = pid.map(|pid| rustix::process::kill_process(pid, Signal::USR1));
+    }
+
     /// Takes away what a crash left behind: the mount, the directory that was made for it, this
     /// record. Whether there was a mount.
     pub(crate) fn clean_up(&self) -> io::Result<bool> {
@@ -257,12 +279,13 @@ impl Record {
         let is_ours = |entry: &mounts::Entry| {
             self.is_of(entry) && (self.worker.is_alive() || health::of(entry) == Health::Dead)
         };
-        let was_mounted = mounts::top_at(&at).as_ref().is_some_and(is_ours);
-        if was_mounted {
-            mount_fuse::unmount(&at, true)?;
+        let top = mounts::top_at(&at).filter(is_ours);
+        if let Some(entry) = &top {
+            mount_fuse::unmount_if(&at, true, |device, _| device == entry.device)?;
         }
-        if self.made_directory && mounts::top_at(&at).is_none() {
-            point::remove(&at);
+        let was_mounted = top.is_some();
+        if let Some(made) = self.made_directory {
+            point::remove(&at, made);
         }
         std::fs::remove_file(folder()?.join(self.file_name()))?;
         Ok(was_mounted)

@@ -1,14 +1,17 @@
 //! Watching over a mount that is in use: does its worker answer, is the image the same, has it been
-//! idle for long. Keeps the state file true.
+//! idle for long, is it still in the mount table. Keeps the record true.
 
 use std::time::{Duration, Instant};
 
 use super::child::Worker;
 use super::events::{Event, Events};
+use super::mounted::Attached;
+use super::place::Place;
 use super::supervisor::End;
 use super::wire::{FromWorker, Pulse, SLOW};
 use crate::cli::Mount;
 use crate::terminal::harmless;
+use crate::unix::copies;
 use crate::unix::state::{Kept, State};
 
 /// How often a worker is asked how it does.
@@ -17,10 +20,19 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// A worker that has not answered for this long does not respond.
 const SILENCE: Duration = Duration::from_secs(8);
 
+/// How long readers in other mount namespaces have once the mount is gone in its own.
+const GRACE: Duration = Duration::from_secs(5);
+
 /// The watch over one mount.
 pub(super) struct Watch<'a> {
     worker: &'a Worker,
     kept: Option<Kept>,
+    /// Where it is mounted; given up once it is not any more.
+    place: &'a mut Option<Place>,
+    /// The command that made the mount took it over.
+    is_confirmed: bool,
+    /// The mount was detached while it was in use.
+    is_detached: bool,
     idle: Option<Duration>,
     answered: u64,
     last_pulse: Instant,
@@ -28,11 +40,19 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(arguments: &Mount, worker: &'a Worker, kept: Option<Kept>) -> Self {
+    pub(super) fn new(
+        arguments: &Mount,
+        worker: &'a Worker,
+        kept: Option<Kept>,
+        place: &'a mut Option<Place>,
+    ) -> Self {
         let now = Instant::now();
         Self {
             worker,
             kept,
+            place,
+            is_confirmed: !arguments.keep.ready_pipe,
+            is_detached: false,
             idle: arguments.keep.idle,
             answered: 0,
             last_pulse: now,
@@ -40,20 +60,24 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Watches until the mount ends. `eject` takes it away if nobody uses it.
-    pub(super) fn until_the_end(mut self, events: &Events, eject: impl Fn() -> bool) -> End {
+    /// Watches until the mount ends.
+    pub(super) fn until_the_end(mut self, events: &Events, mounted: &Attached) -> End {
         let interval =
             self.idle.map_or(INTERVAL, |idle| INTERVAL.min(idle.checked_div(4).unwrap_or(idle)));
+        if mounted.known().device.is_some() {
+            events.listen_to_table();
+        }
         loop {
             self.worker.ask();
             let asked = Instant::now();
             while asked.elapsed() < interval {
-                match events.within(interval.saturating_sub(asked.elapsed())) {
-                    Some(Event::Said(FromWorker::Pong(pulse))) => self.note(&pulse),
-                    Some(Event::Said(FromWorker::Ended(why))) => return End::Ended(why),
-                    Some(Event::Said(_)) | None => {}
-                    Some(Event::Gone) => return End::WorkerGone,
-                    Some(Event::Signal(signal)) => return End::Signal(signal),
+                let event = events.within(interval.saturating_sub(asked.elapsed()));
+                let is_table = matches!(event, Some(Event::Table));
+                if let Some(end) = self.take(event) {
+                    return end;
+                }
+                if is_table && !mounted.is_there() {
+                    return self.outlive_the_mount(events, mounted);
                 }
             }
             if self.last_pulse.elapsed() > SILENCE.max(interval) {
@@ -62,9 +86,51 @@ impl<'a> Watch<'a> {
             if self.idle.is_some_and(|idle| self.last_request.elapsed() >= idle) {
                 // In use without a request: a file that is open, a folder somebody is in.
                 self.last_request = Instant::now();
-                if eject() {
+                if mounted.unmount_unused() {
                     tracing::info!("idle for long enough");
                 }
+            }
+        }
+    }
+
+    /// Acts on an event; the end of the watch if it is one.
+    fn take(&mut self, event: Option<Event>) -> Option<End> {
+        match event? {
+            Event::Said(FromWorker::Pong(pulse)) => self.note(&pulse),
+            Event::Said(FromWorker::Ended(why)) => return Some(End::Ended(why)),
+            Event::Said(_) | Event::Table => {}
+            Event::Gone => return Some(End::WorkerGone),
+            Event::Signal(signal) => return Some(End::Signal(signal)),
+            Event::Detached => self.is_detached = true,
+            Event::Confirmed => {
+                self.is_confirmed = true;
+                let confirmed = self.kept.as_mut().map_or(Ok(()), Kept::confirm);
+                if let Err(error) = confirmed {
+                    tracing::warn!(%error, "the record is not true any more");
+                }
+            }
+            Event::Abandoned if !self.is_confirmed => return Some(End::Abandoned),
+            Event::Abandoned => {}
+        }
+        None
+    }
+
+    /// The mount is gone in its own mount namespace: record and directory go at once. What other
+    /// namespaces have of it is served for a moment, what was detached while in use until its last
+    /// user is gone.
+    fn outlive_the_mount(mut self, events: &Events, mounted: &Attached) -> End {
+        drop(self.kept.take());
+        drop(self.place.take());
+        let since = Instant::now();
+        loop {
+            let event = events.within(Duration::from_millis(250));
+            if let Some(end) = self.take(event) {
+                return end;
+            }
+            let device = mounted.known().device.as_deref();
+            let has_users_here = || device.is_some_and(copies::is_used_here);
+            if !self.is_detached && since.elapsed() > GRACE && !has_users_here() {
+                return End::Elsewhere;
             }
         }
     }
@@ -99,7 +165,7 @@ impl<'a> Watch<'a> {
             }
         }
         if let Err(error) = kept.become_state(state) {
-            tracing::warn!(%error, "the state file is not true any more");
+            tracing::warn!(%error, "the record is not true any more");
         }
     }
 }
