@@ -9,24 +9,27 @@ use std::time::{Duration, Instant};
 use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome, bare};
 use crate::terminal::{Terminal, quoted};
+use crate::unix::copies;
 use crate::unix::holders;
-use crate::unix::mount::point;
 use crate::unix::mounts::{self, Entry};
 use crate::unix::state::Record;
 
 /// How long a server may take to end after its mount is gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a server usually takes for that, at most.
+const LATE: Duration = Duration::from_millis(100);
+
 pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
     let table = mounts::list()
         .map_err(|error| Failure::io(Exit::Other, "cannot read the mount table", &error))?;
     if arguments.all {
         let entries: Vec<&Entry> = table.iter().rev().filter(|entry| entry.is_mine()).collect();
-        return every(&entries, |entry| eject(entry, arguments.lazy));
+        return every(&entries, |entry| eject(entry, arguments.lazy, terminal));
     }
     let records = Record::all();
     every(&arguments.targets, |target| match find(target, &table, &records)? {
-        Some(entry) => eject(entry, arguments.lazy),
+        Some(entry) => eject(entry, arguments.lazy, terminal),
         None if arguments.if_mounted => Ok(()),
         None => Err(unknown(target, &table)),
     })?;
@@ -98,8 +101,12 @@ fn unknown(target: &Path, table: &[Entry]) -> Failure {
 }
 
 /// Takes one mount away and waits for its supervisor to clean up.
-fn eject(entry: &Entry, lazy: bool) -> Outcome {
+fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
     let record = Record::all().into_iter().find(|record| record.is_of(entry));
+    let supervisor = record.as_ref().filter(|record| record.is_alive());
+    if let Some(record) = supervisor.filter(|_| lazy) {
+        record.let_users_finish();
+    }
     unmount(entry, lazy).map_err(|error| not_unmounted(entry, &error))?;
     let Some(record) = record else { return Ok(()) };
     if !record.is_alive() {
@@ -107,32 +114,50 @@ fn eject(entry: &Entry, lazy: bool) -> Outcome {
         let _ = record.clean_up();
         return Ok(());
     }
-    let deadline = Instant::now().checked_add(PATIENCE);
+    let since = Instant::now();
     let mut pause = Duration::from_millis(1);
-    while !lazy && record.is_alive() && deadline.is_some_and(|at| Instant::now() < at) {
+    let is_cleaning = || if lazy { record.is_kept() } else { record.is_alive() };
+    while is_cleaning() && since.elapsed() < PATIENCE {
+        // A supervisor that stays although its mount is gone serves a copy elsewhere.
+        let is_late = since.elapsed() > LATE && !record.is_kept();
+        if is_late && warn_of_copies(entry, terminal) {
+            break;
+        }
         std::thread::sleep(pause);
         pause = pause.saturating_mul(2).min(Duration::from_millis(50));
     }
-    // Its users may be at it for long; the place is free at once.
-    if lazy && record.made_directory && mounts::top_at(&entry.at).is_none() {
-        point::remove(&entry.at);
-    }
     Ok(())
+}
+
+/// Says who else has the mount, in other mount namespaces; whether anybody has.
+fn warn_of_copies(entry: &Entry, terminal: &mut Terminal) -> bool {
+    let copies = copies::elsewhere(&entry.device);
+    if copies.is_empty() {
+        return false;
+    }
+    let message = format!(
+        "{} is ejected here; other mount namespaces keep a copy, which ends in a few seconds",
+        quoted(&entry.at)
+    );
+    let lines: Vec<String> = copies.iter().map(ToString::to_string).collect();
+    terminal.warn(&message, &lines);
+    true
 }
 
 /// Takes it away. Whoever looks at a mount for a moment makes it busy for that moment; only who
 /// stays is worth telling.
 fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
+    let unmount = || mount_fuse::unmount_if(&entry.at, lazy, |device, _| device == entry.device);
     let is_momentary = |error: &io::Error| {
         error.kind() == io::ErrorKind::ResourceBusy && holders::of(&entry.at).is_empty()
     };
     for _ in 0..20 {
-        match mount_fuse::unmount(&entry.at, lazy) {
+        match unmount() {
             Err(error) if is_momentary(&error) => std::thread::sleep(Duration::from_millis(25)),
             result => return result,
         }
     }
-    mount_fuse::unmount(&entry.at, lazy)
+    unmount()
 }
 
 fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {

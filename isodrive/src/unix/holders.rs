@@ -23,6 +23,15 @@ pub(crate) struct Holder {
     pub(crate) what: String,
 }
 
+impl Holder {
+    /// A process that does this.
+    pub(crate) fn new(pid: u32, what: String) -> Self {
+        let name = fs::read(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
+        Self { pid, name, what }
+    }
+}
+
 impl fmt::Display for Holder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (pid {}) {}", shown(self.name.as_bytes()), self.pid, self.what)
@@ -58,9 +67,7 @@ fn holder(process: &Path, pid: u32, mount: &Path) -> Option<Holder> {
         let path = mapped_files(process).iter().find_map(|path| below(path))?;
         format!("has {} in memory", place(&path))
     };
-    let name = fs::read(process.join("comm")).unwrap_or_default();
-    let name = String::from_utf8_lossy(name.trim_ascii_end()).into_owned();
-    Some(Holder { pid, name, what })
+    Some(Holder::new(pid, what))
 }
 
 fn open_file(process: &Path, below: impl Fn(&Path) -> Option<String>) -> Option<String> {
