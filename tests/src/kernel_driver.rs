@@ -3,6 +3,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read};
+use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +85,8 @@ pub fn mount(
         noexec: false,
         through,
     };
-    let through = attach(folder.path(), &what).map_err(|error: AttachError| error)?;
+    let directory = File::open(folder.path())?;
+    let through = attach(directory.as_fd(), &what).map_err(|error: AttachError| error)?;
     Ok(Ok(Mounted { folder, through }))
 }
 

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the corpus, golden manifests, trees as the program shows them.
 //! May run other programs and touch scratch folders; holds no test itself.
 
+pub mod autofs;
 pub mod compare;
 pub mod corpus;
 pub mod drive;

@@ -190,6 +190,28 @@ pub struct Mount {
     pub worker: i32,
 }
 
+impl Mount {
+    /// The process that takes the mount away if the supervisor is killed: its child beside the
+    /// worker.
+    pub fn guardian(&self) -> Result<i32> {
+        let path = format!("/proc/{0}/task/{0}/children", self.supervisor);
+        let children = std::fs::read_to_string(path)?;
+        let others = children.split_whitespace().filter_map(|pid| pid.parse().ok());
+        others.into_iter().find(|pid| *pid != self.worker).context("no guardian")
+    }
+
+    /// Kills all processes behind it at once, so that nobody cleans up.
+    pub fn kill_everybody(&self) -> Result<()> {
+        use rustix::process::Signal;
+        let all = [self.guardian()?, self.supervisor, self.worker];
+        all.iter().try_for_each(|pid| signal(*pid, Signal::STOP))?;
+        all.iter().try_for_each(|pid| signal(*pid, Signal::KILL))?;
+        let is_over = || all.iter().all(|pid| !is_alive(*pid));
+        ensure!(until(PATIENCE, is_over), "a process cannot be killed");
+        Ok(())
+    }
+}
+
 impl Drop for Session {
     fn drop(&mut self) {
         let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();

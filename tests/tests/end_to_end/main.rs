@@ -1,5 +1,6 @@
 //! End-to-end tests: golden trees through every door, real mounts, the command line, bad input.
 
+mod attacks_on_mounts;
 mod bad_input;
 mod command_line;
 mod extracting;
@@ -12,9 +13,12 @@ mod golden;
 mod hostile;
 mod image_faults;
 mod kernel_driver;
+mod killed;
 mod model;
 mod mounts;
+mod namespaces;
 mod odd_sources;
+mod on_demand;
 mod panics;
 mod places;
 mod sandbox;

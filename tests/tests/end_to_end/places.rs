@@ -328,7 +328,8 @@ fn f57_a_descriptor_that_was_handed_over_is_served_and_others_are_refused() -> R
     let session = Session::with_disc()?;
     let here = session.path("here");
     fs::create_dir(&here)?;
-    let device = mount_fuse::attach(&here, &mount_fuse::Attach::default())?;
+    let device =
+        mount_fuse::attach(&mount_fuse::Directory::open(&here)?, &mount_fuse::Attach::default())?;
     // Without close-on-exec, as a caller has it who means to hand it over.
     rustix::io::fcntl_setfd(&device, rustix::io::FdFlags::empty())?;
     let name = format!("/dev/fd/{}", device.as_raw_fd());

@@ -20,10 +20,6 @@ use rustix::process::Signal;
 /// Times that each way of killing is tried.
 const LOOPS: usize = 100;
 
-const EIO: i32 = 5;
-const ENOTCONN: i32 = 107;
-const ECONNABORTED: i32 = 103;
-
 /// Nothing is left of a mount: no process, no mount, no directory, no state file.
 fn is_gone(session: &Session, mount: &Mount) -> bool {
     let states = fs::read_dir(session.state()).map_or(0, |files| files.flatten().count());
@@ -86,29 +82,6 @@ fn f33_readers_of_a_killed_worker_get_errors_and_no_wrong_byte() -> Result<()> {
     Ok(())
 }
 
-#[test]
-fn f34_a_killed_supervisor_takes_its_worker_along_and_the_next_mount_works() -> Result<()> {
-    if !can_mount() {
-        return Ok(());
-    }
-    let session = Session::with_disc()?;
-    for _ in 0..LOOPS {
-        let mount = session.mount(&["disc.iso", "here"])?;
-        signal(mount.supervisor, Signal::KILL)?;
-        assert!(until(PATIENCE, || !is_alive(mount.worker)), "an orphan");
-        let error = fs::read(mount.at.join("sources/ei.cfg")).unwrap_err();
-        let errno = error.raw_os_error();
-        assert!(matches!(errno, Some(ENOTCONN | ECONNABORTED | EIO)), "{error}");
-    }
-    let ended = session.run(&["mount", "disc.iso", "here"])?;
-    assert_eq!(ended.code, 0, "{}", ended.err);
-    let said = format!("cleaned up a dead mount at \"{}\"", session.path("here").display());
-    assert!(ended.err.contains(&said), "{}", ended.err);
-    assert_eq!(session.run(&["eject", "here"])?.code, 0);
-    assert!(!session.path("here").exists());
-    Ok(())
-}
-
 /// A supervisor that is being killed can outlive its worker for a moment; one that is stopped does
 /// so for as long as it takes to look.
 #[test]
@@ -135,23 +108,15 @@ fn f34_a_dead_mount_whose_supervisor_is_still_there_is_not_taken_for_one_that_wo
 }
 
 #[test]
-fn f35_both_killed_the_next_mount_works_list_says_dead_and_doctor_cleans_up() -> Result<()> {
+fn f35_all_killed_the_next_mount_works_list_says_dead_and_doctor_cleans_up() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
     let session = Session::with_disc()?;
-    let kill_both = |mount: &Mount| -> Result<()> {
-        // Stopped first, so that it has no time to clean up.
-        signal(mount.supervisor, Signal::STOP)?;
-        signal(mount.worker, Signal::KILL)?;
-        signal(mount.supervisor, Signal::KILL)?;
-        assert!(until(PATIENCE, || !is_alive(mount.supervisor)));
-        Ok(())
-    };
     for _ in 0..LOOPS {
         let ended = session.run(&["mount", "disc.iso", "here"])?;
         assert_eq!(ended.code, 0, "{}", ended.err);
-        kill_both(&session.mounted(&session.path("here"))?)?;
+        session.mounted(&session.path("here"))?.kill_everybody()?;
     }
     assert!(is_mounted(&session.path("here")));
     assert!(session.told_state()?.starts_with("dead"), "{}", session.told_state()?);
@@ -164,7 +129,7 @@ fn f35_both_killed_the_next_mount_works_list_says_dead_and_doctor_cleans_up() ->
     assert_eq!(fs::read_dir(session.state())?.count(), 0);
 
     // Without a state file it is known by the mount table alone.
-    kill_both(&session.mount(&["disc.iso", "here"])?)?;
+    session.mount(&["disc.iso", "here"])?.kill_everybody()?;
     fs::remove_dir_all(session.state())?;
     assert!(session.told_state()?.starts_with("dead"));
     assert_eq!(session.run(&["mount", "disc.iso", "here"])?.code, 0);
