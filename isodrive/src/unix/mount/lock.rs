@@ -30,7 +30,7 @@ pub(super) struct ImageLock {
 }
 
 impl ImageLock {
-    /// Waits for the right to mount the image at a path. `None` if there is no such image, or if the
+    /// Waits for the right to mount the image at a path. `None` without such an image, or where the
     /// system has no such locks: two requests at once may make two mounts then.
     ///
     /// # Errors

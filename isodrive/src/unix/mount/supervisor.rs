@@ -58,8 +58,10 @@ pub(super) fn run(arguments: &Mount, lock: Option<ImageLock>, terminal: &mut Ter
         if arguments.keep.ready_pipe {
             events.confirmation()?;
         }
-        if let Some(kept) = kept {
+        if let Some(mut kept) = kept {
+            let confirmed = kept.confirm();
             kept.leave();
+            confirmed.unwrap_or_else(|error| tracing::warn!(%error, "the record is not true"));
         }
         mounted.leave();
         making.place.keep();

@@ -119,8 +119,9 @@ impl<'a> Watch<'a> {
     /// namespaces have of it is served for a moment, what was detached while in use until its last
     /// user is gone.
     fn outlive_the_mount(mut self, events: &Events, mounted: &Attached) -> End {
-        drop(self.kept.take());
         drop(self.place.take());
+        // Last: `eject` waits for it.
+        drop(self.kept.take());
         let since = Instant::now();
         loop {
             let event = events.within(Duration::from_millis(250));
