@@ -20,6 +20,10 @@ const MAX_WAITING: usize = 64;
 /// The signal by which `eject --lazy` says that the users of a mount may finish.
 const DETACHED: i32 = SIGUSR1;
 
+/// How long further changes of the mount table wait: on a machine that mounts much, every mount's
+/// supervisor would read the whole table for each of them.
+const TABLE_PAUSE: Duration = Duration::from_millis(50);
+
 /// Something that happened.
 pub(super) enum Event {
     /// The worker said something.
@@ -88,6 +92,7 @@ impl Events {
                 if sender.send(Event::Table).is_err() {
                     return;
                 }
+                std::thread::sleep(TABLE_PAUSE);
             }
         });
     }

@@ -54,6 +54,10 @@ pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Ou
         (None, true) => Sink::Terminal,
         (None, false) => Sink::Machine,
     };
+    if arguments.worker || arguments.keep.ready_pipe {
+        // Started by way of /proc/self/exe, they would all be called `exe`.
+        let _ = rustix::thread::set_name(c"isodrive");
+    }
     if arguments.worker {
         logs::start(level, sink, arguments.keep.redact)?;
         return worker::run(&arguments);
