@@ -140,6 +140,11 @@ impl Identity {
         Some(Self::of(&iso_core::source::open_parts(path).ok()?))
     }
 }
+    /// Whether the first file is this one.
+    pub(crate) fn begins_with(&self, file: &std::fs::Metadata) -> bool {
+        self.0.first().is_some_and(|first| (first.0, first.1) == (file.dev(), file.ino()))
+    }
+
 
 /// A record on disk, removed when this is dropped.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ mod kernel;
 mod medium;
 mod place;
 pub(crate) mod point;
-mod refusal;
+pub(crate) mod refusal;
 mod supervisor;
 mod watch;
 mod wire;
@@ -122,7 +122,7 @@ fn ended_early(child: &mut Child) -> Failure {
     match status.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0) {
         Some(code) => Failure::told(Exit::Child(code)),
         None => Failure::new(Exit::Other, "the process that keeps the mount ended without a word")
-            .line("try", "isodrive mount --debug IMAGE WHERE"),
+            .advice("try", "the same command with --debug"),
     }
 }
 

@@ -6,7 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::exit::{Exit, Failure};
-use crate::terminal::quoted;
+use crate::shell::{Advice, ShellCommand};
+use crate::terminal::{is_hidden, quoted};
 use crate::unix::health::{self, Health};
 use crate::unix::mounts;
 
@@ -47,10 +48,10 @@ pub(super) fn given(
     let at = std::path::absolute(at).map_err(|error| refuse(&error.to_string()))?;
     let written: PathBuf = at.components().collect();
     let resolved = at.canonicalize().unwrap_or(written);
-    clear(&resolved, cleaned).map_err(|(why, remedy)| refuse(&why).line("try", remedy))?;
+    clear(&resolved, cleaned).map_err(|(why, remedy)| refuse(&why).advice("try", remedy))?;
     let made = match fs::symlink_metadata(&at) {
         Ok(metadata) if metadata.is_symlink() => {
-            return Err(refuse("it is a symbolic link").line("try", "name the directory itself"));
+            return Err(refuse("it is a symbolic link").advice("try", "name the directory itself"));
         }
         Ok(metadata) if !metadata.is_dir() => return Err(refuse("it is not a directory")),
         Ok(_) => false,
@@ -67,47 +68,53 @@ pub(super) fn given(
         .is_none();
     if !is_empty && !over {
         return Err(refuse("the directory is not empty")
-            .line("try", "another directory, or --over to hide what is in it"));
+            .advice("try", "another directory, or --over to hide what is in it"));
     }
     Ok(point)
 }
 
 /// Takes away a dead mount of isodrive's; what else is mounted there is an error and its remedy.
-fn clear(at: &Path, cleaned: &mut dyn FnMut(&Path)) -> Result<(), (String, String)> {
+fn clear(at: &Path, cleaned: &mut dyn FnMut(&Path)) -> Result<(), (String, Advice)> {
     let Some(entry) = mounts::top_at(at) else { return Ok(()) };
-    let name = quoted(at);
     match (health::of(&entry), entry.is_ours()) {
         (Health::Dead, true) => {
             mount_fuse::unmount(at, true).map_err(|error| {
                 let why = format!("a dead mount is there: {}", crate::exit::bare(&error));
-                (why, format!("isodrive doctor --fix, as the user who mounted {name}"))
+                (why, "as the user who mounted it:  isodrive doctor --fix".into())
             })?;
             cleaned(at);
             Ok(())
         }
         (Health::Dead, false) => {
             let why = format!("a dead mount of another program is there ({})", entry.kind);
-            Err((why, format!("umount {name}   or another directory")))
+            let umount = ShellCommand::new("umount").operand(at);
+            Err((why, umount.after("another directory, or:")))
         }
         (Health::Serving | Health::Silent, true) => {
             let why = "something is mounted there already".to_owned();
-            Err((why, format!("isodrive eject {name}   or another directory")))
+            let eject = ShellCommand::new("isodrive eject").operand(at);
+            Err((why, eject.after("another directory, or:")))
         }
         (Health::Serving | Health::Silent, false) => {
             let why = format!("something is mounted there already ({})", entry.kind);
-            Err((why, "another directory".to_owned()))
+            Err((why, "another directory".into()))
         }
     }
 }
 
 /// A new directory `~/isodrive/LABEL`, with a number behind it if the label is taken.
 pub(super) fn for_label(label: &[u8], image: &Path) -> Result<MountPoint, Failure> {
+    let elsewhere = |failure: Failure| {
+        let mount = ShellCommand::new("isodrive mount").operand(image).operand("DIRECTORY");
+        failure.advice("try", mount.after("a directory of your choice:"))
+    };
     let base = default_base().ok_or_else(|| {
-        Failure::new(Exit::MountPoint, "there is no home directory to mount in")
-            .line("try", "isodrive mount IMAGE WHERE")
+        let message = "there is no home directory to mount in: HOME is not set";
+        elsewhere(Failure::new(Exit::MountPoint, message))
     })?;
     let refuse = |path: &Path, error: &io::Error| {
-        Failure::io(Exit::MountPoint, format!("cannot make the directory {}", quoted(path)), error)
+        let what = format!("cannot make the directory {}", quoted(path));
+        elsewhere(Failure::io(Exit::MountPoint, what, error))
     };
     fs::create_dir_all(&base).map_err(|error| refuse(&base, &error))?;
     let name = directory_name(label, image);
@@ -135,12 +142,15 @@ fn default_base() -> Option<PathBuf> {
     Some(home.join("isodrive"))
 }
 
-/// A disc's label as the name of a directory; that of the image where there is none.
+/// A disc's label as the name of a directory; that of the image where there is none. It begins with
+/// no hyphen, dot or blank, and holds no character that acts on a terminal or is not seen.
 fn directory_name(label: &[u8], image: &Path) -> String {
     let clean = |text: &str| -> String {
         let harmless = |c: char| if c == '/' || c.is_control() { '_' } else { c };
-        let short: String = text.chars().map(harmless).take(60).collect();
-        short.trim().trim_start_matches('.').to_owned()
+        let seen = text.chars().map(harmless).filter(|c| !is_hidden(*c));
+        let short: String = seen.take(60).collect();
+        let is_skipped = |c: char| c.is_whitespace() || matches!(c, '-' | '.');
+        short.trim_start_matches(is_skipped).trim_end().to_owned()
     };
     let from_label = clean(&String::from_utf8_lossy(label));
     if !from_label.is_empty() {
@@ -163,6 +173,11 @@ mod tests {
             (b"  ", "image"),
             (b"", "image"),
             (b"..", "image"),
+            (b"--all", "all"),
+            (b" -. -rf", "rf"),
+            (b"---", "image"),
+            ("\u{202e}-a\u{200b}\u{feff}b\u{9b}c ".as_bytes(), "ab_c"),
+            (b"a\x1b[2J\x7f", "a_[2J_"),
         ] {
             assert_eq!(directory_name(label, Path::new("/x/image.iso")), want);
         }
