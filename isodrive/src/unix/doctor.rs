@@ -110,10 +110,18 @@ fn kernel_driver() -> Check {
 }
 
 fn folder() -> Check {
-    match state::folder() {
-        Ok(folder) => Check::new("state", Verdict::Ok, format!("is kept in {}", quoted(&folder))),
-        Err(error) => {
-            let text = format!("cannot be kept: {}; crashes leave traces", bare(&error));
+    let (folder, failures) = state::place();
+    let why = failures.join("; ");
+    match folder {
+        Some(folder) if failures.is_empty() => {
+            Check::new("state", Verdict::Ok, format!("is kept in {}", quoted(&folder)))
+        }
+        Some(folder) => {
+            let text = format!("is kept in {}, since {why}", quoted(&folder));
+            Check::new("state", Verdict::Note, text)
+        }
+        None => {
+            let text = format!("cannot be kept: {why}; {}", state::NOT_KEPT);
             Check::new("state", Verdict::Note, text)
         }
     }

@@ -4,6 +4,7 @@
 pub(crate) mod arguments;
 pub(crate) mod doctor;
 pub(crate) mod eject;
+mod folders;
 mod health;
 pub(crate) mod helper;
 mod holders;

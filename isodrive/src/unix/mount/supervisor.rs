@@ -30,7 +30,7 @@ use crate::json::{self, Name, SCHEMA};
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
 use crate::unix::arguments::DriverChoice;
 use crate::unix::health::{self, Health};
-use crate::unix::state::{Driver, Identity, Kept, Process, Record, State};
+use crate::unix::state::{Driver, Identity, Kept, Notice, Process, Record, State};
 use crate::unix::{mounts, state};
 use crate::{image, logs};
 
@@ -233,8 +233,11 @@ impl Making<'_> {
         driver: Driver,
         terminal: &mut Terminal,
     ) -> Result<Option<Kept>, Failure> {
-        let kept = self.record(worker, driver).keep();
-        let kept = kept.map_err(|error| tracing::warn!(%error, "the mount is not remembered")).ok();
+        let (kept, notice) = self.record(worker, driver).keep();
+        if let Some(Notice { message, lines }) = notice {
+            tracing::warn!("the record of this mount is not where it belongs");
+            terminal.warn(&message, &lines);
+        }
         let shown = self.place.shown();
         let ready = Ready {
             schema: SCHEMA,
