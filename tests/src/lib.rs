@@ -8,6 +8,7 @@ pub mod faulty;
 pub mod fuzz;
 #[path = "../hostile/mod.rs"]
 pub mod hostile;
+pub mod hostile_words;
 pub mod kernel_driver;
 pub mod make;
 pub mod manifest;

@@ -17,6 +17,7 @@ mod mounts;
 mod odd_sources;
 mod panics;
 mod places;
+mod printed_commands;
 mod sandbox;
 mod server_life;
 mod views;
