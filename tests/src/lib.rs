@@ -13,6 +13,7 @@ pub mod kernel_driver;
 pub mod make;
 pub mod manifest;
 pub mod mutate;
+pub mod namespace;
 pub mod probe;
 pub mod program;
 pub mod sample;

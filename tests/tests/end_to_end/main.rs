@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod command_line;
+mod eject_targets;
 mod extracting;
 mod file_semantics;
 mod file_users;
@@ -9,6 +10,7 @@ mod frugality;
 mod fuzzed;
 mod generated;
 mod golden;
+mod harmless_output;
 mod hostile;
 mod image_faults;
 mod kernel_driver;
@@ -20,5 +22,6 @@ mod places;
 mod printed_commands;
 mod sandbox;
 mod server_life;
+mod state_folders;
 mod views;
 mod windows_view;

@@ -109,7 +109,7 @@ pub(super) fn for_label(label: &[u8], image: &Path) -> Result<MountPoint, Failur
         failure.advice("try", mount.after("a directory of your choice:"))
     };
     let base = default_base().ok_or_else(|| {
-        let message = "there is no home directory to mount in: HOME is not set";
+        let message = "there is no home directory to mount in: HOME is not set to a folder";
         elsewhere(Failure::new(Exit::MountPoint, message))
     })?;
     let refuse = |path: &Path, error: &io::Error| {
