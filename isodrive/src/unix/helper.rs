@@ -19,8 +19,13 @@ const NAMES: [&str; 2] = ["mount.isodrive", "mount.fuse.isodrive"];
 
 /// Whether this program was called by mount(8), or by mount.fuse3.
 pub(crate) fn is_called(arguments: &[OsString]) -> bool {
+    is_by_name(arguments) || is_by_fuse(arguments)
+}
+
+/// Whether mount(8) called, by a name of its own.
+fn is_by_name(arguments: &[OsString]) -> bool {
     let name = arguments.first().and_then(|program| Path::new(program).file_name());
-    NAMES.iter().any(|known| name == Some(OsStr::new(known))) || is_by_fuse(arguments)
+    NAMES.iter().any(|known| name == Some(OsStr::new(known)))
 }
 
 /// Whether mount.fuse3 called, which runs `isodrive IMAGE DIRECTORY -o OPTIONS` for
@@ -54,8 +59,8 @@ struct Asked {
 pub(crate) fn run(arguments: &[OsString], mut terminal: Terminal) -> ExitCode {
     let asked = read(arguments.get(1..).unwrap_or_default());
     // mount.fuse3 adds `suid` and `dev` itself, where nobody said otherwise.
-    let is_by_fuse = is_by_fuse(arguments);
-    let outcome = asked.and_then(|asked| mount_as_asked(asked, is_by_fuse, &mut terminal));
+    let says_more = is_by_name(arguments);
+    let outcome = asked.and_then(|asked| mount_as_asked(asked, says_more, &mut terminal));
     let code = match &outcome {
         Ok(()) => 0,
         Err(failure) => code(failure.exit),
@@ -124,11 +129,11 @@ fn read(arguments: &[OsString]) -> Result<Asked, Failure> {
     Ok(asked)
 }
 
-fn mount_as_asked(asked: Asked, is_by_fuse: bool, terminal: &mut Terminal) -> Outcome {
+fn mount_as_asked(asked: Asked, says_more: bool, terminal: &mut Terminal) -> Outcome {
     // A disc gets no more than this, whatever mount(8) says by default for some types; `rw`, which
     // it says for all, is no news for a disc.
     let is_more = |option: &Vec<u8>| [&b"suid"[..], b"dev"].contains(&option.as_slice());
-    if !is_by_fuse && asked.options.iter().any(is_more) {
+    if says_more && asked.options.iter().any(is_more) {
         terminal
             .warn("mounted read-only, without set-id programs and devices (ro,nosuid,nodev)", &[]);
     }

@@ -21,8 +21,8 @@ use crate::unix::mount::point;
 use crate::unix::mounts;
 
 /// What it means that there is no record of a mount.
-pub(crate) const NOT_KEPT: &str = "list shows such a mount without its label, eject finds it by its \
-                                   path, and a crash leaves its directory behind";
+pub(crate) const NOT_KEPT: &str = "list shows such a mount without its label, eject finds it by \
+                                   its path, and a crash leaves its directory behind";
 
 /// Version of the file's shape.
 pub(crate) const VERSION: u32 = 3;

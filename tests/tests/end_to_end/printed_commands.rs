@@ -218,7 +218,7 @@ fn what_may_not_be_read_is_shown_by_a_command_that_is_quoted() -> Result<()> {
         let name = file_name(&[&word, &b".iso"[..]].concat());
         let image = folder.path().join(&name);
         fs::write(&image, b"")?;
-        fs::set_permissions(&image, fs::Permissions::from_mode(0))?;
+        fs::set_permissions(&image, fs::Permissions::from_mode(0o000))?;
         let output = Command::new("setpriv")
             .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
             .arg(&copy)

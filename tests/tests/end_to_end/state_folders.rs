@@ -182,7 +182,9 @@ fn without_a_home_a_place_must_be_named() -> Result<()> {
 #[test]
 fn without_a_user_table_or_mtab_it_works_or_one_sentence_says_why_not() -> Result<()> {
     let script = "
-        unknown() { setpriv --reuid 54321 --regid 54321 --clear-groups -- env HOME=$HERE/home \"$@\"; }
+        unknown() {
+            setpriv --reuid 54321 --regid 54321 --clear-groups -- env HOME=$HERE/home \"$@\"
+        }
         chmod 777 home
         unknown $ISODRIVE mount -q disc.iso home/m; echo $? $(count) $(ls home)
         unknown $ISODRIVE ls disc.iso | wc -l
