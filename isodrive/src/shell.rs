@@ -42,6 +42,7 @@ impl ShellCommand {
     }
 
     /// The command at the end of a line that begins with fixed words.
+    #[cfg(unix)]
     pub(crate) fn after(&self, words: &'static str) -> Advice {
         Advice(self.text().map(|text| format!("{words}  {text}")))
     }
