@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::json::{self, SCHEMA};
-use crate::terminal::{Terminal, output_failed};
+use crate::shell::Advice;
+use crate::terminal::{Terminal, harmless, output_failed};
 
 /// How one thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -40,8 +41,8 @@ impl Check {
         Self { schema: SCHEMA, what, verdict, text: text.into(), fix: None }
     }
 
-    pub(crate) fn fix(self, how: impl Into<String>) -> Self {
-        Self { fix: Some(how.into()), ..self }
+    pub(crate) fn fix(self, how: impl Into<Advice>) -> Self {
+        Self { fix: how.into().text(), ..self }
     }
 }
 
@@ -73,7 +74,7 @@ fn write(check: &Check, out: &mut impl Write) -> std::io::Result<()> {
         Verdict::Dead => "dead",
         Verdict::Fixed => "fixed",
     };
-    writeln!(out, "{verdict:<7} {}: {}", check.what, check.text)?;
+    writeln!(out, "{verdict:<7} {}: {}", check.what, harmless(&check.text))?;
     match &check.fix {
         Some(fix) => writeln!(out, "        fix   {fix}"),
         None => Ok(()),

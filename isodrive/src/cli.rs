@@ -187,12 +187,18 @@ impl HiddenChoice {
 
 #[derive(Debug, Args)]
 pub(crate) struct Eject {
-    /// Mount points, images or labels
-    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    /// Mount points or images by their paths; or your own mounts by folder name or label
+    #[arg(value_name = "TARGET")]
+    #[cfg_attr(unix, arg(required_unless_present_any = ["all", "all_users"]))]
+    #[cfg_attr(windows, arg(required_unless_present = "all"))]
     pub(crate) targets: Vec<PathBuf>,
-    /// Everything that is mounted
+    /// Everything that you have mounted
     #[arg(long, conflicts_with = "targets")]
     pub(crate) all: bool,
+    /// Everything that anybody has mounted; for root
+    #[cfg(unix)]
+    #[arg(long, conflicts_with = "targets")]
+    pub(crate) all_users: bool,
     /// Detach at once, even while in use; its users may finish
     #[cfg(unix)]
     #[arg(short, long)]

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use iso_core::Error;
 
+use crate::shell::Advice;
+
 /// Exit codes, as documented in the README.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -99,7 +101,7 @@ impl Failure {
         Self { is_told: true, ..Self::new(exit, "") }
     }
 
-    /// Adds a line.
+    /// Adds a line that explains. What to do, and every command, is an `advice`.
     pub(crate) fn line(
         mut self,
         label: impl Into<Cow<'static, str>>,
@@ -107,6 +109,18 @@ impl Failure {
     ) -> Self {
         self.lines.push((label.into(), text.into()));
         self
+    }
+
+    /// Adds a line that says what to do; none where the command for it cannot be expressed.
+    pub(crate) fn advice(
+        self,
+        label: impl Into<Cow<'static, str>>,
+        advice: impl Into<Advice>,
+    ) -> Self {
+        match advice.into().text() {
+            Some(text) => self.line(label, text),
+            None => self,
+        }
     }
 
     /// A failed system call, with what it was for.

@@ -243,7 +243,7 @@ impl Job<'_> {
         if self.unwritten > 0 {
             let message = format!("{} files could not be written", self.unwritten);
             return Err(Failure::new(Exit::Other, message)
-                .line("try", "--overwrite, if they are there already"));
+                .advice("try", "--overwrite, if they are there already"));
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View
 use crate::cli::ImageArguments;
 use crate::exit::{Exit, Failure, bare};
 use crate::info;
+use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, quoted, size};
 
 /// Opens the image and finds its file systems.
@@ -111,10 +112,10 @@ fn cannot_open(path: &Path, error: &io::Error) -> Failure {
         failure("no such file")
     } else if error.kind() == io::ErrorKind::IsADirectory {
         failure("it is a directory, not an image")
-            .line("try", "name the image file; a folder needs no mounting")
+            .advice("try", "name the image file; a folder needs no mounting")
     } else if error.kind() == io::ErrorKind::PermissionDenied {
-        let look = if cfg!(windows) { "icacls" } else { "ls -l" };
-        failure("you may not read it").line("try", format!("{look} {}", quoted(path)))
+        let look = ShellCommand::new(if cfg!(windows) { "icacls" } else { "ls -l" });
+        failure("you may not read it").advice("try", look.operand(path))
     } else {
         failure(&bare(error))
     }
@@ -126,7 +127,9 @@ fn not_opened(path: &Path, error: &Error) -> Failure {
     if let Error::Unrecognised(found) = error {
         let failure = failure(format!("{name} is not a disc image isodrive knows"))
             .line("found", found.to_string());
-        return remedy(*found).into_iter().fold(failure, |failure, text| failure.line("try", text));
+        return remedy(*found)
+            .into_iter()
+            .fold(failure, |failure, text| failure.advice("try", text));
     }
     if let Error::Unsupported { what, site } = error {
         return failure(format!("{name} needs something isodrive does not read: {what}"))
@@ -135,11 +138,11 @@ fn not_opened(path: &Path, error: &Error) -> Failure {
     if matches!(error, Error::Corrupt { .. } | Error::Limit { .. }) {
         return failure(format!("{name} is damaged"))
             .line("cause", error.to_string())
-            .line("try", "compare its size and checksum with those of its source");
+            .advice("try", "compare its size and checksum with those of its source");
     }
     if let Error::NoSuchSession(count) = error {
         return failure(format!("{name} has {count} sessions"))
-            .line("try", "isodrive info, which lists them");
+            .advice("try", ShellCommand::new("isodrive info").operand(path));
     }
     failure(format!("cannot read {name}: {error}"))
 }
@@ -151,7 +154,8 @@ fn not_shown(path: &Path, image: &Image, error: &Error) -> Failure {
     } else {
         not_opened(path, error)
     };
-    failure.line("try", format!("--view {}", views.join(" or --view ")))
+    let view = |name: &str| ShellCommand::new("--view").operand(name);
+    views.into_iter().fold(failure, |failure, name| failure.advice("try", view(name)))
 }
 
 /// What to do with a file that is no disc image.

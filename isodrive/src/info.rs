@@ -11,7 +11,7 @@ use crate::cli::{ImageArguments, Info};
 use crate::exit::Outcome;
 use crate::image;
 use crate::json::{self, Name};
-use crate::terminal::{Terminal, output_failed, path_shown, shown, size};
+use crate::terminal::{Terminal, harmless, output_failed, path_shown, shown, size};
 
 #[derive(Debug, Serialize)]
 struct Report {
@@ -105,22 +105,16 @@ pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
 
 /// The report as a JSON file.
 pub(crate) fn as_json(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Vec<u8> {
-    to_file(&report(arguments, image, chosen))
+    json::file(&report(arguments, image, chosen))
 }
 
 /// What was found odd so far, as a JSON file.
 pub(crate) fn findings_as_json(findings: &Findings) -> Vec<u8> {
-    to_file(&FindingsReport {
+    json::file(&FindingsReport {
         schema: json::SCHEMA,
         findings: findings.list().into_iter().map(|finding| finding.text).collect(),
         more_findings: findings.dropped(),
     })
-}
-
-fn to_file(report: &impl Serialize) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(report).unwrap_or_default();
-    text.push(b'\n');
-    text
 }
 
 fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
@@ -275,7 +269,7 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
 
 /// One line: a label and what it says.
 fn row(out: &mut dyn Write, label: &str, text: String) -> std::io::Result<()> {
-    writeln!(out, "{label:<10} {text}")
+    writeln!(out, "{label:<10} {}", harmless(&text))
 }
 
 /// What could be started, and the partitions that a disk would have.

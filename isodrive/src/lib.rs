@@ -13,6 +13,7 @@ mod logs;
 mod ls;
 mod names;
 mod ready;
+mod shell;
 mod table;
 mod terminal;
 #[cfg(unix)]
@@ -43,8 +44,10 @@ pub fn main() -> std::process::ExitCode {
     if unix::helper::is_called(&arguments) {
         return unix::helper::run(&arguments, terminal);
     }
-    let cli = Cli::parse_from(&arguments);
-    run(cli, arguments.into_iter().skip(1).collect(), terminal)
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => run(cli, arguments.into_iter().skip(1).collect(), terminal),
+        Err(error) => terminal.end_unparsed(&error),
+    }
 }
 
 /// What `mount -o TEXT` means, or why it means nothing; for tests of that text alone.

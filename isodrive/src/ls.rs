@@ -13,7 +13,8 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{self, Name};
 use crate::names::{self, OnWindows};
-use crate::terminal::{Terminal, output_failed, shown, size};
+use crate::shell::ShellCommand;
+use crate::terminal::{Terminal, harmless, output_failed, shown, size};
 
 /// One line of JSON: a file of the image.
 #[derive(Debug, Default, Serialize)]
@@ -160,7 +161,7 @@ impl Listing<'_> {
         self.count_name()?;
         self.write(|out| {
             if !json {
-                return writeln!(out, "{}  [{error}]", shown(path));
+                return writeln!(out, "{}  [{}]", shown(path), harmless(&error.to_string()));
             }
             let line = Line {
                 schema: json::SCHEMA,
@@ -179,7 +180,7 @@ impl Listing<'_> {
         }
         let names = self.names.saturating_sub(1);
         let message = format!("stopped after {names} names and {}", size(self.bytes));
-        Err(Failure::new(Exit::Other, message).line("try", "--all"))
+        Err(Failure::new(Exit::Other, message).advice("try", "--all"))
     }
 
     fn write(&mut self, write: impl FnOnce(&mut Counting<'_>) -> std::io::Result<()>) -> Outcome {
@@ -236,7 +237,7 @@ fn with_target(volume: &dyn Volume, name: &[u8], attr: &Attr) -> String {
     match attr.kind {
         FileKind::Symlink => match volume.read_link(attr.node) {
             Ok(target) => format!("{name} -> {}", shown(&target)),
-            Err(error) => format!("{name} -> [{error}]"),
+            Err(error) => format!("{name} -> [{}]", harmless(&error.to_string())),
         },
         FileKind::Directory => format!("{name}/"),
         FileKind::Regular
@@ -251,7 +252,11 @@ fn with_target(volume: &dyn Volume, name: &[u8], attr: &Attr) -> String {
 fn mention_findings(arguments: &List, image: &iso_core::Image, terminal: &mut Terminal) {
     let count = image.disc().findings().list().len();
     if count > 0 && !arguments.json {
-        let of = crate::terminal::quoted(&arguments.image.image);
-        terminal.warn(&format!("{count} findings about this disc: isodrive info {of}"), &[]);
+        let message =
+            match ShellCommand::new("isodrive info").operand(&arguments.image.image).text() {
+                Some(info) => format!("{count} findings about this disc:  {info}"),
+                None => format!("{count} findings about this disc, which isodrive info lists"),
+            };
+        terminal.warn(&message, &[]);
     }
 }

@@ -2,10 +2,13 @@
 //! a listing can tell how a drive would show each name. The same on every system.
 
 use std::ffi::OsStr;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use iso_core::volume::{NodeId, Volume, resolve};
 use windows_view::{Choices, Tree};
+
+use crate::terminal::{escape_edges, push_harmless};
 
 /// The path in the image that a person means: as it is recorded, or else as a drive of Windows
 /// would show it.
@@ -48,15 +51,20 @@ impl OnWindows {
     }
 }
 
-/// A name for a terminal: stand-ins by their numbers, since no font has them.
+/// A name for a terminal, escaped as other names are; stand-ins by their numbers too, since no font
+/// has them.
 pub(crate) fn written(name: &[u16]) -> String {
-    char::decode_utf16(name.iter().copied())
-        .map(|decoded| match decoded {
-            Ok(c @ '\u{F000}'..='\u{F0FF}') => c.escape_unicode().to_string(),
-            Ok(c) => c.to_string(),
-            Err(lone) => format!("\\u{{{:x}}}", lone.unpaired_surrogate()),
-        })
-        .collect()
+    let mut text = String::new();
+    for decoded in char::decode_utf16(name.iter().copied()) {
+        match decoded {
+            Ok(c @ '\u{F000}'..='\u{F0FF}') => text.extend(c.escape_unicode()),
+            Ok(c) => push_harmless(&mut text, c),
+            Err(lone) => {
+                let _ = write!(text, "\\u{{{:x}}}", lone.unpaired_surrogate());
+            }
+        }
+    }
+    escape_edges(text)
 }
 
 #[cfg(test)]
@@ -67,5 +75,7 @@ mod tests {
     fn stand_ins_are_written_by_their_numbers() {
         assert_eq!(written(&windows_view::to_windows(b"a:b")), "a\\u{f03a}b");
         assert_eq!(written(&[0xD800]), "\\u{d800}");
+        let hostile: Vec<u16> = " f\u{9b}\u{202e}\u{7f}bin".encode_utf16().collect();
+        assert_eq!(written(&hostile), "\\u{20}f\\u{9b}\\u{202e}\\u{7f}bin");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::cli::Telling;
 use crate::exit::Outcome;
 use crate::json::{self, Name, SCHEMA};
+use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, output_failed, path_shown};
 
 /// What is told of a mount that can be used.
@@ -80,12 +82,28 @@ fn tell_people(ready: &Ready, out: &mut impl Write) -> std::io::Result<()> {
     let path = path_shown(&ready.path.bytes());
     writeln!(out, "{first}{name}, {}", ready.system)?;
     writeln!(out, "at       {path}")?;
-    // The last part of the path will do, where nothing in it would have to be quoted.
+    match eject_with(&ready.path.bytes()) {
+        Some(command) => writeln!(out, "eject with:  {command}"),
+        None => Ok(()),
+    }
+}
+
+/// The command that ejects a mount. The last part of its path is enough where it is plain, means
+/// this mount alone, and no file here has that name.
+fn eject_with(path: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(path);
+    if text.starts_with("/dev/fd/") {
+        // Somebody else mounted it, and takes it away.
+        return None;
+    }
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':');
-    let last = path.rsplit(std::path::is_separator).next().unwrap_or_default();
-    let is_enough = !last.is_empty() && last.chars().all(is_plain);
-    let handle = if is_enough { last.to_owned() } else { format!("\"{path}\"") };
-    writeln!(out, "eject with:  isodrive eject {handle}")
+    let last = text.rsplit(std::path::is_separator).next().unwrap_or_default();
+    let is_enough = last.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && last.chars().all(is_plain)
+        && Path::new(last).symlink_metadata().is_err()
+        && crate::system::eject::means(last, path);
+    let eject = ShellCommand::new("isodrive eject");
+    if is_enough { eject.operand(last).text() } else { eject.operand(json::os(path)).text() }
 }
 
 #[cfg(test)]

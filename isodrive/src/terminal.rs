@@ -30,9 +30,9 @@ impl Terminal {
 
     /// A line on standard error that begins with `warning`.
     pub(crate) fn warn(&mut self, message: &str, lines: &[String]) {
-        let mut text = format!("warning: {message}\n");
+        let mut text = format!("warning: {}\n", harmless(message));
         for line in lines {
-            let _ = writeln!(text, "  {line}");
+            let _ = writeln!(text, "  {}", harmless(line));
         }
         let _ = io::stderr().write_all(text.as_bytes());
     }
@@ -40,12 +40,26 @@ impl Terminal {
     /// A line on standard error that begins with `note`.
     #[cfg(windows)]
     pub(crate) fn note(&mut self, message: &str) {
-        let _ = io::stderr().write_all(format!("note: {message}\n").as_bytes());
+        let _ = io::stderr().write_all(format!("note: {}\n", harmless(message)).as_bytes());
     }
 
     /// Whether a person watches standard error.
     pub(crate) fn is_watched() -> bool {
         io::stderr().is_terminal()
+    }
+
+    /// Prints what the parser of the command line says and gives the exit code. An error repeats
+    /// words that may be names of files; only its own newlines stay.
+    pub(crate) fn end_unparsed(self, error: &clap::Error) -> ExitCode {
+        if !error.use_stderr() {
+            let _ = error.print();
+            return ExitCode::SUCCESS;
+        }
+        let text = error.render().to_string();
+        for line in text.lines() {
+            let _ = io::stderr().write_all(format!("{}\n", harmless(line)).as_bytes());
+        }
+        Exit::Usage.into()
     }
 
     /// Prints a failure and gives the exit code.
@@ -66,9 +80,9 @@ impl Terminal {
 
 /// A failure as it is printed.
 fn told(failure: &Failure) -> String {
-    let mut text = format!("error: {}\n", failure.message);
+    let mut text = format!("error: {}\n", harmless(&failure.message));
     for (label, line) in &failure.lines {
-        let _ = writeln!(text, "  {label:<7} {line}");
+        let _ = writeln!(text, "  {:<7} {}", harmless(label), harmless(line));
     }
     text
 }
@@ -96,8 +110,8 @@ pub(crate) fn shown(name: &[u8]) -> String {
     escape_edges(text)
 }
 
-/// Text of another process, made harmless for a terminal. What it escaped itself stays as it is.
-#[cfg(unix)]
+/// Text that may hold names as they are recorded, made harmless for a terminal. What was escaped
+/// already stays as it is.
 pub(crate) fn harmless(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut harmless, c| {
         push_harmless(&mut harmless, c);
@@ -105,13 +119,14 @@ pub(crate) fn harmless(text: &str) -> String {
     })
 }
 
-fn push_harmless(text: &mut String, c: char) {
-    if c.is_control() || turns_text(c) { text.extend(c.escape_default()) } else { text.push(c) }
+/// Adds a character, escaped if it acts on a terminal or is not seen.
+pub(crate) fn push_harmless(text: &mut String, c: char) {
+    if is_hidden(c) { text.extend(c.escape_default()) } else { text.push(c) }
 }
 
-/// A path of this machine, quoted, for messages.
+/// A path of this machine, quoted, for messages. A command is quoted by `shell` instead.
 pub(crate) fn quoted(path: &Path) -> String {
-    format!("\"{}\"", path_shown(path.as_os_str().as_encoded_bytes()))
+    format!("\"{}\"", path_shown(path.as_os_str().as_encoded_bytes()).replace('"', "\\\""))
 }
 
 /// A path of this machine, without quotes. Where backslashes part its names, they stay single.
@@ -120,14 +135,21 @@ pub(crate) fn path_shown(path: &[u8]) -> String {
     if std::path::MAIN_SEPARATOR == '\\' { shown.replace("\\\\", "\\") } else { shown }
 }
 
-/// Characters that change the direction of what follows or show nothing.
-const fn turns_text(c: char) -> bool {
-    matches!(c, '\u{061C}' | '\u{FEFF}' | '\u{200B}'..='\u{200F}')
-        || matches!(c, '\u{2028}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+/// Whether a character acts on a terminal, changes the direction of text, or shows nothing:
+/// control characters, separators of lines, and what Unicode lets programs ignore
+/// (Default_Ignorable_Code_Point), which has all marks of direction in it.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{3164}')
+        || matches!(c, '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}' | '\u{FFA0}')
+        || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}')
+        || matches!(c, '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFF0}'..='\u{FFFB}')
+        || matches!(c, '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}')
+        || matches!(c, '\u{E0000}'..='\u{E0FFF}')
 }
 
 /// Blanks at either end, which nobody sees, escaped.
-fn escape_edges(text: String) -> String {
+pub(crate) fn escape_edges(text: String) -> String {
     let inner = text.trim_matches(char::is_whitespace);
     if inner.len() == text.len() {
         return text;
@@ -174,6 +196,7 @@ mod tests {
             (b"a\\b", "a\\\\b"),
             (b" x ", "\\u{20}x\\u{20}"),
             (b"  ", "\\u{20}\\u{20}"),
+            ("a\u{ad}\u{2060}\u{e0041}".as_bytes(), "a\\u{ad}\\u{2060}\\u{e0041}"),
         ] {
             assert_eq!(shown(name), want);
         }

@@ -119,8 +119,19 @@ fn open_device() -> Result<OwnedFd, AttachError> {
     }
 }
 
+/// The mount table that `fusermount3` looks users' mounts up in before it takes one away.
+const TABLE: &str = "/etc/mtab";
+
 /// `fusermount3` mounts and sends the descriptor over the socket that it is given.
 fn attach_by_helper(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError> {
+    // Without that table it mounts all the same, and nobody but root could unmount.
+    if !rustix::process::getuid().is_root()
+        && let Err(error) = std::fs::File::open(TABLE)
+    {
+        let error = error.to_string();
+        let why = error.split(" (os error").next().unwrap_or_default();
+        return Err(AttachError::Refused(format!("failed to open {TABLE}: {why}")));
+    }
     let (ours, theirs) = rustix::net::socketpair(
         AddressFamily::UNIX,
         SocketType::STREAM,

@@ -9,10 +9,12 @@ pub mod faulty;
 pub mod fuzz;
 #[path = "../hostile/mod.rs"]
 pub mod hostile;
+pub mod hostile_words;
 pub mod kernel_driver;
 pub mod make;
 pub mod manifest;
 pub mod mutate;
+pub mod namespace;
 pub mod probe;
 pub mod program;
 pub mod sample;

@@ -90,8 +90,20 @@ fn check_source(file: &str, text: &str, complaints: &mut Vec<String>) {
         }
     }
     check_functions(file, &lines, complaints);
+    check_advice(file, text, complaints);
     if file.ends_with("/disk.rs") {
         check_layouts(file, text, &lines, complaints);
+    }
+}
+
+/// What to do is an `advice`, which takes fixed words and quoted commands alone: in plain text a
+/// label or a path could become code of a shell.
+fn check_advice(file: &str, text: &str, complaints: &mut Vec<String>) {
+    let lines = text.split(concat!(".li", "ne(")).skip(1);
+    let labels = ["\"try\"", "\"fix\"", "\"else\"", "\"or\""];
+    let is_advice = |line: &str| labels.iter().any(|label| line.trim_start().starts_with(label));
+    if file.starts_with("isodrive/src/") && lines.into_iter().any(is_advice) {
+        complaints.push(format!("{file} says what to do without `advice`, which quotes"));
     }
 }
 
@@ -200,6 +212,7 @@ mod tests {
         for (file, text, want) in [
             ("a.rs", "fn f() {}\n", "does not begin by saying"),
             ("a.rs", "//! x\nlet a = \"\u{e9}\";\n", "is not plain ASCII"),
+            ("isodrive/src/a.rs", "//! x\nf.line(\n    \"try\", x);\n", "without `advice`"),
             ("a.rs", &format!("//! x\n//{}\n", "x".repeat(99)), "is 101 wide"),
             ("a.rs", &"//! x\n".repeat(601), "has 601 lines"),
             ("a.rs", &long, "f() has 71 lines"),

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use crate::checks::{self, Check, Verdict};
 use crate::cli::Doctor;
 use crate::exit::{Outcome, bare};
+use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, output_failed, quoted};
 use crate::unix::health::{self, Health};
 use crate::unix::mounts;
@@ -31,7 +32,7 @@ fn device() -> Check {
         Ok(_) => check(Verdict::Ok, "can be opened"),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             check(Verdict::Broken, "is missing")
-                .fix("sudo modprobe fuse; in a container, pass the device in")
+                .fix("in a container, pass the device in; else:  sudo modprobe fuse")
         }
         // fusermount3 opens it for users other than root.
         Err(_) if !geteuid().is_root() => check(Verdict::Ok, "is opened by fusermount3"),
@@ -55,7 +56,7 @@ fn helper() -> Check {
         check(Verdict::Ok, format!("{} is set-uid root", quoted(&path)))
     } else {
         let text = format!("{} is not set-uid; users other than root cannot mount", quoted(&path));
-        check(needed, text).fix(format!("sudo chmod u+s {}", quoted(&path)))
+        check(needed, text).fix(ShellCommand::new("sudo chmod u+s").operand(&path))
     }
 }
 
@@ -109,10 +110,18 @@ fn kernel_driver() -> Check {
 }
 
 fn folder() -> Check {
-    match state::folder() {
-        Ok(folder) => Check::new("state", Verdict::Ok, format!("is kept in {}", quoted(&folder))),
-        Err(error) => {
-            let text = format!("cannot be kept: {}; crashes leave traces", bare(&error));
+    let (folder, failures) = state::place();
+    let why = failures.join("; ");
+    match folder {
+        Some(folder) if failures.is_empty() => {
+            Check::new("state", Verdict::Ok, format!("is kept in {}", quoted(&folder)))
+        }
+        Some(folder) => {
+            let text = format!("is kept in {}, since {why}", quoted(&folder));
+            Check::new("state", Verdict::Note, text)
+        }
+        None => {
+            let text = format!("cannot be kept: {why}; {}", state::NOT_KEPT);
             Check::new("state", Verdict::Note, text)
         }
     }

@@ -6,11 +6,15 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use rustix::process::geteuid;
+
 use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome, bare};
+use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, quoted};
 use crate::unix::copies;
 use crate::unix::holders;
+use crate::unix::mount::refusal;
 use crate::unix::mounts::{self, Entry};
 use crate::unix::state::Record;
 
@@ -23,17 +27,34 @@ const LATE: Duration = Duration::from_millis(100);
 pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
     let table = mounts::list()
         .map_err(|error| Failure::io(Exit::Other, "cannot read the mount table", &error))?;
-    if arguments.all {
-        let entries: Vec<&Entry> = table.iter().rev().filter(|entry| entry.is_mine()).collect();
+    let records = Record::all();
+    if arguments.all_users && !geteuid().is_root() {
+        return Err(Failure::new(Exit::Usage, "only root may eject the mounts of all users")
+            .advice("try", "your own alone:  isodrive eject --all"));
+    }
+    if arguments.all || arguments.all_users {
+        let is_meant = |entry: &&Entry| arguments.all_users || is_own(entry, &records);
+        let entries: Vec<&Entry> = table.iter().rev().filter(is_meant).collect();
         return every(&entries, |entry| eject(entry, arguments.lazy, terminal));
     }
-    let records = Record::all();
     every(&arguments.targets, |target| match find(target, &table, &records)? {
         Some(entry) => eject(entry, arguments.lazy, terminal),
         None if arguments.if_mounted => Ok(()),
-        None => Err(unknown(target, &table)),
+        None => Err(unknown(target, &table, &records)),
     })?;
     terminal.flush()
+}
+
+/// Whether a name means the mount at a path and no other.
+pub(crate) fn means(name: &str, at: &[u8]) -> bool {
+    let table = mounts::list().unwrap_or_default();
+    let found = find(Path::new(name), &table, &Record::all());
+    matches!(found, Ok(Some(entry)) if entry.at.as_os_str().as_bytes() == at)
+}
+
+/// Whether it is this user's: there is a record of it, or the mount table says so.
+fn is_own(entry: &Entry, records: &[Record]) -> bool {
+    entry.is_own() || records.iter().any(|record| record.is_of(entry))
 }
 
 /// Does all of them, and gives the first failure with the others below it.
@@ -46,58 +67,102 @@ fn every<T>(items: &[T], mut eject: impl FnMut(&T) -> Outcome) -> Outcome {
     }))
 }
 
-/// The mount that a person means: by its path, image, label or last path component. Paths of
-/// dead mounts cannot be resolved, so they are compared as they are written too. Of mounts that
-/// lie over each other the topmost is meant; a name that fits several places is an error.
+/// The mount that a person means. By a path, which is that of its directory or its image, or else
+/// by a name, which is the last part of its path or its label: that of a mount of their own. What
+/// is there in the file tree is a path and never a name. Of mounts that lie over each other the
+/// topmost is meant; what fits several places is an error.
 fn find<'t>(
     target: &Path,
     table: &'t [Entry],
     records: &[Record],
 ) -> Result<Option<&'t Entry>, Failure> {
     let resolved = target.canonicalize().ok();
+    // Paths of dead mounts cannot be resolved, so they are compared as they are written too.
     let written: Option<PathBuf> =
         std::path::absolute(target).ok().map(|path| path.components().collect());
     let paths = [&resolved, &written].map(Option::as_ref);
     let is_foreign = |path: &&PathBuf| mounts::top_at(path).is_some_and(|top| !top.is_ours());
     if paths.iter().flatten().any(is_foreign) {
-        // Whoever names another program's mount does not mean one of ours with the same name.
         return Ok(None);
     }
+    let file = target.metadata().ok();
+    let record = |entry: &&Entry| records.iter().find(|record| record.is_of(entry));
     let is_path = |entry: &&Entry| paths.contains(&Some(&entry.at));
-    let is_image = |entry: &&Entry| paths.iter().flatten().any(|path| entry.shows(path));
-    let is_name = |entry: &&Entry| entry.at.file_name() == Some(target.as_os_str());
-    let is_label = |entry: &&Entry| {
-        let record = records.iter().find(|record| record.is_of(entry));
-        record.is_some_and(|record| record.label.bytes() == target.as_os_str().as_bytes())
+    let is_file = |entry: &&Entry| {
+        let identity = record(entry).map(|record| &record.identity);
+        identity.zip(file.as_ref()).is_some_and(|(identity, file)| identity.begins_with(file))
     };
-    let ways: [&dyn Fn(&&Entry) -> bool; 4] = [&is_path, &is_image, &is_name, &is_label];
-    for fits in ways {
+    let is_image = |entry: &&Entry| match record(entry) {
+        Some(record) => paths.contains(&Some(&record.image())),
+        None => paths.iter().flatten().any(|path| entry.shows(path)),
+    };
+    let is_name = |entry: &&Entry| is_called(target, entry) && is_own(entry, records);
+    let is_label = |entry: &&Entry| {
+        record(entry).is_some_and(|record| record.label.bytes() == target.as_os_str().as_bytes())
+    };
+    let ways: [&dyn Fn(&&Entry) -> bool; 5] = [&is_path, &is_file, &is_image, &is_name, &is_label];
+    let count = if is_there(target) { 3 } else { ways.len() };
+    for fits in ways.into_iter().take(count) {
         let found: Vec<&Entry> = table.iter().rev().filter(fits).collect();
         if let [first, rest @ ..] = found.as_slice() {
             if rest.iter().all(|other| other.at == first.at) {
                 return Ok(Some(first));
             }
             let message = format!("{} names several mounts", quoted(target));
-            let failure = Failure::new(Exit::NotMounted, message);
-            return Err(found
-                .iter()
-                .fold(failure, |f, entry| f.line("mounted", quoted(&entry.at))));
+            return Err(found.iter().fold(Failure::new(Exit::NotMounted, message), by_path));
         }
     }
     Ok(None)
 }
 
-fn unknown(target: &Path, table: &[Entry]) -> Failure {
+/// Whether a target is a path, of whatever is there, rather than a name.
+fn is_there(target: &Path) -> bool {
+    let is_path = target.is_absolute() || target.starts_with(".") || target.starts_with("..");
+    is_path
+        || match target.symlink_metadata() {
+            Ok(_) => true,
+            Err(error) => !matches!(
+                error.kind(),
+                io::ErrorKind::NotFound
+                    | io::ErrorKind::NotADirectory
+                    | io::ErrorKind::InvalidFilename
+            ),
+        }
+}
+
+/// Whether the last part of a mount's path is this name.
+fn is_called(name: &Path, entry: &Entry) -> bool {
+    entry.at.file_name() == Some(name.as_os_str())
+}
+
+/// Says by which command one mount is ejected.
+fn by_path(failure: Failure, entry: &&Entry) -> Failure {
+    failure.advice("try", ShellCommand::new("isodrive eject").operand(&entry.at))
+}
+
+fn unknown(target: &Path, table: &[Entry], records: &[Record]) -> Failure {
     let name = quoted(target);
+    let failure = |why: &str| Failure::new(Exit::NotMounted, format!("{name} {why}"));
     let absolute = std::path::absolute(target).unwrap_or_default();
-    let is_foreign = mounts::top_at(&target.canonicalize().unwrap_or(absolute)).is_some();
-    let failure = if is_foreign {
-        Failure::new(Exit::NotMounted, format!("{name} is a mount of another program"))
-            .line("try", format!("umount {name}"))
-    } else {
-        Failure::new(Exit::NotMounted, format!("{name} is not mounted by isodrive"))
-    };
-    table.iter().fold(failure, |failure, entry| failure.line("mounted", quoted(&entry.at)))
+    let path = target.canonicalize().unwrap_or(absolute);
+    if mounts::top_at(&path).is_some() {
+        return failure("is a mount of another program")
+            .advice("try", ShellCommand::new("umount").operand(&path));
+    }
+    let called: Vec<&Entry> = table.iter().filter(|entry| is_called(target, entry)).collect();
+    if let [first, ..] = called.as_slice() {
+        let why = match (is_own(first, records), first.user) {
+            (true, _) => "is a path that is not mounted; a mount of yours has that name".to_owned(),
+            (false, Some(user)) => format!("names no mount of yours; user {user} has such a mount"),
+            (false, None) => "names no mount of yours; another user has such a mount".to_owned(),
+        };
+        let mine = called.iter().filter(|entry| entry.is_mine());
+        return mine.fold(failure(&why), by_path);
+    }
+    let own = table.iter().filter(|entry| is_own(entry, records));
+    own.fold(failure("is not mounted by isodrive"), |failure, entry| {
+        failure.line("mounted", quoted(&entry.at))
+    })
 }
 
 /// Takes one mount away and waits for its supervisor to clean up.
@@ -163,13 +228,29 @@ fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
 fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {
     let name = quoted(&entry.at);
     if error.kind() != io::ErrorKind::ResourceBusy {
-        return Failure::new(Exit::Other, format!("cannot eject {name}: {}", bare(error)));
+        return refusal::not_unmounted(&entry.at, &bare(error));
     }
     let failure = Failure::new(Exit::Busy, format!("{name} is busy"));
-    holders::of(&entry.at)
+    let nested = mounts::below(&entry.at);
+    let failure = nested.iter().fold(failure, |failure, inner| {
+        let is_mounted = format!("{} is mounted in it ({})", quoted(&inner.at), inner.kind);
+        failure.line("in use", is_mounted)
+    });
+    let failure = holders::of(&entry.at)
         .into_iter()
-        .fold(failure, |failure, holder| failure.line("in use", holder.to_string()))
-        .line("try", format!("close them, or detach now: isodrive eject --lazy {name}"))
+        .fold(failure, |failure, holder| failure.line("in use", holder.to_string()));
+    let failure = holders::loop_devices(&entry.at)
+        .into_iter()
+        .fold(failure, |failure, device| failure.line("in use", device));
+    if nested.is_empty() {
+        let lazy = ShellCommand::new("isodrive eject --lazy").operand(&entry.at);
+        return failure.advice("try", lazy.after("close them, or detach now:"));
+    }
+    // To detach it would detach what is mounted in it.
+    nested.iter().rev().fold(failure, |failure, inner| {
+        let words = if inner.is_ours() { "isodrive eject" } else { "umount" };
+        failure.advice("try", ShellCommand::new(words).operand(&inner.at))
+    })
 }
 
 #[cfg(test)]
@@ -179,10 +260,10 @@ mod tests {
     fn entry(at: &str, source: &str) -> Entry {
         Entry {
             at: at.into(),
-            source: source.to_owned(),
+            source: source.into(),
             device: "0:1".to_owned(),
             kind: mount_fuse::FS_TYPE.to_owned(),
-            user: None,
+            user: Some(geteuid().as_raw()),
         }
     }
 
@@ -193,12 +274,18 @@ mod tests {
             entry("/mnt/two", "/srv/two.iso"),
             entry("/home/b/isodrive/DISC", "/srv/three.iso"),
             entry("/mnt/two", "/srv/over.iso"),
+            Entry { user: Some(geteuid().as_raw() + 1), ..entry("/mnt/theirs", "/srv/c_d.iso") },
         ];
         for (target, want) in [
             ("/home/a/isodrive/DISC", Some(0)),
             ("/mnt/two/", Some(3)),
             ("/srv/three.iso", Some(2)),
             ("two", Some(3)),
+            ("./two", None),
+            ("/elsewhere/two", None),
+            ("theirs", None),
+            ("/mnt/theirs", Some(4)),
+            ("/srv/c_d.iso", None),
             ("/mnt", None),
         ] {
             let found = find(Path::new(target), &table, &[]).unwrap();

@@ -1,5 +1,5 @@
-//! Being called by mount(8), as `mount.isodrive` or `mount.fuse.isodrive`: its syntax and its exit
-//! codes around `isodrive mount`. Needs neither a home directory nor a terminal.
+//! Being called by mount(8), as `mount.isodrive` or `mount.fuse.isodrive`, or by mount.fuse3: their
+//! syntax and exit codes around `isodrive mount`. Needs neither a home directory nor a terminal.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
@@ -7,7 +7,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::cli::{Cli, Command, Mount};
 use crate::exit::{Exit, Failure, Outcome};
@@ -17,10 +17,31 @@ use crate::unix::mount;
 /// The names under which mount(8) calls.
 const NAMES: [&str; 2] = ["mount.isodrive", "mount.fuse.isodrive"];
 
-/// Whether this program was called by mount(8).
+/// Whether this program was called by mount(8), or by mount.fuse3.
 pub(crate) fn is_called(arguments: &[OsString]) -> bool {
+    is_by_name(arguments) || is_by_fuse(arguments)
+}
+
+/// Whether mount(8) called, by a name of its own.
+fn is_by_name(arguments: &[OsString]) -> bool {
     let name = arguments.first().and_then(|program| Path::new(program).file_name());
     NAMES.iter().any(|known| name == Some(OsStr::new(known)))
+}
+
+/// Whether mount.fuse3 called, which runs `isodrive IMAGE DIRECTORY -o OPTIONS` for
+/// `mount -t fuse isodrive#IMAGE DIRECTORY`, and always with options. The name of a command is that
+/// command, whatever follows; a file with such a name is called `./NAME`.
+fn is_by_fuse(arguments: &[OsString]) -> bool {
+    let [_, image, at, o, _] = arguments else { return false };
+    let is_operand = |word: &OsString| !word.is_empty() && !word.as_bytes().starts_with(b"-");
+    let cli = Cli::command();
+    let is_command = |word: &OsString| {
+        let is_it = |command: &clap::Command| {
+            word == command.get_name() || command.get_all_aliases().any(|alias| word == alias)
+        };
+        word == "help" || cli.get_subcommands().any(is_it)
+    };
+    o == "-o" && is_operand(image) && is_operand(at) && !is_command(image)
 }
 
 /// What mount(8) asks for.
@@ -36,8 +57,10 @@ struct Asked {
 }
 
 pub(crate) fn run(arguments: &[OsString], mut terminal: Terminal) -> ExitCode {
-    let outcome = read(arguments.get(1..).unwrap_or_default())
-        .and_then(|asked| mount_as_asked(asked, &mut terminal));
+    let asked = read(arguments.get(1..).unwrap_or_default());
+    // mount.fuse3 adds `suid` and `dev` itself, where nobody said otherwise.
+    let says_more = is_by_name(arguments);
+    let outcome = asked.and_then(|asked| mount_as_asked(asked, says_more, &mut terminal));
     let code = match &outcome {
         Ok(()) => 0,
         Err(failure) => code(failure.exit),
@@ -106,11 +129,11 @@ fn read(arguments: &[OsString]) -> Result<Asked, Failure> {
     Ok(asked)
 }
 
-fn mount_as_asked(asked: Asked, terminal: &mut Terminal) -> Outcome {
+fn mount_as_asked(asked: Asked, says_more: bool, terminal: &mut Terminal) -> Outcome {
     // A disc gets no more than this, whatever mount(8) says by default for some types; `rw`, which
     // it says for all, is no news for a disc.
     let is_more = |option: &Vec<u8>| [&b"suid"[..], b"dev"].contains(&option.as_slice());
-    if asked.options.iter().any(is_more) {
+    if says_more && asked.options.iter().any(is_more) {
         terminal
             .warn("mounted read-only, without set-id programs and devices (ro,nosuid,nodev)", &[]);
     }
@@ -122,8 +145,11 @@ fn mount_as_asked(asked: Asked, terminal: &mut Terminal) -> Outcome {
     }
     let raw = arguments(&asked);
     let all = std::iter::once(OsString::from("isodrive")).chain(raw.clone());
-    let cli =
-        Cli::try_parse_from(all).map_err(|error| Failure::new(Exit::Usage, error.to_string()))?;
+    let cli = Cli::try_parse_from(all).map_err(|error| {
+        let text = error.to_string();
+        let said = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Failure::new(Exit::Usage, said.trim_end())
+    })?;
     let Command::Mount(arguments) = cli.command else { return Ok(()) };
     mount::run(&Mount { raw, ..arguments }, cli.verbose, terminal)
 }
@@ -205,5 +231,26 @@ mod tests {
         let is = |name: &str| is_called(&[OsString::from(name)]);
         assert!(is("/sbin/mount.isodrive") && is("mount.fuse.isodrive"));
         assert!(!is("/usr/bin/isodrive") && !is_called(&[]));
+    }
+
+    #[test]
+    fn mount_fuse3_is_known_by_its_arguments_and_commands_stay_commands() {
+        for (words, want) in [
+            ("/a.iso /mnt -o ro,dev,suid", true),
+            ("./ls /mnt -o ro", true),
+            ("lst /mnt -o ro", true),
+            ("ls /mnt -o ro", false),
+            ("ps /mnt -o ro", false),
+            ("umount /mnt -o ro", false),
+            ("help /mnt -o ro", false),
+            ("moutn a.iso /mnt -o ro", false),
+            ("a.iso /mnt", false),
+            ("a.iso /mnt -o", false),
+            ("a.iso -v -o ro", false),
+            ("lst", false),
+        ] {
+            let all = std::iter::once("isodrive").chain(words.split(' '));
+            assert_eq!(is_called(&all.map(OsString::from).collect::<Vec<_>>()), want, "{words}");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Who keeps a mount busy: processes with a file, a directory, a program or a map of it.
 //! Reads `/proc` alone, so it never touches the mount and never waits for it.
 
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -48,6 +49,18 @@ pub(crate) fn of(mount: &Path) -> Vec<Holder> {
     numbered.take(MAX).collect()
 }
 
+/// The loop devices whose files lie below `mount`, in words: the kernel holds these, no process.
+pub(crate) fn loop_devices(mount: &Path) -> Vec<String> {
+    let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let told = devices.filter_map(|device| {
+        let file = fs::read(device.path().join("loop/backing_file")).ok()?;
+        let file = PathBuf::from(OsString::from_vec(file.strip_suffix(b"\n")?.to_vec()));
+        let rest = file.strip_prefix(mount).ok()?.as_os_str().as_bytes();
+        Some(format!("/dev/{} has {}", shown(device.file_name().as_bytes()), shown(rest)))
+    });
+    told.take(MAX).collect()
+}
+
 /// What one process holds.
 fn holder(process: &Path, pid: u32, mount: &Path) -> Option<Holder> {
     let below = |target: &Path| {
@@ -80,7 +93,7 @@ fn mapped_files(process: &Path) -> Vec<PathBuf> {
     let maps = fs::read(process.join("maps")).unwrap_or_default();
     let path = |line: &[u8]| {
         let at = line.iter().position(|byte| *byte == b'/')?;
-        Some(PathBuf::from(std::ffi::OsString::from_vec(line.get(at..)?.to_vec())))
+        Some(PathBuf::from(OsString::from_vec(line.get(at..)?.to_vec())))
     };
     let mut paths: Vec<PathBuf> = maps.split(|byte| *byte == b'\n').filter_map(path).collect();
     paths.dedup();

@@ -90,7 +90,7 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
         None => Line {
             schema: SCHEMA,
             at: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(entry.at.as_os_str())),
-            image: Name::new(entry.image().as_bytes()),
+            image: Name::new(entry.image()),
             label: None,
             system: None,
             bytes: None,

@@ -5,6 +5,7 @@ pub(crate) mod arguments;
 mod copies;
 pub(crate) mod doctor;
 pub(crate) mod eject;
+mod folders;
 mod health;
 pub(crate) mod helper;
 mod holders;

@@ -3,10 +3,10 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use mount_fuse::{FS_TYPE, source_name};
+use mount_fuse::FS_TYPE;
 
 /// What tells our mounts by the kernel's EROFS driver from those of others.
 const EROFS_MARK: &str = mount_erofs::MARK;
@@ -17,7 +17,7 @@ pub(crate) struct Entry {
     /// Where it is mounted.
     pub(crate) at: PathBuf,
     /// The image's path as it stands in the table.
-    pub(crate) source: String,
+    pub(crate) source: OsString,
     /// `major:minor` of its device, which no other mount has at the same time.
     pub(crate) device: String,
     /// Its type, as in `fuse.isodrive`.
@@ -27,25 +27,30 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Whether it shows this image.
+    /// Whether the table alone proves that it shows this image. In the source of a FUSE mount an
+    /// underscore may stand for what an option cannot hold, so a name with one proves nothing.
     pub(crate) fn shows(&self, image: &Path) -> bool {
-        if self.kind == FS_TYPE {
-            self.source == source_name(image)
-        } else {
-            self.source == mount_erofs::source_name(image).to_string_lossy()
+        if self.is_kernels() {
+            return self.source == mount_erofs::source_name(image);
         }
+        let is_as_written = |text: &str| !text.contains(['_', char::REPLACEMENT_CHARACTER]);
+        self.source.to_str().is_some_and(is_as_written) && self.source == image
     }
 
     /// The image's path as the table tells it.
-    pub(crate) fn image(&self) -> &str {
-        self.source.strip_prefix(EROFS_MARK).unwrap_or(&self.source)
+    pub(crate) fn image(&self) -> &[u8] {
+        let source = self.source.as_bytes();
+        source.strip_prefix(EROFS_MARK.as_bytes()).unwrap_or(source)
+    }
+
+    /// Whether the table says that this user made it. What tells no user was mounted by root.
+    pub(crate) fn is_own(&self) -> bool {
+        self.user.unwrap_or(0) == rustix::process::geteuid().as_raw()
     }
 
     /// Whether this user may take it away.
     pub(crate) fn is_mine(&self) -> bool {
-        let user = rustix::process::geteuid();
-        let is_owner = !self.is_kernels() && self.user.is_none_or(|owner| owner == user.as_raw());
-        user.is_root() || is_owner
+        rustix::process::geteuid().is_root() || self.is_own()
     }
 
     /// Whether the kernel's EROFS driver serves it.
@@ -60,7 +65,8 @@ impl Entry {
 
     /// Whether isodrive made it.
     pub(crate) fn is_ours(&self) -> bool {
-        self.kind == FS_TYPE || (self.is_kernels() && self.source.starts_with(EROFS_MARK))
+        self.kind == FS_TYPE
+            || (self.is_kernels() && self.source.as_bytes().starts_with(EROFS_MARK.as_bytes()))
     }
 }
 
@@ -84,6 +90,13 @@ pub(crate) fn is_mounted_for(process: &Path, device: &str) -> bool {
     parse(&table).iter().any(|entry| entry.is_ours() && entry.device == device)
 }
 
+/// What is mounted below a directory, whoever did it; the latest last.
+pub(crate) fn below(path: &Path) -> Vec<Entry> {
+    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let is_below = |entry: &Entry| entry.at != path && entry.at.starts_with(path);
+    parse(&table).into_iter().filter(is_below).collect()
+}
+
 /// The mounts in a `mountinfo` table (proc_pid_mountinfo(5)).
 fn parse(table: &[u8]) -> Vec<Entry> {
     table.split(|b| *b == b'\n').filter_map(parse_line).collect()
@@ -101,7 +114,7 @@ fn parse_line(line: &[u8]) -> Option<Entry> {
     let user = options.split(|b| *b == b',').find_map(|option| option.strip_prefix(b"user_id="));
     Some(Entry {
         at: PathBuf::from(unescape(at)),
-        source: unescape(source).to_string_lossy().into_owned(),
+        source: unescape(source),
         device: String::from_utf8_lossy(device).into_owned(),
         kind: String::from_utf8_lossy(kind).into_owned(),
         user: user.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()),
@@ -147,6 +160,8 @@ mod tests {
         assert_eq!(entries[0].at, Path::new("/home/a b/X"));
         assert_eq!(entries[0].device, "0:50");
         assert!(entries[0].shows(Path::new("/srv/a b.iso")));
-        assert!(entries[1].shows(Path::new("/srv/c,d.iso")), "a comma stands there as _");
+        for image in ["/srv/c,d.iso", "/srv/c_d.iso"] {
+            assert!(!entries[1].shows(Path::new(image)), "a comma stands there as _ too");
+        }
     }
 }

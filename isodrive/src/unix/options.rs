@@ -85,7 +85,9 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             _ if mount.sloppy => {}
             _ => {
                 let message = format!("-o {option}: there is no such option");
-                return Err(Failure::new(Exit::Usage, message).line("try", "isodrive mount --help"));
+                return Err(
+                    Failure::new(Exit::Usage, message).advice("try", "isodrive mount --help")
+                );
             }
         }
     }

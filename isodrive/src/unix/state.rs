@@ -8,18 +8,24 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use mount_fuse::Place;
-use rustix::process::{Pid, Signal, geteuid};
+use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
 
 use crate::json::Name;
+use crate::terminal::quoted;
+use crate::unix::folders::{self, Folder};
 use crate::unix::health::{self, Health};
 use crate::unix::mount::point;
 use crate::unix::mount::terms::Terms;
 use crate::unix::mounts;
+
+/// What it means that there is no record of a mount.
+pub(crate) const NOT_KEPT: &str = "list shows such a mount without its label, eject finds it by \
+                                   its path, and a crash leaves its directory behind";
 
 /// Version of the file's shape.
 pub(crate) const VERSION: u32 = 4;
@@ -139,6 +145,11 @@ impl Identity {
         Self(files.iter().filter_map(stamp).collect())
     }
 
+    /// Whether the first file is this one.
+    pub(crate) fn begins_with(&self, file: &std::fs::Metadata) -> bool {
+        self.0.first().is_some_and(|first| (first.0, first.1) == (file.dev(), file.ino()))
+    }
+
     /// That of the image at a path, if it can be opened.
     pub(crate) fn at(path: &Path) -> Option<Self> {
         Some(Self::of(&iso_core::source::open_parts(path).ok()?))
@@ -148,8 +159,16 @@ impl Identity {
 /// A record on disk, removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Kept {
-    path: PathBuf,
+    /// Nothing where the record is left to others.
+    folder: Option<PathBuf>,
     record: Record,
+}
+
+/// What a person should know of where a record went.
+#[derive(Debug)]
+pub(crate) struct Notice {
+    pub(crate) message: String,
+    pub(crate) lines: Vec<String>,
 }
 
 impl Kept {
@@ -160,35 +179,51 @@ impl Kept {
 
     /// Leaves the record to whoever ejects the mount.
     pub(crate) fn leave(mut self) {
-        self.path = PathBuf::new();
+        self.folder = None;
     }
 
     /// Writes down that the mount was taken over.
     pub(crate) fn confirm(&mut self) -> io::Result<()> {
         self.record.is_confirmed = true;
-        self.record.write(&self.path)
+        self.rewrite()
     }
 
     /// Writes down how the mount does now.
     pub(crate) fn become_state(&mut self, state: State) -> io::Result<()> {
         self.record.state = state;
-        self.record.write(&self.path)
+        self.rewrite()
+    }
+
+    fn rewrite(&self) -> io::Result<()> {
+        let Some(folder) = &self.folder else { return Ok(()) };
+        self.record.write(&Folder::open(folder)?)
     }
 }
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        if let Some(Ok(folder)) = self.folder.as_deref().map(Folder::open) {
+            let _ = folder.remove(&self.record.file_name());
+        }
     }
 }
 
 impl Record {
-    /// Writes it down for as long as the mount is there. `expect` gets the path before it is there.
-    pub(crate) fn keep(self, expect: impl FnOnce(&Path)) -> io::Result<Kept> {
-        let path = folder()?.join(self.file_name());
-        expect(&path);
-        self.write(&path)?;
-        Ok(Kept { path, record: self })
+    /// Writes it down for as long as the mount is there, in the first folder that takes it. A
+    /// notice where that is not the one it belongs in, or there is none.
+    pub(crate) fn keep(self) -> (Option<Kept>, Option<Notice>) {
+        let (place, mut lines) = folders::first(|folder| self.write(folder));
+        let Some((folder, ())) = place else {
+            let message = "nothing can be written down of this mount".to_owned();
+            lines.push(NOT_KEPT.to_owned());
+            return (None, Some(Notice { message, lines }));
+        };
+        let notice = (!lines.is_empty()).then(|| {
+            lines.push("list, eject and doctor of this user look there too".to_owned());
+            let message = format!("the record of this mount is kept in {}", quoted(&folder));
+            Notice { message, lines }
+        });
+        (Some(Kept { folder: Some(folder), record: self }), notice)
     }
 
     /// Its own, even where the kernel gave the number of its device again.
@@ -198,26 +233,40 @@ impl Record {
         format!("{device}-{}.json", self.supervisor.pid)
     }
 
-    /// Written beside and renamed, so that nobody reads half of it.
-    fn write(&self, path: &Path) -> io::Result<()> {
-        let partial = path.with_extension(format!("{}.part", self.supervisor.pid));
-        std::fs::write(&partial, serde_json::to_vec(self)?)?;
-        std::fs::rename(&partial, path)
+    fn write(&self, folder: &Folder) -> io::Result<()> {
+        folder.write(&self.file_name(), &serde_json::to_vec(self)?)
     }
 
     /// All records of this user that can be read, the latest first: of two with the number of one
     /// device, the first is about the mount that has it now.
     pub(crate) fn all() -> Vec<Self> {
-        let Ok(files) = folder().and_then(std::fs::read_dir) else { return Vec::new() };
-        let paths = files.flatten().map(|file| file.path());
-        let mut records: Vec<Self> = paths.filter_map(|path| Self::read(&path)).collect();
+        let in_one = |folder: &Folder| -> Vec<Self> {
+            let names = folder.names().into_iter();
+            names.filter_map(|name| Self::read(folder, &name)).collect()
+        };
+        let mut records: Vec<Self> = folders::all().iter().flat_map(in_one).collect();
         records.sort_by_key(|record| Reverse((record.since, record.supervisor.started)));
         records
     }
 
-    fn read(path: &Path) -> Option<Self> {
-        let record: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+    fn read(folder: &Folder, name: &OsStr) -> Option<Self> {
+        let record: Self = serde_json::from_slice(&folder.read(name)?).ok()?;
         (record.version == VERSION).then_some(record)
+    }
+
+    /// Removes it, wherever it is kept, and nothing else that has its name by now.
+    fn remove(&self) -> io::Result<()> {
+        self.places().iter().try_for_each(|folder| folder.remove(&self.file_name()))
+    }
+
+    /// The folders that it is kept in.
+    fn places(&self) -> Vec<Folder> {
+        let name = self.file_name();
+        let is_this =
+            |other: &Self| (&other.supervisor, other.since) == (&self.supervisor, self.since);
+        let mut folders = folders::all();
+        folders.retain(|folder| Self::read(folder, name.as_ref()).as_ref().is_some_and(is_this));
+        folders
     }
 
     /// Where it is mounted.
@@ -262,7 +311,7 @@ impl Record {
 
     /// Whether it is still there: its supervisor removes it as soon as the mount is gone.
     pub(crate) fn is_kept(&self) -> bool {
-        folder().is_ok_and(|folder| folder.join(self.file_name()).exists())
+        !self.places().is_empty()
     }
 
     /// Tells the supervisor that the mount is being detached, and its users may finish.
@@ -287,42 +336,42 @@ impl Record {
         if let Some(made) = self.made_directory {
             point::remove(&at, made);
         }
-        std::fs::remove_file(folder()?.join(self.file_name()))?;
+        self.remove()?;
         Ok(was_mounted)
     }
+}
+
+/// Removes the records of a supervisor that was killed, and what it had half written.
+pub(crate) fn forget(supervisor: &Process) {
+    let is_its = |record: &Record| record.supervisor == *supervisor;
+    for record in Record::all().into_iter().filter(is_its) {
+        let _ = record.remove();
+    }
+    folders::all().iter().for_each(Folder::sweep);
 }
 
 /// Cleans up after mounts that have ended without doing so, those of them that `which` says. Gives
 /// the places where one was.
 pub(crate) fn sweep(which: impl Fn(&Record) -> bool) -> Vec<PathBuf> {
+    folders::all().iter().for_each(Folder::sweep);
     let records = Record::all().into_iter();
     let dead = records.filter(|record| !record.is_alive() && which(record));
     dead.filter(|record| record.clean_up().unwrap_or(false)).map(|record| record.at()).collect()
 }
 
-/// The user's folder for such files, or the one that `ISODRIVE_STATE_DIR` names; made if missing
-/// and refused if it is somebody else's.
+/// The folder that takes files now, if there is one, and why better ones do not.
+pub(crate) fn place() -> (Option<PathBuf>, Vec<String>) {
+    let (place, failures) = folders::first(Folder::try_writing);
+    (place.map(|(folder, ())| folder), failures)
+}
+
+/// The folder that takes files now.
+///
+/// # Errors
+/// There is none.
 pub(crate) fn folder() -> io::Result<PathBuf> {
-    let uid = geteuid().as_raw();
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let folder = match (variable("ISODRIVE_STATE_DIR"), variable("XDG_RUNTIME_DIR")) {
-        (Some(folder), _) if folder.is_absolute() => folder,
-        (_, Some(runtime)) if runtime.is_absolute() && uid != 0 => runtime.join("isodrive"),
-        _ if uid == 0 => PathBuf::from("/run/isodrive"),
-        _ => std::env::temp_dir().join(format!("isodrive-{uid}")),
-    };
-    match std::fs::DirBuilder::new().mode(0o700).create(&folder) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    let metadata = std::fs::symlink_metadata(&folder)?;
-    if !metadata.is_dir() || metadata.uid() != uid {
-        return Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
-            "the runtime folder is not ours",
-        ));
-    }
-    Ok(folder)
+    let (folder, failures) = place();
+    folder.ok_or_else(|| io::Error::other(failures.join("; ")))
 }
 
 #[cfg(test)]

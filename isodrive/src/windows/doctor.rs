@@ -29,7 +29,7 @@ fn library() -> Check {
         }
         (Ok(path), None) => check(Verdict::Note, format!("in {}, of no version", quoted(&path))),
         (Err(LoadError::NotInstalled), _) => check(Verdict::Broken, "is not installed".to_owned())
-            .fix("winget install WinFsp.WinFsp        (asks for administrator rights once)"),
+            .fix("it asks for administrator rights once:  winget install WinFsp.WinFsp"),
         (Err(error), _) => {
             check(Verdict::Broken, error.to_string()).fix("winget install --force WinFsp.WinFsp")
         }

@@ -8,6 +8,7 @@ use mount_winfsp::system::Event;
 
 use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, quoted};
 
 use super::place::letter;
@@ -50,6 +51,10 @@ fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, 
         at.rsplit(|byte| *byte == b'\\').next() == Some(text.as_bytes())
     };
     let is_label = |record: &&Record| record.label.bytes() == text.as_bytes();
+    // A path that is there is not a name.
+    let is_path = wanted.is_some() || target.symlink_metadata().is_ok();
+    let is_name = |record: &&Record| !is_path && is_name(record);
+    let is_label = |record: &&Record| !is_path && is_label(record);
     let ways: [&dyn Fn(&&Record) -> bool; 4] = [&is_at, &is_image, &is_name, &is_label];
     for fits in ways {
         let found: Vec<&Record> = records.iter().filter(fits).collect();
@@ -68,6 +73,12 @@ fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, 
     Ok(None)
 }
 
+/// Whether a name means the drive at a path and no other.
+pub(crate) fn means(name: &str, at: &[u8]) -> bool {
+    let records = Record::alive();
+    matches!(find(Path::new(name), &records), Ok(Some(record)) if record.at.bytes() == at)
+}
+
 fn unknown(target: &Path, records: &[Record]) -> Failure {
     let message = format!("{} is not mounted by isodrive", quoted(target));
     let failure = Failure::new(Exit::NotMounted, message);
@@ -84,14 +95,15 @@ fn eject(record: &Record) -> Outcome {
         let message = format!("cannot tell the server of {at} to end (Windows error {code})");
         return Err(Failure::new(Exit::Other, message)
             .line("cause", "another user's, or one that runs with other rights")
-            .line("try", "the same command there where it was mounted"));
+            .advice("try", "the same command there where it was mounted"));
     }
     let since = Instant::now();
     while record.process.is_alive() {
         if since.elapsed() > PATIENCE {
             let message = format!("the server of {at} does not end");
-            return Err(Failure::new(Exit::Busy, message)
-                .line("try", format!("taskkill /f /pid {}", record.process.pid)));
+            let taskkill =
+                ShellCommand::new("taskkill /f /pid").operand(record.process.pid.to_string());
+            return Err(Failure::new(Exit::Busy, message).advice("try", taskkill));
         }
         std::thread::sleep(Duration::from_millis(10));
     }

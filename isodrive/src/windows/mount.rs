@@ -131,7 +131,7 @@ fn start_server(arguments: &Mount) -> Result<Ready, Failure> {
             let _ = child.kill();
             let _ = child.wait();
             let message = format!("the drive was not ready in {:?}", arguments.keep.ready_timeout);
-            Err(Failure::new(Exit::NotReady, message).line("try", "--ready-timeout 60s"))
+            Err(Failure::new(Exit::NotReady, message).advice("try", "--ready-timeout 60s"))
         }
     }
 }
@@ -163,6 +163,6 @@ fn ended_early(child: &mut Child) -> Failure {
     match status.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0) {
         Some(code) if !said.is_empty() => Failure::told(Exit::Child(code)),
         _ => Failure::new(Exit::Other, "the process that serves the drive ended without a word")
-            .line("try", "isodrive mount --debug IMAGE"),
+            .advice("try", "the same command with --debug"),
     }
 }

@@ -9,6 +9,7 @@ use crate::exit::{Exit, Failure};
 use crate::image;
 use crate::json::{Name, SCHEMA};
 use crate::ready::Ready;
+use crate::shell::ShellCommand;
 use crate::terminal::quoted;
 
 /// Hands the image to Windows.
@@ -16,7 +17,7 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
     let path = &arguments.image.image;
     let refuse = |why: &str| {
         Failure::new(Exit::Other, format!("Windows cannot mount {}: {why}", quoted(path)))
-            .line("try", "isodrive mount IMAGE     (without --native)")
+            .advice("try", ShellCommand::new("isodrive mount").operand(path))
     };
     let (_image, shown) = image::open_shown(&arguments.image)?;
     let is_iso = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("iso"));

@@ -20,7 +20,7 @@ pub(super) fn meant(at: &OsStr) -> Result<Place, Failure> {
     }
     let refuse = |why: &str| {
         let name = quoted(Path::new(at));
-        Failure::new(Exit::MountPoint, format!("cannot mount at {name}: {why}")).line(
+        Failure::new(Exit::MountPoint, format!("cannot mount at {name}: {why}")).advice(
             "try",
             "a letter as in X:, * for a free one, or a directory that is not there yet",
         )

@@ -14,13 +14,13 @@ pub(super) fn not_loaded(error: &LoadError) -> Failure {
             Exit::NoFuse,
             "WinFsp is not installed (isodrive needs it to create drives)",
         )
-        .line("fix", "winget install WinFsp.WinFsp        (asks for administrator rights once)"),
+        .advice("fix", "it asks for administrator rights once:  winget install WinFsp.WinFsp"),
         LoadError::Broken { .. } | LoadError::TooOld { .. } => {
             Failure::new(Exit::NoFuse, error.to_string())
-                .line("fix", "winget install --force WinFsp.WinFsp")
+                .advice("fix", "winget install --force WinFsp.WinFsp")
         }
     };
-    failure.line("meanwhile", MEANWHILE)
+    failure.advice("meanwhile", MEANWHILE)
 }
 
 /// The failure where WinFsp made no drive.
@@ -29,21 +29,22 @@ pub(super) fn not_mounted(error: &MountError) -> Failure {
     match error {
         MountError::NoDriver => {
             Failure::new(Exit::NoFuse, "WinFsp is installed, and its driver does not run")
-                .line("fix", "start Windows again; if that does not help, install WinFsp again")
-                .line("meanwhile", MEANWHILE)
+                .advice("fix", "start Windows again; if that does not help, install WinFsp again")
+                .advice("meanwhile", MEANWHILE)
         }
         MountError::Taken(_) => {
-            failure(Exit::MountPoint).line("try", "another letter, or * for the first free one")
+            failure(Exit::MountPoint).advice("try", "another letter, or * for the first free one")
         }
-        MountError::NoLetterFree => {
-            failure(Exit::MountPoint).line("try", "isodrive mount IMAGE DIRECTORY")
+        MountError::NoLetterFree => failure(Exit::MountPoint)
+            .advice("try", "a directory that is not there yet, in place of a letter"),
+        MountError::NoParent(_) => {
+            failure(Exit::MountPoint).advice("try", "make that folder first")
         }
-        MountError::NoParent(_) => failure(Exit::MountPoint).line("try", "make that folder first"),
         MountError::Denied => failure(Exit::MountPoint)
-            .line("try", "an administrator's prompt, or a plain letter without --global"),
+            .advice("try", "an administrator's prompt, or a plain letter without --global"),
         MountError::TooLong(_) => failure(Exit::Usage),
         MountError::Refused { .. } => {
-            failure(Exit::Other).line("try", "isodrive mount --debug IMAGE")
+            failure(Exit::Other).advice("try", "the same command with --debug")
         }
     }
 }

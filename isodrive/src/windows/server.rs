@@ -108,7 +108,8 @@ fn make_drive(
 fn network_name(label: &str) -> String {
     let part = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let share: String = label.chars().map(part).collect();
-    format!("\\isodrive\\{}", if share.is_empty() { "disc" } else { &share })
+    let share = share.trim_start_matches('-');
+    format!("\\isodrive\\{}", if share.is_empty() { "disc" } else { share })
 }
 
 fn say_ready(arguments: &Mount, shown: &Shown, at: &str, terminal: &mut Terminal) -> Outcome {
@@ -166,8 +167,8 @@ pub(super) fn note_of_elevation(at: &str, arguments: &Mount) -> Option<String> {
     let is_local = letter(at).is_some() && !is_elevated() && !arguments.network;
     is_local.then(|| {
         format!(
-            "programs that run as administrator may not see {at}; for them mount at a directory:  \
-             isodrive mount IMAGE C:\\somewhere\\disc"
+            "programs that run as administrator may not see {at}; for them mount at a directory in \
+             place of a letter"
         )
     })
 }
@@ -182,6 +183,7 @@ mod tests {
             ("SETUP_EN_DVD", "\\isodrive\\SETUP_EN_DVD"),
             ("a b\\c:d", "\\isodrive\\a_b_c_d"),
             ("", "\\isodrive\\disc"),
+            ("--all", "\\isodrive\\all"),
         ] {
             assert_eq!(network_name(label), want);
         }

@@ -155,6 +155,6 @@ impl Deadline {
 
     pub(super) fn missed(self) -> Failure {
         let message = format!("the mount was not ready in {:?}", self.time);
-        Failure::new(Exit::NotReady, message).line("try", "--ready-timeout 60s")
+        Failure::new(Exit::NotReady, message).advice("try", "--ready-timeout 60s")
     }
 }

@@ -17,7 +17,7 @@ use crate::json::Name;
 use crate::logs;
 use crate::unix::health::{self, Health};
 use crate::unix::mounts;
-use crate::unix::state::Process;
+use crate::unix::state::{self, Process};
 
 /// How long a mount that was being made is waited for: its helper may still be at work.
 const LATE_MOUNT: Duration = Duration::from_secs(1);
@@ -38,8 +38,6 @@ pub(super) struct Cleanup {
     pub(super) mounting: Option<Name>,
     /// The mount.
     pub(super) mounted: Option<Known>,
-    /// The file of the record.
-    pub(super) record: Option<Name>,
     /// The worker.
     pub(super) worker: Option<Process>,
 }
@@ -83,6 +81,7 @@ fn start() -> std::io::Result<(Line, Pid)> {
         return Err(std::io::Error::other("there are threads already"));
     }
     let (ours, theirs) = Line::pair()?;
+    let supervisor = std::process::id();
     #[expect(unsafe_code, reason = "there is no safe form of this call")]
     // SAFETY: this process has one thread, so the copy holds no lock of another.
     let pid = unsafe { libc::fork() };
@@ -98,13 +97,14 @@ fn start() -> std::io::Result<(Line, Pid)> {
         }
         None => {
             drop(ours);
-            guard(&Line::on(theirs))
+            guard(&Line::on(theirs), supervisor)
         }
     }
 }
 
 /// The guardian's life: keeps the latest list until the supervisor is gone, then works it off.
-fn guard(line: &Line) -> ! {
+fn guard(line: &Line, supervisor: u32) -> ! {
+    let supervisor = Process::of(supervisor);
     let since = SystemTime::now();
     // The supervisor's signals are not for this process: it ends after the supervisor, always.
     let _ = rustix::process::setsid();
@@ -118,12 +118,12 @@ fn guard(line: &Line) -> ! {
         cleanup = latest;
     }
     if !cleanup.is_done {
-        clean_up(cleanup, since);
+        clean_up(cleanup, &supervisor, since);
     }
     std::process::exit(0)
 }
 
-fn clean_up(mut cleanup: Cleanup, since: SystemTime) {
+fn clean_up(mut cleanup: Cleanup, supervisor: &Process, since: SystemTime) {
     end(cleanup.worker.as_ref());
     if cleanup.mounted.is_none()
         && let Some(at) = &cleanup.mounting
@@ -139,9 +139,7 @@ fn clean_up(mut cleanup: Cleanup, since: SystemTime) {
         (None, Some(at)) => point::remove_if_made_since(&at.path(), since),
         (None, None) => {}
     }
-    if let Some(record) = &cleanup.record {
-        let _ = std::fs::remove_file(record.path());
-    }
+    state::forget(supervisor);
 }
 
 /// Ends the worker, which serves nobody without its supervisor.

@@ -26,7 +26,7 @@ use crate::json::{self, Name, SCHEMA};
 use crate::logs;
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
 use crate::unix::arguments::DriverChoice;
-use crate::unix::state::{self, Driver, Identity, Kept, Process, Record, State};
+use crate::unix::state::{self, Driver, Identity, Kept, Notice, Process, Record, State};
 
 /// A mount that is being made.
 pub(super) struct Making<'a> {
@@ -135,11 +135,11 @@ impl Making<'_> {
         driver: Driver,
         terminal: &mut Terminal,
     ) -> Result<Option<Kept>, Failure> {
-        let record = self.record(worker, mounted, driver);
-        let expect =
-            |path: &Path| self.guardian.note(|left| left.record = Some(Name::of_path(path)));
-        let kept = record.keep(expect);
-        let kept = kept.map_err(|error| tracing::warn!(%error, "the mount is not remembered")).ok();
+        let (kept, notice) = self.record(worker, mounted, driver).keep();
+        if let Some(Notice { message, lines }) = notice {
+            tracing::warn!("the record of this mount is not where it belongs");
+            terminal.warn(&message, &lines);
+        }
         let shown = self.place.shown();
         let ready = Ready {
             schema: SCHEMA,

@@ -15,7 +15,7 @@ mod medium;
 mod mounted;
 mod place;
 pub(crate) mod point;
-mod refusal;
+pub(crate) mod refusal;
 mod supervisor;
 pub(crate) mod terms;
 mod watch;
@@ -165,7 +165,7 @@ fn ended_early(child: &mut Child) -> Failure {
     match status.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0) {
         Some(code) => Failure::told(Exit::Child(code)),
         None => Failure::new(Exit::Other, "the supervisor exited without reporting an error")
-            .line("try", "isodrive mount --debug IMAGE WHERE"),
+            .advice("try", "the same command with --debug"),
     }
 }
 

@@ -28,7 +28,7 @@ impl Place {
         let Ok(number) = at.strip_prefix("/dev/fd") else { return Ok(None) };
         let refuse = |why: &str| {
             Failure::new(Exit::MountPoint, format!("cannot mount on {}: {why}", quoted(at)))
-                .line("try", "a directory, or a descriptor that fusermount3 or mount(2) gave")
+                .advice("try", "a directory, or a descriptor that fusermount3 or mount(2) gave")
         };
         let number = number.to_str().and_then(|text| text.parse().ok());
         let number: i32 = number.ok_or_else(|| refuse("that is no descriptor"))?;

@@ -14,7 +14,8 @@ use rustix::process::geteuid;
 use super::guardian::Guardian;
 use crate::exit::{Exit, Failure, bare};
 use crate::json::Name;
-use crate::terminal::quoted;
+use crate::shell::{Advice, ShellCommand};
+use crate::terminal::{is_hidden, quoted};
 use crate::unix::health::{self, Health};
 use crate::unix::mounts;
 
@@ -126,7 +127,7 @@ pub(super) fn given(
     };
     let folder = Directory::open(folder).map_err(unusable)?;
     clear(&folder.path().join(last), cleaned)
-        .map_err(|(why, remedy)| refuse(&why).line("try", remedy))?;
+        .map_err(|(why, remedy)| refuse(&why).advice("try", remedy))?;
     let point = match folder.open_child(last) {
         Ok(directory) => MountPoint::new(directory, None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -134,7 +135,7 @@ pub(super) fn given(
         }
         Err(error) if is_link(&folder, last) => {
             tracing::debug!(%error, "a symbolic link");
-            return Err(refuse("it is a symbolic link").line("try", "name the directory itself"));
+            return Err(refuse("it is a symbolic link").advice("try", "name the directory itself"));
         }
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
             return Err(refuse("it is not a directory"));
@@ -143,7 +144,7 @@ pub(super) fn given(
     };
     if !over && !is_empty(point.directory()?).map_err(unusable)? {
         return Err(refuse("the directory is not empty")
-            .line("try", "another directory, or --over to hide what is in it"));
+            .advice("try", "another directory, or --over to hide what is in it"));
     }
     Ok(point)
 }
@@ -174,34 +175,35 @@ fn is_empty(directory: &Directory) -> io::Result<bool> {
 }
 
 /// Takes away a dead mount of isodrive's; what else is mounted there is an error and its remedy.
-fn clear(at: &Path, cleaned: &mut dyn FnMut(&Path)) -> Result<(), (String, String)> {
+fn clear(at: &Path, cleaned: &mut dyn FnMut(&Path)) -> Result<(), (String, Advice)> {
     let Some(entry) = mounts::top_at(at) else { return Ok(()) };
     // What waits there to be mounted on: this process is the one that it waits for.
     if entry.is_trigger() {
         return Ok(());
     }
-    let name = quoted(at);
     match (health::of(&entry), entry.is_ours()) {
         (Health::Dead, true) => {
             let is_it = |device: &str, _| device == entry.device;
             mount_fuse::unmount_if(at, true, is_it).map_err(|error| {
                 let why = format!("a dead mount is there: {}", bare(&error));
-                (why, format!("isodrive doctor --fix, as the user who mounted {name}"))
+                (why, "as the user who mounted it:  isodrive doctor --fix".into())
             })?;
             cleaned(at);
             Ok(())
         }
         (Health::Dead, false) => {
             let why = format!("a dead mount of another program is there ({})", entry.kind);
-            Err((why, format!("umount {name}   or another directory")))
+            let umount = ShellCommand::new("umount").operand(at);
+            Err((why, umount.after("another directory, or:")))
         }
         (Health::Serving | Health::Silent, true) => {
             let why = "something is mounted there already".to_owned();
-            Err((why, format!("isodrive eject {name}   or another directory")))
+            let eject = ShellCommand::new("isodrive eject").operand(at);
+            Err((why, eject.after("another directory, or:")))
         }
         (Health::Serving | Health::Silent, false) => {
             let why = format!("something is mounted there already ({})", entry.kind);
-            Err((why, "another directory".to_owned()))
+            Err((why, "another directory".into()))
         }
     }
 }
@@ -212,12 +214,17 @@ pub(super) fn for_label(
     image: &Path,
     guardian: &Guardian,
 ) -> Result<MountPoint, Failure> {
+    let elsewhere = |failure: Failure| {
+        let mount = ShellCommand::new("isodrive mount").operand(image).operand("DIRECTORY");
+        failure.advice("try", mount.after("a directory of your choice:"))
+    };
     let base = default_base().ok_or_else(|| {
-        Failure::new(Exit::MountPoint, "there is no home directory to mount in")
-            .line("try", "isodrive mount IMAGE WHERE")
+        let message = "there is no home directory to mount in: HOME is not set to a folder";
+        elsewhere(Failure::new(Exit::MountPoint, message))
     })?;
     let refuse = |path: &Path, error: &io::Error| {
-        Failure::io(Exit::MountPoint, format!("cannot make the directory {}", quoted(path)), error)
+        let what = format!("cannot make the directory {}", quoted(path));
+        elsewhere(Failure::io(Exit::MountPoint, what, error))
     };
     let folder = open_base(&base).map_err(|error| refuse(&base, &error))?;
     let name = directory_name(label, image);
@@ -257,12 +264,15 @@ fn default_base() -> Option<PathBuf> {
     Some(home.join("isodrive"))
 }
 
-/// A disc's label as the name of a directory; that of the image where there is none.
+/// A disc's label as the name of a directory; that of the image where there is none. It begins with
+/// no hyphen, dot or blank, and holds no character that acts on a terminal or is not seen.
 fn directory_name(label: &[u8], image: &Path) -> String {
     let clean = |text: &str| -> String {
         let harmless = |c: char| if c == '/' || c.is_control() { '_' } else { c };
-        let short: String = text.chars().map(harmless).take(60).collect();
-        short.trim().trim_start_matches('.').to_owned()
+        let seen = text.chars().map(harmless).filter(|c| !is_hidden(*c));
+        let short: String = seen.take(60).collect();
+        let is_skipped = |c: char| c.is_whitespace() || matches!(c, '-' | '.');
+        short.trim_start_matches(is_skipped).trim_end().to_owned()
     };
     let from_label = clean(&String::from_utf8_lossy(label));
     if !from_label.is_empty() {
@@ -285,6 +295,11 @@ mod tests {
             (b"  ", "image"),
             (b"", "image"),
             (b"..", "image"),
+            (b"--all", "all"),
+            (b" -. -rf", "rf"),
+            (b"---", "image"),
+            ("\u{202e}-a\u{200b}\u{feff}b\u{9b}c ".as_bytes(), "ab_c"),
+            (b"a\x1b[2J\x7f", "a_[2J_"),
         ] {
             assert_eq!(directory_name(label, Path::new("/x/image.iso")), want);
         }

@@ -7,9 +7,14 @@ use mount_fuse::AttachError;
 
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, bare};
+use crate::shell::ShellCommand;
 use crate::terminal::quoted;
 
 const ELSE: &str = "isodrive ls, cat, extract and info work without it";
+
+const NO_USER: &str = "fusermount3 finds no entry for you in the user table (passwd)";
+
+const MTAB: &str = "sudo ln -s /proc/self/mounts /etc/mtab";
 
 /// The failure for a refused mount at a directory.
 pub(super) fn not_mounted(arguments: &Mount, at: &Path, error: &AttachError) -> Failure {
@@ -19,13 +24,15 @@ pub(super) fn not_mounted(arguments: &Mount, at: &Path, error: &AttachError) -> 
         AttachError::Device(error) => return closed_device(&bare(error)),
         AttachError::NoHelper => {
             return refused("fusermount3 is not installed")
-                .line("fix", "sudo apt install fuse3     (or your system's package of that name)")
-                .line("else", ELSE);
+                .line("cause", "your system's package of it is called fuse3, as on Debian:")
+                .advice("fix", "sudo apt install fuse3")
+                .advice("else", ELSE);
         }
         AttachError::HelperNotRun(error) => {
             return refused(&format!("fusermount3 cannot be run: {}", bare(error)))
-                .line("try", "ls -l $(which fusermount3)     (it must be executable and set-uid)")
-                .line("else", ELSE);
+                .line("cause", "it must be executable and set-uid root")
+                .advice("try", "ls -l $(command -v fusermount3)")
+                .advice("else", ELSE);
         }
         AttachError::Kernel(error) => bare(error),
         AttachError::Refused(said) => said.trim_start_matches("fusermount3: ").to_owned(),
@@ -37,35 +44,59 @@ pub(super) fn not_mounted(arguments: &Mount, at: &Path, error: &AttachError) -> 
         return closed_device(why);
     }
     if said.contains("user_allow_other") {
-        return refused("other users may not see FUSE mounts here").line(
-            "fix",
-            "sudo sh -c 'echo user_allow_other >> /etc/fuse.conf'     then try again",
-        );
+        return refused("other users may not see FUSE mounts here")
+            .advice("fix", "sudo sh -c 'echo user_allow_other >> /etc/fuse.conf'");
+    }
+    if said.contains("could not determine username") {
+        return refused(&format!("{NO_USER}, and mounts for none without")).advice("else", ELSE);
+    }
+    if said.contains("/etc/mtab") {
+        return refused(&format!("fusermount3 could not take the mount away again: {said}"))
+            .advice("fix", MTAB)
+            .advice("else", ELSE);
     }
     if said.contains("mount_max") {
         return refused("there are as many FUSE mounts as this system allows")
             .line("cause", said)
-            .line("try", "isodrive list, and eject what is not needed");
+            .advice("try", "eject what is not needed; to see it:  isodrive list");
     }
     if said.contains("Operation not permitted") {
         return refused(&format!("nobody here may mount: {said}"))
             .line("cause", "fusermount3 is not set-uid root, or this is a container without FUSE")
-            .line("else", ELSE);
+            .advice("else", ELSE);
     }
     refused_there(arguments, at, &said)
 }
 
+/// The failure for a mount that was not taken away. `fusermount3` does it for users other than
+/// root, and looks the user up and reads the mount table from `/etc/mtab`.
+pub(crate) fn not_unmounted(at: &Path, said: &str) -> Failure {
+    let name = quoted(at);
+    let failure = |why: &str| Failure::new(Exit::Other, format!("cannot eject {name}: {why}"));
+    let said = said.trim_start_matches("fusermount3: ");
+    let by_root = ShellCommand::new("sudo umount").operand(at);
+    if said.contains("could not determine username") {
+        return failure(NO_USER).advice("try", by_root.after("as root:"));
+    }
+    if said.contains("/etc/mtab") {
+        return failure(&format!("fusermount3 needs /etc/mtab: {said}"))
+            .advice("fix", MTAB)
+            .advice("try", by_root.after("as root:"));
+    }
+    failure(said)
+}
+
 fn no_device() -> Failure {
     Failure::new(Exit::NoFuse, "FUSE is not available here: there is no /dev/fuse")
-        .line("try", "modprobe fuse; in a container, pass the device /dev/fuse in")
-        .line("else", ELSE)
+        .advice("try", "in a container, pass the device /dev/fuse in; else:  sudo modprobe fuse")
+        .advice("else", ELSE)
 }
 
 fn closed_device(why: &str) -> Failure {
     let message = format!("FUSE is not available to you: /dev/fuse: {why}");
     Failure::new(Exit::NoFuse, message)
-        .line("fix", "sudo chmod 666 /dev/fuse     (which is how most systems have it)")
-        .line("else", ELSE)
+        .advice("fix", "as most systems have it:  sudo chmod 666 /dev/fuse")
+        .advice("else", ELSE)
 }
 
 /// Something is wrong with the directory.
@@ -84,7 +115,12 @@ fn refused_there(arguments: &Mount, at: &Path, said: &str) -> Failure {
         failure
     };
     match arguments.at {
-        Some(_) => failure.line("try", "isodrive mount IMAGE     (uses ~/isodrive/LABEL)"),
+        Some(_) => failure.advice(
+            "try",
+            ShellCommand::new("isodrive mount")
+                .operand(&arguments.image.image)
+                .after("a folder of its own below your home:"),
+        ),
         None => failure,
     }
 }
