@@ -7,7 +7,7 @@
 mod child;
 mod events;
 mod kernel;
-mod medium;
+pub(crate) mod medium;
 mod place;
 pub(crate) mod point;
 mod refusal;
@@ -15,6 +15,8 @@ mod supervisor;
 mod watch;
 mod wire;
 mod worker;
+
+pub(crate) use supervisor::unprivileged_user;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -108,7 +108,7 @@ fn enter(
 }
 
 /// Whom a worker of root's becomes: who asked root to do this, or nobody.
-fn unprivileged_user() -> User {
+pub(crate) fn unprivileged_user() -> User {
     let number = |name| std::env::var(name).ok()?.parse().ok().filter(|number| *number != 0);
     if !geteuid().is_root() {
         return User { uid: geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
