@@ -154,8 +154,8 @@ fn filling() -> Result<Rules, String> {
     rules.insert(libc::SYS_openat, ways.into_iter().collect::<Result<_, _>>()?);
     // Files, never directories.
     rules.insert(libc::SYS_unlinkat, vec![when(2, Equal, 0)?]);
-    // The width of a terminal, for the progress bar.
-    let requests = [FICLONE, libc::TIOCGWINSZ].map(|request| when(1, Equal, request));
+    // Whether there is a terminal and how wide it is, for the progress bar.
+    let requests = [FICLONE, libc::TCGETS, libc::TIOCGWINSZ].map(|request| when(1, Equal, request));
     rules.insert(libc::SYS_ioctl, requests.into_iter().collect::<Result<_, _>>()?);
     Ok(rules)
 }

@@ -3,7 +3,8 @@
 //!
 //! `escape none|all|landlock|filter|privileges serve|print|fill` tries everything, as code of a
 //! mount's worker, of `ls` or of `extract` would; `escape old-kernel PROGRAM ARGUMENTS...` runs a
-//! program on what looks to it like a kernel without Landlock.
+//! program on what looks to it like a kernel without Landlock, and `escape no-names ...` on one
+//! that gives no name to a file that has none.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -20,12 +21,25 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RenameFlags, Timespec, Timestamps};
 use sandbox::{Layer, OPENING, Plan, Task, User};
-use seccompiler::{BpfProgram, SeccompAction, SeccompFilter};
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule,
+};
 
 fn main() -> Result<()> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     match arguments.first().and_then(|word| word.to_str()) {
-        Some("old-kernel") => on_an_old_kernel(&arguments[1..]),
+        Some("old-kernel") => {
+            let landlock = (libc::SYS_landlock_create_ruleset, Vec::new());
+            on_an_old_kernel(landlock, libc::ENOSYS, &arguments[1..])
+        }
+        Some("no-names") => {
+            let flag = libc::AT_EMPTY_PATH as u64;
+            let is_set = SeccompCmpOp::MaskedEq(flag);
+            let rule = SeccompCondition::new(4, SeccompCmpArgLen::Dword, is_set, flag)?;
+            let naming = (libc::SYS_linkat, vec![SeccompRule::new(vec![rule])?]);
+            on_an_old_kernel(naming, libc::ENOENT, &arguments[1..])
+        }
         Some(layers) => {
             let task = arguments.get(1).and_then(|word| word.to_str());
             try_everything(layers, task.unwrap_or("serve"))
@@ -34,10 +48,10 @@ fn main() -> Result<()> {
     }
 }
 
-/// Makes Landlock a call that there is not, then becomes the program.
-fn on_an_old_kernel(program: &[OsString]) -> Result<()> {
-    let absent = BTreeMap::from([(libc::SYS_landlock_create_ruleset, Vec::new())]);
-    let refuse = SeccompAction::Errno(libc::ENOSYS.unsigned_abs());
+/// Has a call answer with an error, then becomes the program.
+fn on_an_old_kernel(call: (i64, Vec<SeccompRule>), errno: i32, program: &[OsString]) -> Result<()> {
+    let absent = BTreeMap::from([call]);
+    let refuse = SeccompAction::Errno(errno.unsigned_abs());
     let filter = SeccompFilter::new(
         absent,
         SeccompAction::Allow,
@@ -169,7 +183,13 @@ impl Names {
         outcome("make a file outside", opened("new file", 1));
         outcome("make a nameless file outside", opened("", 2));
         let above = rustix::fs::openat(own, "../other file", OPENING[1], all);
-        tell("make a file above", above.map(drop));
+        // Above a root directory is that directory itself.
+        let stayed_inside = || rustix::fs::statat(own, "other file", none).is_ok();
+        let above = above.and_then(|_| match stayed_inside() {
+            true => Err(rustix::io::Errno::XDEV),
+            false => Ok(()),
+        });
+        tell("make a file above", above);
         let reading = OFlags::RDONLY | OFlags::CLOEXEC;
         tell("read a file above", rustix::fs::openat(own, "../theirs", reading, all).map(drop));
         tell("make a directory outside", rustix::fs::mkdirat(CWD, at("new directory"), all));

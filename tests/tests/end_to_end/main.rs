@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod command_line;
+mod confined_commands;
 mod extracting;
+mod extraction_life;
 mod file_semantics;
 mod file_users;
 mod frugality;

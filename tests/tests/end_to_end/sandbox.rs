@@ -48,7 +48,8 @@ const REFUSED_BY_LANDLOCK: [&str; 24] = [
 
 /// Attempts that the filter of a task that fills a directory leaves to Landlock and to the root
 /// directory: it sees no names.
-const ABOUT_NAMES: [&str; 13] = [
+const ABOUT_NAMES: [&str; 14] = [
+    "link",
     "open a directory outside",
     "make a file outside",
     "make a nameless file outside",
