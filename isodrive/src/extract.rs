@@ -183,7 +183,11 @@ impl Job<'_> {
                 return Ok(());
             }
         };
-        let keys = self.plan.census.shared(Keys::of(self.volume, node, &attr, &data));
+        let census = &self.plan.census;
+        let keys = match census.has_shared() {
+            true => census.shared(Keys::of(self.volume, node, &attr, &data)),
+            false => Keys::default(),
+        };
         if let Some(first) = self.written.first_name(&keys) {
             match self.destination.hard_link(path, first) {
                 Ok(false) => {}

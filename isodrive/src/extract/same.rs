@@ -100,6 +100,11 @@ impl Census {
         false
     }
 
+    /// Whether any key occurs more than once.
+    pub(super) fn has_shared(&self) -> bool {
+        !self.shared.is_empty()
+    }
+
     /// The keys that occur more than once.
     pub(super) fn shared(&self, keys: Keys) -> Keys {
         let is_shared = |hash: u64| self.shared.contains(&hash);

@@ -37,7 +37,9 @@ impl Interrupts {
     /// Listens for signals: before anything is made that would be left behind.
     pub(super) fn listen() -> Result<Self, Failure> {
         let came = Arc::new(AtomicBool::new(false));
-        for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
+        let is_ignored = ignored_signals();
+        let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+        for signal in signals.into_iter().filter(|signal| !is_ignored(*signal)) {
             signal_hook::flag::register(signal, came.clone())
                 .map_err(|error| Failure::io(Exit::Other, "cannot listen for signals", &error))?;
         }
@@ -46,6 +48,17 @@ impl Interrupts {
 
     pub(super) fn came(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Which signals whoever started this process had it ignore, as `nohup` does: those stay ignored.
+fn ignored_signals() -> impl Fn(i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    move |signal| {
+        let bit = u32::try_from(signal).ok().and_then(|signal| signal.checked_sub(1));
+        bit.and_then(|bit| mask.checked_shr(bit)).is_some_and(|mask| mask & 1 == 1)
     }
 }
 

@@ -112,6 +112,23 @@ fn an_interrupted_extraction_leaves_whole_files_only_and_counts_them() -> Result
 }
 
 #[test]
+fn a_signal_that_the_caller_ignores_ends_no_extraction() -> Result<()> {
+    let session = with_many_files()?;
+    let arguments = ["extract", "many.iso", "-C", "out"];
+    let child = session.command_under(&["nohup"], &arguments)?;
+    let mut child = { child }.stderr(std::process::Stdio::null()).spawn()?;
+    for _ in 0..20 {
+        std::thread::sleep(Duration::from_millis(5));
+        let _ = program::signal(i32::try_from(child.id())?, Signal::HUP);
+    }
+    let status = child.wait()?;
+    let (files, _) = files_in(&session.path("out"), &session.path("tree"))?;
+    // A signal may come before nohup ignores it.
+    assert!(status.code().is_none_or(|code| code == 0 && files == FILES), "{status:?} {files}");
+    Ok(())
+}
+
+#[test]
 fn a_killed_extraction_leaves_nothing_short_under_a_name_of_the_disc() -> Result<()> {
     let session = with_many_files()?;
     let (out, tree) = (session.path("out"), session.path("tree"));
