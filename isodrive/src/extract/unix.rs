@@ -77,7 +77,27 @@ pub(super) struct Destination {
     /// walked from its root for each file, and not more is kept open than a process may.
     reached: VecDeque<(usize, OwnedFd)>,
     /// Directories on it whose times are set when nothing is written into them any more.
-    times: Vec<(usize, Timestamp)>,
+    entered: Vec<Entered>,
+}
+
+/// A directory that files are being written into.
+struct Entered {
+    /// The length of its path.
+    len: usize,
+    /// The time that it has on the disc.
+    modified: Timestamp,
+    /// What tells it from every other directory.
+    identity: (u64, u64),
+}
+
+impl Entered {
+    /// The directory, from one below it. Somebody may have moved that one elsewhere.
+    fn climbed_to(&self, below: &OwnedFd) -> io::Result<OwnedFd> {
+        let above = rustix::fs::openat(below, "..", DIRECTORY, Mode::empty())?;
+        let stat = rustix::fs::fstat(&above)?;
+        let is_it = (stat.st_dev, stat.st_ino) == self.identity;
+        if is_it { Ok(above) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
 }
 
 /// Directories kept open.
@@ -116,7 +136,7 @@ impl Destination {
             is_root,
             last: Vec::new(),
             reached: VecDeque::new(),
-            times: Vec::new(),
+            entered: Vec::new(),
         };
         Ok((destination, image, shown))
     }
@@ -134,8 +154,9 @@ impl Destination {
 
     /// A directory; one that is there already will do.
     pub(super) fn directory(&mut self, path: &[u8], modified: Timestamp) -> io::Result<()> {
-        self.reach(path)?;
-        self.times.push((path.len(), modified));
+        let stat = rustix::fs::fstat(&self.reach(path)?)?;
+        let identity = (stat.st_dev, stat.st_ino);
+        self.entered.push(Entered { len: path.len(), modified, identity });
         Ok(())
     }
 
@@ -271,15 +292,30 @@ impl Destination {
             let (above, rest) = path.split_at_checked(len).unwrap_or((path, b"x"));
             last.get(..len) == Some(above) && matches!(rest.first(), None | Some(b'/'))
         };
-        while let Some((len, modified)) = self.times.pop_if(|(len, _)| !is_on_the_way(*len)) {
-            while self.reached.pop_back_if(|(reached, _)| *reached > len).is_some() {}
-            // One that was let go of is opened again, from the root.
-            let directory = self.descend(last.get(..len).unwrap_or_default(), false);
-            if let Ok(directory) = directory {
-                let _ = rustix::fs::futimens(&directory, &times(modified));
+        let mut left = None;
+        while let Some(entered) = self.entered.pop_if(|entered| !is_on_the_way(entered.len)) {
+            while self.reached.pop_back_if(|(len, _)| *len > entered.len).is_some() {}
+            let directory = match (self.reached.back(), &left) {
+                (Some((len, directory)), _) if *len == entered.len => directory.try_clone(),
+                (_, Some(below)) => entered.climbed_to(below),
+                (_, None) => Err(io::ErrorKind::NotFound.into()),
+            };
+            // From the root it takes an open for each directory on the way.
+            let directory = directory
+                .or_else(|_| self.descend(last.get(..entered.len).unwrap_or_default(), false));
+            left = directory.ok();
+            if let Some(directory) = &left {
+                let _ = rustix::fs::futimens(directory, &times(entered.modified));
             }
         }
         while self.reached.pop_back_if(|(len, _)| !is_on_the_way(*len)).is_some() {}
+        // What comes next begins here, and not at the root.
+        if self.reached.is_empty()
+            && let (Some(entered), Some(below)) = (self.entered.last(), &left)
+            && let Ok(directory) = entered.climbed_to(below)
+        {
+            self.reached.push_back((entered.len, directory));
+        }
     }
 
     /// Gives the directories that are left the times they have on the disc.
