@@ -7,7 +7,8 @@ use crate::Timestamp;
 use crate::cache::{Disc, WeightedCache};
 use crate::error::{Error, Result, Site};
 use crate::volume::{
-    Attr, Data, Dir, DirBuilder, DirEntry, Extents, Facts, FileKind, NodeId, Volume, Xattr,
+    Attr, Data, Dir, DirBuilder, DirEntry, Extents, Facts, FileKind, NodeId, SameFile, Volume,
+    Xattr,
 };
 
 /// What stands in the directory of all views.
@@ -206,6 +207,14 @@ impl Volume for AllViews {
         }
         let (_, volume, inner) = self.inner(node)?;
         volume.data(inner)
+    }
+
+    fn same_file(&self, node: NodeId) -> Result<Option<SameFile>> {
+        if node == ROOT || self.file(node)?.is_some() {
+            return Ok(None);
+        }
+        let (slot, volume, inner) = self.inner(node)?;
+        Ok(volume.same_file(inner)?.map(|same| same.within(crate::num::to_u64(slot))))
     }
 
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {

@@ -7,7 +7,7 @@ use std::io::Write;
 use iso_core::volume::{NodeId, Volume};
 
 use crate::cli::Cat;
-use crate::exit::{Failure, Outcome};
+use crate::exit::Outcome;
 use crate::image;
 use crate::ls::{find, unreadable};
 use crate::terminal::{Terminal, output_failed};
@@ -16,7 +16,7 @@ use crate::terminal::{Terminal, output_failed};
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 
 pub(crate) fn run(arguments: &Cat, terminal: &mut Terminal) -> Outcome {
-    let (_image, shown) = image::open_shown(&arguments.image)?;
+    let (_image, shown) = image::open_shown(&arguments.image, terminal)?;
     let volume = &*shown.volume;
     for path in &arguments.paths {
         let node = find(&shown.volume, path)?;
@@ -32,20 +32,23 @@ pub(crate) fn run(arguments: &Cat, terminal: &mut Terminal) -> Outcome {
 }
 
 /// Why a copy ended early.
-pub(crate) enum Stopped {
+pub(crate) enum Stopped<E> {
     /// The image could not be read.
     Reading(iso_core::Error),
     /// The bytes could not be written.
-    Writing(Failure),
+    Writing(E),
 }
+
+/// What takes the bytes of a file, a piece at a time.
+pub(crate) type Take<'w, E> = dyn FnMut(Cow<'_, [u8]>) -> Result<(), E> + 'w;
 
 /// Hands all bytes of a file on, in order. They may belong to a map of the image, so `write` must
 /// pass them to the kernel without looking at them.
-pub(crate) fn copy(
+pub(crate) fn copy<E>(
     volume: &dyn Volume,
     node: NodeId,
-    write: &mut dyn FnMut(Cow<'_, [u8]>) -> Outcome,
-) -> Result<u64, Stopped> {
+    write: &mut Take<'_, E>,
+) -> Result<u64, Stopped<E>> {
     let mut offset = 0u64;
     loop {
         let bytes = volume.read(node, offset, CHUNK_BYTES).map_err(Stopped::Reading)?;

@@ -1,42 +1,59 @@
 //! `isodrive extract`: copies files out of an image, and never outside the destination.
 //! Says what could not be read or written; what is written is whole.
 
+use std::io;
 use std::sync::Arc;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use iso_core::volume::{FileKind, NodeId, Volume, Walk, resolve};
+use iso_core::volume::{Attr, FileKind, NodeId, Volume, Walk, resolve};
 
 use crate::cat::{Stopped, copy};
 use crate::cli::Extract;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Failure, Outcome, bare};
 use crate::image;
 use crate::ls::{not_read, unreadable};
 use crate::names;
-use crate::terminal::{Terminal, shown};
+use crate::terminal::{Terminal, quoted, shown, size};
 
+mod plan;
+mod same;
 #[cfg(unix)]
 mod unix;
 #[cfg(windows)]
 mod windows;
 
+use plan::Plan;
+use same::{Keys, Written};
 #[cfg(unix)]
-use unix::Destination;
+use unix::{Destination, Interrupts, Kept, NewFile};
 #[cfg(windows)]
-use windows::Destination;
+use windows::{Destination, Interrupts, Kept, NewFile};
 
 pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
-    let (opened, chosen) = image::open_shown(&arguments.image)?;
+    let interrupts = Interrupts::listen()?;
+    // What it asks of the terminal comes before the sandbox.
+    let progress = progress();
+    let (destination, opened, chosen) = Destination::open(arguments, terminal)?;
     let what_now = "what can be read is copied, and what cannot is named";
     image::warn_if_truncated(&arguments.image.image, &opened, what_now, terminal);
     let volume = &*chosen.volume;
     let wanted = wanted(&chosen.volume, arguments)?;
-    let progress = progress(volume, &wanted);
+    let Some(plan) = plan::plan(volume, &wanted, &destination, &interrupts) else {
+        return Err(Failure::new(Exit::Interrupted, "interrupted: nothing was written"));
+    };
+    plan.announce(opened.disc(), &destination, terminal)?;
+    progress.set_length(plan.bytes);
     let mut job = Job {
         volume,
-        destination: Destination::open(arguments)?,
-        unsafe_links: arguments.unsafe_links,
+        destination,
+        arguments,
+        interrupts,
+        plan,
+        written: Written::default(),
         progress,
         terminal,
+        files: 0,
+        bytes: 0,
         unread: 0,
         unwritten: 0,
         left_out: 0,
@@ -69,39 +86,47 @@ fn wanted(
     arguments.paths.iter().map(one).collect()
 }
 
-/// A bar over all bytes to come, if a person watches. Walking ahead costs little beside copying.
-fn progress(volume: &dyn Volume, wanted: &[(Vec<u8>, NodeId)]) -> ProgressBar {
+/// A bar over all bytes to come, if a person watches.
+fn progress() -> ProgressBar {
     if !Terminal::is_watched() {
         return ProgressBar::hidden();
     }
-    let size = |node: NodeId| volume.attr(node).map_or(0, |attr| attr.size);
-    let below = |node: NodeId| -> u64 {
-        let files = Walk::new(volume, node).into_iter().flatten();
-        files.filter(|step| step.kind == FileKind::Regular).map(|step| size(step.node)).sum()
-    };
-    let total = wanted.iter().map(|(_, node)| match volume.attr(*node).map(|attr| attr.kind) {
-        Ok(FileKind::Directory) => below(*node),
-        _ => size(*node),
-    });
     let template = "{wide_bar} {bytes}/{total_bytes}  {binary_bytes_per_sec}  {eta} left";
     let style = ProgressStyle::with_template(template);
-    let bar = ProgressBar::new(total.sum());
+    let bar = ProgressBar::new(0);
     style.map_or(bar.clone(), |style| bar.with_style(style))
+}
+
+/// Whether a file is one to be run.
+fn is_program(attr: &Attr) -> bool {
+    attr.posix.is_some_and(|posix| posix.permissions & 0o111 != 0)
 }
 
 /// A copy under way.
 struct Job<'a> {
     volume: &'a dyn Volume,
     destination: Destination,
-    unsafe_links: bool,
+    arguments: &'a Extract,
+    interrupts: Interrupts,
+    plan: Plan,
+    written: Written,
     progress: ProgressBar,
     terminal: &'a mut Terminal,
+    /// Files that are there under their names, and the bytes of those.
+    files: u64,
+    bytes: u64,
     /// Files that the image does not give.
     unread: u64,
     /// Files that the destination does not take.
     unwritten: u64,
     /// Devices and links that are not copied on purpose.
     left_out: u64,
+}
+
+/// Why the bytes of a file do not go on.
+enum Halt {
+    Interrupted,
+    Unwritten(io::Error),
 }
 
 impl Job<'_> {
@@ -127,6 +152,9 @@ impl Job<'_> {
     }
 
     fn one(&mut self, path: &[u8], node: NodeId, kind: FileKind) -> Outcome {
+        if self.interrupts.came() {
+            return Err(self.interrupted());
+        }
         match kind {
             FileKind::Directory if path.is_empty() => Ok(()),
             FileKind::Directory => {
@@ -147,37 +175,90 @@ impl Job<'_> {
     }
 
     fn file(&mut self, path: &[u8], node: NodeId) -> Outcome {
-        let attr = match self.volume.attr(node) {
-            Ok(attr) => attr,
+        let found = self.volume.attr(node).and_then(|attr| Ok((attr, self.volume.data(node)?)));
+        let (attr, data) = match found {
+            Ok(found) => found,
             Err(error) => {
                 self.not_read(path, &error);
                 return Ok(());
             }
         };
-        let is_program = attr.posix.is_some_and(|posix| posix.permissions & 0o111 != 0);
-        let mut file = match self.destination.file(path, is_program) {
-            Ok(file) => file,
-            Err(failure) => return self.noted(path, Err(failure)),
+        let census = &self.plan.census;
+        let keys = match census.has_shared() {
+            true => census.shared(Keys::of(self.volume, node, &attr, &data)),
+            false => Keys::default(),
         };
-        let progress = self.progress.clone();
-        let copied = copy(self.volume, node, &mut |bytes| {
-            let len = u64::try_from(bytes.len()).unwrap_or(0);
-            file.write(bytes)?;
-            progress.inc(len);
-            Ok(())
-        });
-        match copied {
-            Ok(_) => {
-                let kept = file.keep(attr.modified);
-                self.noted(path, kept)
+        if let Some(first) = self.written.first_name(&keys) {
+            match self.destination.hard_link(path, first) {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.files = self.files.saturating_add(1);
+                    return Ok(());
+                }
+                Err(error) => return self.noted(path, Err(error)),
             }
-            // What was written so far is not the file, and goes when `file` does.
-            Err(Stopped::Reading(error)) => {
-                self.not_read(path, &error);
-                Ok(())
-            }
-            Err(Stopped::Writing(failure)) => self.noted(path, Err(failure)),
         }
+        loop {
+            let written = match self.destination.file(path, is_program(&attr)) {
+                Ok(file) => self.fill(file, node, &keys, &attr),
+                Err(error) => Err(Stopped::Writing(Halt::Unwritten(error))),
+            };
+            return match written {
+                Ok(kept) => {
+                    self.files = self.files.saturating_add(1);
+                    self.bytes = self.bytes.saturating_add(data.len());
+                    if let Some(kept) = kept {
+                        self.written.remember(keys, path, kept);
+                    }
+                    Ok(())
+                }
+                // What was written so far is not the file, and is gone.
+                Err(Stopped::Reading(error)) => {
+                    self.not_read(path, &error);
+                    Ok(())
+                }
+                Err(Stopped::Writing(Halt::Interrupted)) => Err(self.interrupted()),
+                Err(Stopped::Writing(Halt::Unwritten(error))) => {
+                    if self.destination.goes_another_way(&error) {
+                        continue;
+                    }
+                    self.noted(path, Err(error))
+                }
+            };
+        }
+    }
+
+    /// Fills a new file and gives it its name.
+    fn fill(
+        &mut self,
+        mut file: NewFile,
+        node: NodeId,
+        keys: &Keys,
+        attr: &Attr,
+    ) -> Result<Option<Kept>, Stopped<Halt>> {
+        let unwritten = |error| Stopped::Writing(Halt::Unwritten(error));
+        let mut is_shared = false;
+        if let Some(source) = self.written.source(keys) {
+            match file.share(source) {
+                Ok(shared) => is_shared = shared,
+                Err(_) => self.written.forget_sources(),
+            }
+        }
+        if is_shared {
+            self.progress.inc(attr.size);
+        } else {
+            let (progress, interrupts) = (&self.progress, &self.interrupts);
+            copy(self.volume, node, &mut |bytes| {
+                if interrupts.came() {
+                    return Err(Halt::Interrupted);
+                }
+                let len = u64::try_from(bytes.len()).unwrap_or(0);
+                file.write(bytes).map_err(Halt::Unwritten)?;
+                progress.inc(len);
+                Ok(())
+            })?;
+        }
+        file.keep(attr.modified, keys.is_any()).map_err(unwritten)
     }
 
     fn link(&mut self, path: &[u8], node: NodeId) -> Outcome {
@@ -193,7 +274,7 @@ impl Job<'_> {
             return Ok(());
         }
         let depth = path.iter().filter(|b| **b == b'/').count();
-        if !self.unsafe_links && leads_out(&target, depth) {
+        if !self.arguments.unsafe_links && leads_out(&target, depth) {
             self.left_out = self.left_out.saturating_add(1);
             let (path, target) = (shown(path), shown(&target));
             let message =
@@ -211,14 +292,44 @@ impl Job<'_> {
     }
 
     /// Goes on after a file that could not be written, unless there is no room for any.
-    fn noted(&mut self, path: &[u8], result: Outcome) -> Outcome {
-        let Err(failure) = result else { return Ok(()) };
-        if failure.exit == Exit::Other && failure.message.contains("No space left") {
-            return Err(failure);
+    fn noted(&mut self, path: &[u8], result: io::Result<()>) -> Outcome {
+        let Err(error) = result else { return Ok(()) };
+        if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            return Err(self.full(path, &error));
         }
         self.unwritten = self.unwritten.saturating_add(1);
-        self.say(&format!("\"{}\" is left out: {}", shown(path), failure.message));
+        self.say(&format!("\"{}\" is left out: {}", shown(path), bare(&error)));
         Ok(())
+    }
+
+    /// The failure for a file that there is no room for.
+    fn full(&self, path: &[u8], error: &io::Error) -> Failure {
+        self.progress.finish_and_clear();
+        let message =
+            format!("cannot write \"{}\": {}: {}", shown(path), bare(error), self.count_of_files());
+        let failure = Failure::new(Exit::Other, message);
+        let left = self.plan.bytes.saturating_sub(self.bytes);
+        match self.destination.room() {
+            Some(room) if room.free < left => {
+                let (left, free) = (size(left), size(room.free));
+                let missing =
+                    size(self.plan.bytes.saturating_sub(self.bytes).saturating_sub(room.free));
+                failure.line(
+                    "missing",
+                    format!("{missing}: {left} are left to write, and {free} are free"),
+                )
+            }
+            _ => failure,
+        }
+    }
+
+    fn interrupted(&self) -> Failure {
+        self.progress.finish_and_clear();
+        Failure::new(Exit::Interrupted, format!("interrupted: {}", self.count_of_files()))
+    }
+
+    fn count_of_files(&self) -> String {
+        format!("{} of {} files written", self.files, self.plan.files)
     }
 
     fn say(&mut self, message: &str) {
@@ -229,6 +340,11 @@ impl Job<'_> {
     fn finish(mut self) -> Outcome {
         self.progress.finish_and_clear();
         self.destination.set_directory_times();
+        if !self.progress.is_hidden() {
+            let (files, bytes) = (self.files, size(self.bytes));
+            let into = quoted(&self.arguments.directory);
+            self.terminal.say(&format!("{files} files written, {bytes}, into {into}"));
+        }
         if self.left_out > 0 {
             let left_out = self.left_out;
             self.terminal.warn(

@@ -2,56 +2,88 @@
 //! Every command that reads an image begins here.
 
 use std::io;
+#[cfg(unix)]
+use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use iso_core::source::{Source, Window, open_path};
+use iso_core::source::Window;
 use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
 use crate::cli::ImageArguments;
 use crate::exit::{Exit, Failure, bare};
 use crate::info;
 use crate::shell::ShellCommand;
+use crate::system::confined::Confined;
+#[cfg(unix)]
+use crate::system::confined::Files;
 use crate::terminal::{Terminal, quoted, size};
 
-/// Opens the image and finds its file systems.
-pub(crate) fn open(arguments: &ImageArguments, limits: Limits) -> Result<Image, Failure> {
-    let path = &arguments.image;
-    let source = open_path(path).map_err(|error| cannot_open(path, &error))?;
-    open_source(arguments, placed(source, arguments.image_offset), limits)
-}
-
-/// Opens the files of the image without looking at them, for another process to read.
+/// Opens the files of the image without looking at them.
 #[cfg(unix)]
 pub(crate) fn open_parts(path: &Path) -> Result<Vec<std::fs::File>, Failure> {
     iso_core::source::open_parts(path).map_err(|error| cannot_open(path, &error))
 }
 
-/// The source from where the image begins in it.
-pub(crate) fn placed(source: Box<dyn Source>, start: u64) -> Box<dyn Source> {
-    if start == 0 { source } else { Box::new(Window::from(source, start)) }
-}
-
-/// Finds the file systems of an opened image.
-pub(crate) fn open_source(
+/// Finds the file systems of an image that this process may look at.
+pub(crate) fn open(
     arguments: &ImageArguments,
-    source: Box<dyn Source>,
+    image: Confined,
     limits: Limits,
 ) -> Result<Image, Failure> {
     let options = Options { session: arguments.session, charset: arguments.charset };
+    let source = match (image.into_source(), arguments.image_offset) {
+        (source, 0) => source,
+        (source, start) => Box::new(Window::from(source, start)),
+    };
     Image::open_with(source, limits, &options).map_err(|error| not_opened(&arguments.image, &error))
 }
 
+/// Opens the image and the file system to show, inside the sandbox, which the process does not
+/// leave again: from then on it reads the image and writes to what is open.
+#[cfg(unix)]
+pub(crate) fn open_shown(
+    arguments: &ImageArguments,
+    terminal: &mut Terminal,
+) -> Result<(Image, Shown), Failure> {
+    let image = Files::open(&arguments.image)?.enter(None, terminal)?;
+    shown(arguments, image, Limits::default())
+}
+
+/// As `open_shown`, with files that are open already, and files can be made in a directory.
+#[cfg(unix)]
+pub(crate) fn open_shown_to_fill(
+    directory: BorrowedFd<'_>,
+    files: Files,
+    arguments: &ImageArguments,
+    terminal: &mut Terminal,
+) -> Result<(Image, Shown), Failure> {
+    shown(arguments, files.enter(Some(directory), terminal)?, Limits::default())
+}
+
 /// Opens the image and the file system to show.
-pub(crate) fn open_shown(arguments: &ImageArguments) -> Result<(Image, Shown), Failure> {
+#[cfg(windows)]
+pub(crate) fn open_shown(
+    arguments: &ImageArguments,
+    _: &mut Terminal,
+) -> Result<(Image, Shown), Failure> {
     open_shown_within(arguments, Limits::default())
 }
 
 /// As `open_shown`, within other limits.
+#[cfg(windows)]
 pub(crate) fn open_shown_within(
     arguments: &ImageArguments,
     limits: Limits,
 ) -> Result<(Image, Shown), Failure> {
-    let image = open(arguments, limits)?;
+    shown(arguments, Confined::open(&arguments.image)?, limits)
+}
+
+fn shown(
+    arguments: &ImageArguments,
+    image: Confined,
+    limits: Limits,
+) -> Result<(Image, Shown), Failure> {
+    let image = open(arguments, image, limits)?;
     let shown = choose(arguments, &image)?;
     Ok((image, shown))
 }
@@ -105,7 +137,8 @@ pub(crate) fn warn_truncated(
     terminal.warn(&message, &[cause, what_now.to_owned()]);
 }
 
-fn cannot_open(path: &Path, error: &io::Error) -> Failure {
+/// Why an image cannot be opened.
+pub(crate) fn cannot_open(path: &Path, error: &io::Error) -> Failure {
     let failure =
         |why: &str| Failure::new(Exit::CannotRead, format!("cannot open {}: {why}", quoted(path)));
     if error.kind() == io::ErrorKind::NotFound && !path.exists() {

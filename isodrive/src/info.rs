@@ -92,7 +92,7 @@ struct PartitionReport {
 }
 
 pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
-    let (image, shown) = image::open_shown(&arguments.image)?;
+    let (image, shown) = image::open_shown(&arguments.image, terminal)?;
     let report = report(&arguments.image, &image, &shown);
     let out = terminal.out();
     let written = if arguments.json {

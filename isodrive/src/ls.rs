@@ -42,7 +42,7 @@ struct Line {
 }
 
 pub(crate) fn ls(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outcome {
-    let (opened, chosen) = image::open_shown(&arguments.image)?;
+    let (opened, chosen) = image::open_shown(&arguments.image, terminal)?;
     let volume = &*chosen.volume;
     let start = find(&chosen.volume, &arguments.path)?;
     let attr = volume.attr(start).map_err(|error| unreadable(&arguments.path, &error))?;
@@ -64,7 +64,7 @@ pub(crate) fn ls(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outc
 }
 
 pub(crate) fn tree(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outcome {
-    let (opened, chosen) = image::open_shown(&arguments.image)?;
+    let (opened, chosen) = image::open_shown(&arguments.image, terminal)?;
     let volume = &*chosen.volume;
     let start = find(&chosen.volume, &arguments.path)?;
     let walk = Walk::new(volume, start).map_err(|error| unreadable(&arguments.path, &error))?;

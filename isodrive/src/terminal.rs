@@ -43,6 +43,11 @@ impl Terminal {
         let _ = io::stderr().write_all(format!("note: {}\n", harmless(message)).as_bytes());
     }
 
+    /// A line on standard error, for a person who watches.
+    pub(crate) fn say(&mut self, message: &str) {
+        let _ = io::stderr().write_all(format!("{message}\n").as_bytes());
+    }
+
     /// Whether a person watches standard error.
     pub(crate) fn is_watched() -> bool {
         io::stderr().is_terminal()

@@ -3,10 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use rustix::fs::OFlags;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
 };
+
+use crate::Task;
 
 /// The calls that are allowed whatever their arguments.
 const PLAIN: [i64; 31] = [
@@ -48,18 +51,51 @@ const PLAIN: [i64; 31] = [
     libc::SYS_getrandom,
 ];
 
-/// How many system calls are left in all.
+/// The calls that filling a directory takes beside these. Which names they reach is decided by
+/// Landlock and by the root directory.
+const FILLING: [i64; 9] = [
+    libc::SYS_mkdirat,
+    libc::SYS_symlinkat,
+    libc::SYS_utimensat,
+    // The bytes of files, and their lengths where they end in a hole.
+    libc::SYS_pwrite64,
+    libc::SYS_ftruncate,
+    // File systems of other machines report a full disk at the end of a file only.
+    libc::SYS_fsync,
+    // How much room is left.
+    libc::SYS_fstatfs,
+    // Complete files get their names; an old file is replaced by a new one.
+    libc::SYS_linkat,
+    libc::SYS_renameat2,
+];
+
+/// How files are opened: directories to go down into, and new files, with a name or without. No
+/// file that is there already.
+pub const OPENING: [OFlags; 3] = [
+    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC),
+    OFlags::RDWR.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::CLOEXEC),
+    OFlags::RDWR.union(OFlags::TMPFILE).union(OFlags::CLOEXEC),
+];
+
+/// `FICLONE` of linux/fs.h: bytes that two new files share.
+const FICLONE: u64 = 0x4004_9409;
+
+/// How many system calls are left in all to one who serves.
 pub const ALLOWED_CALLS: usize = PLAIN.len().saturating_add(8);
 
 /// Installs the filter for this thread and those it starts.
-pub(crate) fn install() -> Result<(), String> {
+pub(crate) fn install(task: Task<'_>) -> Result<(), String> {
     // The flags of clone3 lie in memory, where no filter sees them. A C library that is told that
     // there is no such call takes clone, whose flags are seen. First, since the list below leaves
     // no call to install another filter with; of two answers the stricter one holds.
     let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
     let absent = program(absent, SeccompAction::Allow, SeccompAction::Errno(errno(libc::ENOSYS)))?;
     seccompiler::apply_filter(&absent).map_err(|error| error.to_string())?;
-    let list = program(list()?, SeccompAction::Errno(errno(libc::EPERM)), SeccompAction::Allow)?;
+    let list = match task {
+        Task::Serve | Task::Print => list()?,
+        Task::Fill(_) => filling()?,
+    };
+    let list = program(list, SeccompAction::Errno(errno(libc::EPERM)), SeccompAction::Allow)?;
     seccompiler::apply_filter(&list).map_err(|error| error.to_string())
 }
 
@@ -108,6 +144,23 @@ fn list() -> Result<Rules, String> {
     Ok(rules)
 }
 
+/// As `list`, with what filling a directory takes.
+fn filling() -> Result<Rules, String> {
+    let mut rules = list()?;
+    rules.extend(FILLING.iter().map(|call| (*call, Vec::new())));
+    // Whether a program of 64 bits says that files may be large changes nothing.
+    let meant = Masked(u64::from(!OFlags::LARGEFILE.bits()));
+    let ways = OPENING.map(|flags| when(2, meant, flags.bits().into()));
+    rules.insert(libc::SYS_openat, ways.into_iter().collect::<Result<_, _>>()?);
+    // Files, never directories.
+    rules.insert(libc::SYS_unlinkat, vec![when(2, Equal, 0)?]);
+    // Whether there is a terminal and how wide it is, for the progress bar.
+    let requests = [FICLONE, libc::TCGETS, libc::TIOCGWINSZ].map(|request| when(1, Equal, request));
+    rules.insert(libc::SYS_ioctl, requests.into_iter().collect::<Result<_, _>>()?);
+    Ok(rules)
+}
+
+#[derive(Clone, Copy)]
 enum Test {
     Equal,
     Masked(u64),
@@ -145,6 +198,16 @@ mod tests {
             libc::SYS_mount,
             libc::SYS_io_uring_setup,
         ] {
+            assert!(!list.contains_key(&call), "{call}");
+        }
+        program(list, SeccompAction::Errno(1), SeccompAction::Allow).unwrap();
+    }
+
+    #[test]
+    fn filling_a_directory_takes_twelve_calls_more_and_none_that_starts_or_connects() {
+        let list = filling().unwrap();
+        assert_eq!(list.len(), ALLOWED_CALLS + 12);
+        for call in [libc::SYS_execve, libc::SYS_socket, libc::SYS_kill, libc::SYS_getdents64] {
             assert!(!list.contains_key(&call), "{call}");
         }
         program(list, SeccompAction::Errno(1), SeccompAction::Allow).unwrap();

@@ -4,6 +4,8 @@
 use rustix::process::{DumpableBehavior, getegid, geteuid};
 use rustix::thread::{CapabilitySet, CapabilitySets, Gid, Uid, UnshareFlags};
 
+use crate::Task;
+
 /// A user without rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct User {
@@ -18,18 +20,39 @@ impl User {
     pub const NOBODY: Self = Self { uid: 65534, gid: 65534 };
 }
 
-/// Makes a directory the root that is empty of everything but this process itself, so that no path
-/// leads to a name of the machine. Users other than root need a user namespace for it, which not
-/// every system grants.
-pub(crate) fn leave_the_root_directory() -> Result<(), String> {
-    if !geteuid().is_root() {
+/// What filling a directory takes where root fills one that is somebody else's: writing into it,
+/// and setting the times of what is there.
+const FILLING: CapabilitySet = CapabilitySet::DAC_OVERRIDE.union(CapabilitySet::FOWNER);
+
+/// The capabilities that a task keeps, of those that the process has.
+fn kept(task: Task<'_>) -> CapabilitySet {
+    match task {
+        Task::Serve | Task::Print => CapabilitySet::empty(),
+        Task::Fill(_) => {
+            let held = rustix::thread::capabilities(None).map(|sets| sets.effective);
+            held.unwrap_or(CapabilitySet::empty()) & FILLING
+        }
+    }
+}
+
+/// Makes a directory the root from which no path leads to a name of the machine: the one that is to
+/// be filled, else one that is empty of everything but this process itself. Users other than root
+/// need a user namespace for it, which not every system grants.
+pub(crate) fn leave_the_root_directory(task: Task<'_>) -> Result<(), String> {
+    // In a user namespace of its own a process has no rights outside of it, these among them.
+    if !geteuid().is_root() && kept(task).is_empty() {
         #[expect(unsafe_code, reason = "unshare is unsafe for shared descriptor tables only")]
         // SAFETY: descriptors stay shared with nobody: `FILES` is not among the flags.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER) }
             .map_err(|error| format!("no user namespace: {error}"))?;
     }
-    rustix::process::chroot("/proc/self/fdinfo").map_err(|error| error.to_string())?;
-    rustix::process::chdir("/").map_err(|error| error.to_string())
+    let entered = match task {
+        Task::Fill(directory) => {
+            rustix::process::fchdir(directory).and_then(|()| rustix::process::chroot("."))
+        }
+        Task::Serve | Task::Print => rustix::process::chroot("/proc/self/fdinfo"),
+    };
+    entered.and_then(|()| rustix::process::chdir("/")).map_err(|error| error.to_string())
 }
 
 /// Becomes a user without rights, where the process is root's.
@@ -52,11 +75,11 @@ pub(crate) fn empty_the_bounding_set() {
     let _ = rustix::thread::clear_ambient_capability_set();
 }
 
-/// Gives up every capability and every way to get one back.
-pub(crate) fn drop_capabilities() -> Result<(), String> {
+/// Gives up every capability that the task does not take, and every way to get one back.
+pub(crate) fn drop_capabilities(task: Task<'_>) -> Result<(), String> {
     let told = |what: &'static str| move |error| format!("{what}: {error}");
-    let none = CapabilitySet::empty();
-    let sets = CapabilitySets { effective: none, permitted: none, inheritable: none };
+    let (kept, none) = (kept(task), CapabilitySet::empty());
+    let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: none };
     rustix::thread::set_capabilities(None, sets).map_err(told("capabilities"))?;
     rustix::thread::set_no_new_privs(true).map_err(told("no_new_privs"))?;
     rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(told("dumpable"))

@@ -50,6 +50,8 @@ pub(super) struct Attributes {
     pub(super) links: u32,
     pub(super) uid: u32,
     pub(super) gid: u32,
+    /// The number of the file behind the name, since RRIP 1.12.
+    pub(super) serial: Option<u32>,
 }
 
 /// `TF` (RRIP 4.1.6).
@@ -136,12 +138,13 @@ impl RockRidge {
 
 impl Attributes {
     fn parse(data: &[u8]) -> Option<Self> {
-        let (px, _) = PosixAttributes::ref_from_prefix(data).ok()?;
+        let (px, rest) = PosixAttributes::ref_from_prefix(data).ok()?;
         Some(Self {
             mode: px.mode.get(),
             links: px.links.get(),
             uid: px.uid.get(),
             gid: px.gid.get(),
+            serial: Both32::ref_from_prefix(rest).ok().map(|(serial, _)| serial.get()),
         })
     }
 }
@@ -348,6 +351,15 @@ mod tests {
         let want = Timestamp { seconds: 1_262_304_000, nanoseconds: 250_000_000 };
         assert_eq!(times.modified, Some(want));
         assert_eq!(parse(&[(b"TF", b"\x820000000000000000\0")]).times, Times::default());
+    }
+
+    #[test]
+    fn the_serial_number_stands_behind_the_other_attributes_where_there_is_one() {
+        let both = |n: u32| [n.to_le_bytes(), n.to_be_bytes()].concat();
+        let old = [both(0o100_644), both(2), both(3), both(4)].concat();
+        let new = [&old[..], &both(77)].concat();
+        let serial = |data: &[u8]| parse(&[(b"PX", data)]).attributes.unwrap().serial;
+        assert_eq!((serial(&old), serial(&new)), (None, Some(77)));
     }
 
     #[test]

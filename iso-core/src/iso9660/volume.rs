@@ -15,7 +15,8 @@ use crate::error::{Error, Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
 use crate::text::Charset;
 use crate::volume::{
-    Attr, Data, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, Volume, Xattr,
+    Attr, Data, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, SameFile,
+    Volume, Xattr,
 };
 
 /// Which names of an ISO 9660 volume are shown.
@@ -351,6 +352,18 @@ impl Volume for IsoVolume {
             let zisofs = Zisofs::open(&self.disc, extents, told, file.site)?;
             Ok(Arc::new(Data::Decoded(Box::new(zisofs))))
         })
+    }
+
+    /// Each name has a record of its own. Rock Ridge numbers the files behind them (RRIP 4.1.1);
+    /// some writers number none, or all alike, so a number counts for bytes in the same places.
+    fn same_file(&self, node: NodeId) -> Result<Option<SameFile>> {
+        const MAX_PLACES: usize = 8;
+        let (file, extents) = self.file_with_extents(node)?;
+        let serial = file.rock_ridge.attributes.and_then(|a| a.serial).filter(|n| *n != 0);
+        let runs = extents.runs();
+        let is_known = !runs.is_empty() && runs.len() <= MAX_PLACES;
+        let places = runs.iter().map(|(_, run)| (run.at.unwrap_or(0), run.len));
+        Ok(serial.filter(|_| is_known).map(|serial| SameFile::serial(serial, places)))
     }
 
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {

@@ -23,7 +23,7 @@ pub use data::{Data, Decode};
 pub use dir::{Dir, DirEntry};
 pub use dir_builder::DirBuilder;
 pub use extents::{Extent, Extents, ExtentsBuilder};
-pub use node::{Attr, Device, FileKind, NodeId, Posix};
+pub use node::{Attr, Device, FileKind, NodeId, Posix, SameFile};
 pub use path::resolve;
 pub use present::{Case, Hidden, Owner, Permissions, Presentation, Stat, xattr_name};
 pub use walk::{Step, Walk};
@@ -90,6 +90,14 @@ pub trait Volume: Send + Sync {
     /// # Errors
     /// `IsDirectory`, `NotRegular`, or what is wrong with the file.
     fn data(&self, node: NodeId) -> Result<Arc<Data>>;
+
+    /// Which file a name is one of several of; nothing where the disc does not say.
+    ///
+    /// # Errors
+    /// What is wrong with the node.
+    fn same_file(&self, node: NodeId) -> Result<Option<SameFile>> {
+        Ok(Some(SameFile::node(node)))
+    }
 
     /// The target of a symbolic link, as recorded.
     ///

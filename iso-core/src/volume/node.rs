@@ -41,6 +41,30 @@ impl NodeId {
     }
 }
 
+/// What a disc says of several names of one file: equal for names that it records as one file, and
+/// for no others.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SameFile(Box<[u64]>);
+
+impl SameFile {
+    /// A file whose names lead to one node.
+    #[must_use]
+    pub fn node(node: NodeId) -> Self {
+        Self(Box::new([node.number()]))
+    }
+
+    /// A file whose names have one serial number and bytes in the same places.
+    pub(crate) fn serial(serial: u32, places: impl Iterator<Item = (u64, u64)>) -> Self {
+        let places = places.flat_map(|(at, len)| [at, len]);
+        Self(std::iter::once(u64::from(serial)).chain(places).collect())
+    }
+
+    /// The same in one of several volumes.
+    pub(crate) fn within(self, volume: u64) -> Self {
+        Self(self.0.iter().copied().chain([volume]).collect())
+    }
+}
+
 /// What kind of file a node is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FileKind {

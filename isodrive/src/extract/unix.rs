@@ -1,114 +1,253 @@
 //! The directory that files are extracted into, reached by descriptors and never by paths.
 //! No symbolic link is followed on the way, whether it was there before or came from the disc.
 
-use std::borrow::Cow;
+mod file;
+mod room;
+
 use std::collections::VecDeque;
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use iso_core::Timestamp;
-use rustix::fs::{AtFlags, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT};
+use iso_core::{Image, Shown, Timestamp};
+use rustix::fs::{AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT};
+use rustix::io::Errno;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
+pub(super) use file::{Kept, NewFile};
+pub(super) use room::Room;
+
+use super::same::Place;
 use crate::cli::Extract;
-use crate::exit::{Exit, Failure, Outcome};
-use crate::terminal::quoted;
+use crate::exit::{Exit, Failure};
+use crate::image;
+use crate::system::confined::Files;
+use crate::terminal::{Terminal, quoted};
+
+/// How directories are opened: no link is followed.
+const DIRECTORY: rustix::fs::OFlags = sandbox::OPENING[0];
+
+/// Whether a signal asked for an end.
+pub(super) struct Interrupts(Arc<AtomicBool>);
+
+impl Interrupts {
+    /// Listens for signals: before anything is made that would be left behind.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let came = Arc::new(AtomicBool::new(false));
+        let is_ignored = ignored_signals();
+        let signals = [SIGINT, SIGTERM, SIGHUP, SIGQUIT];
+        for signal in signals.into_iter().filter(|signal| !is_ignored(*signal)) {
+            signal_hook::flag::register(signal, came.clone())
+                .map_err(|error| Failure::io(Exit::Other, "cannot listen for signals", &error))?;
+        }
+        Ok(Self(came))
+    }
+
+    pub(super) fn came(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Which signals whoever started this process had it ignore, as `nohup` does: those stay ignored.
+fn ignored_signals() -> impl Fn(i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    move |signal| {
+        let bit = u32::try_from(signal).ok().and_then(|signal| signal.checked_sub(1));
+        bit.and_then(|bit| mask.checked_shr(bit)).is_some_and(|mask| mask & 1 == 1)
+    }
+}
 
 /// Where files go.
 pub(super) struct Destination {
     root: OwnedFd,
     overwrite: bool,
+    is_root: bool,
+    /// Whether new files get their names when they are complete, and have none before.
+    is_nameless: bool,
+    /// Whether files are on another machine, which reports at their ends that they are not written.
+    is_served: bool,
     /// The path used last.
     last: Vec<u8>,
     /// Directories on it, by the lengths of their paths, the innermost last: a deep tree is not
     /// walked from its root for each file, and not more is kept open than a process may.
     reached: VecDeque<(usize, OwnedFd)>,
     /// Directories on it whose times are set when nothing is written into them any more.
-    times: Vec<(usize, Timestamp)>,
+    entered: Vec<Entered>,
+}
+
+/// A directory that files are being written into.
+struct Entered {
+    /// The length of its path.
+    len: usize,
+    /// The time that it has on the disc.
+    modified: Timestamp,
+    /// What tells it from every other directory.
+    identity: (u64, u64),
+}
+
+impl Entered {
+    /// The directory, from one below it. Somebody may have moved that one elsewhere.
+    fn climbed_to(&self, below: &OwnedFd) -> io::Result<OwnedFd> {
+        let above = rustix::fs::openat(below, "..", DIRECTORY, Mode::empty())?;
+        let stat = rustix::fs::fstat(&above)?;
+        let is_it = (stat.st_dev, stat.st_ino) == self.identity;
+        if is_it { Ok(above) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
 }
 
 /// Directories kept open.
 const MAX_REACHED: usize = 64;
 
-/// A file being written; removed again unless it is kept.
-pub(super) struct NewFile {
-    file: File,
-    parent: OwnedFd,
-    name: Vec<u8>,
-    /// Bytes so far.
-    len: u64,
-    is_kept: bool,
-}
-
-const DIRECTORY: OFlags =
-    OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
+/// Directories gone down into from the root for one link.
+const MAX_DESCENT: usize = 256;
 
 impl Destination {
     /// Whether links are written.
     pub(super) const HOLDS_LINKS: bool = true;
 
-    /// The directory, made if it is missing.
-    pub(super) fn open(arguments: &Extract) -> Result<Self, Failure> {
+    /// The directory, made if it is missing, and the image, which is looked at inside the sandbox:
+    /// from then on nothing is written outside the directory.
+    pub(super) fn open(
+        arguments: &Extract,
+        terminal: &mut Terminal,
+    ) -> Result<(Self, Image, Shown), Failure> {
+        let files = Files::open(&arguments.image.image)?;
         let path = arguments.directory.as_path();
         let failed = |error: io::Error| {
             Failure::io(Exit::Other, format!("cannot write into {}", quoted(path)), &error)
         };
         std::fs::create_dir_all(path).map_err(failed)?;
         // The person's own path may hold links; what comes from the disc may not.
-        let flags = DIRECTORY.difference(OFlags::NOFOLLOW);
+        let flags = DIRECTORY.difference(rustix::fs::OFlags::NOFOLLOW);
         let root = rustix::fs::open(path, flags, Mode::empty()).map_err(|e| failed(e.into()))?;
-        let overwrite = arguments.overwrite;
-        Ok(Self { root, overwrite, last: Vec::new(), reached: VecDeque::new(), times: Vec::new() })
+        let is_root = rustix::process::geteuid().is_root();
+        let (image, shown) =
+            image::open_shown_to_fill(root.as_fd(), files, &arguments.image, terminal)?;
+        let destination = Self {
+            is_nameless: file::can_be_nameless(&root),
+            is_served: room::is_served(&root),
+            root,
+            overwrite: arguments.overwrite,
+            is_root,
+            last: Vec::new(),
+            reached: VecDeque::new(),
+            entered: Vec::new(),
+        };
+        Ok((destination, image, shown))
+    }
+
+    /// Whether there is something of this name in the directory itself.
+    pub(super) fn holds(&self, name: &[u8]) -> bool {
+        let name = OsStr::from_bytes(name);
+        rustix::fs::statat(&self.root, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// The room that is left, where the file system says.
+    pub(super) fn room(&self) -> Option<Room> {
+        room::of(&self.root, self.is_root)
     }
 
     /// A directory; one that is there already will do.
-    pub(super) fn directory(&mut self, path: &[u8], modified: Timestamp) -> Outcome {
-        self.reach(path).map_err(|error| failure(&error))?;
-        self.times.push((path.len(), modified));
+    pub(super) fn directory(&mut self, path: &[u8], modified: Timestamp) -> io::Result<()> {
+        let stat = rustix::fs::fstat(&self.reach(path)?)?;
+        let identity = (stat.st_dev, stat.st_ino);
+        self.entered.push(Entered { len: path.len(), modified, identity });
         Ok(())
     }
 
-    /// A new file.
-    pub(super) fn file(&mut self, path: &[u8], is_program: bool) -> Result<NewFile, Failure> {
-        let (parent, name) = self.place(path).map_err(|error| failure(&error))?;
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
-        let mode = if is_program { 0o777 } else { 0o666 };
-        let file = rustix::fs::openat(&parent, OsStr::from_bytes(name), flags, Mode::from(mode))
-            .map_err(|error| failure(&error.into()))?;
-        Ok(NewFile { file: file.into(), parent, name: name.to_vec(), len: 0, is_kept: false })
+    /// A new file, which gets its name when it is complete.
+    pub(super) fn file(&mut self, path: &[u8], is_program: bool) -> io::Result<NewFile> {
+        let (parent, name) = self.place(path)?;
+        let way = file::Way {
+            overwrite: self.overwrite,
+            is_nameless: self.is_nameless,
+            is_synced: self.is_served,
+        };
+        NewFile::new(parent, name, is_program, way)
+    }
+
+    /// Whether another try may do what failed: a part of the destination does not give names to
+    /// files that have none.
+    pub(super) fn goes_another_way(&mut self, error: &io::Error) -> bool {
+        const REFUSALS: [Errno; 5] =
+            [Errno::OPNOTSUPP, Errno::ISDIR, Errno::NOENT, Errno::PERM, Errno::INVAL];
+        let is_refused = REFUSALS.iter().any(|no| error.raw_os_error() == Some(no.raw_os_error()));
+        let goes_on = is_refused && self.is_nameless;
+        self.is_nameless &= !goes_on;
+        goes_on
+    }
+
+    /// Gives a file that was written another name; false where that cannot be.
+    pub(super) fn hard_link(&mut self, path: &[u8], first: &Place) -> io::Result<bool> {
+        let Some(identity) = first.identity else { return Ok(false) };
+        let (parent, name) = self.place(path)?;
+        let Ok((from, old)) = self.existing(&first.path) else { return Ok(false) };
+        let old = OsStr::from_bytes(old);
+        let is_it = |at: &OwnedFd, name: &OsStr| {
+            rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
+                .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == identity)
+        };
+        if !is_it(&from, old) {
+            return Ok(false);
+        }
+        let link = |name: &OsStr| rustix::fs::linkat(&from, old, &parent, name, AtFlags::empty());
+        match file::named(&parent, name, self.overwrite, &link) {
+            Ok(()) => Ok(true),
+            Err(Errno::EXIST) => Err(Errno::EXIST.into()),
+            Err(_) => Ok(false),
+        }
     }
 
     /// A symbolic link.
-    pub(super) fn link(&mut self, path: &[u8], target: &[u8], modified: Timestamp) -> Outcome {
-        let (parent, name) = self.place(path).map_err(|error| failure(&error))?;
-        let name = OsStr::from_bytes(name);
-        rustix::fs::symlinkat(OsStr::from_bytes(target), &parent, name)
-            .map_err(|error| failure(&error.into()))?;
-        // A link without the time of the one on the disc is still that link.
-        let _ = rustix::fs::utimensat(&parent, name, &times(modified), AtFlags::SYMLINK_NOFOLLOW);
-        Ok(())
+    pub(super) fn link(
+        &mut self,
+        path: &[u8],
+        target: &[u8],
+        modified: Timestamp,
+    ) -> io::Result<()> {
+        let (parent, name) = self.place(path)?;
+        let make = |name: &OsStr| -> rustix::io::Result<()> {
+            rustix::fs::symlinkat(OsStr::from_bytes(target), &parent, name)?;
+            // A link without the time of the one on the disc is still that link.
+            let flags = AtFlags::SYMLINK_NOFOLLOW;
+            let _ = rustix::fs::utimensat(&parent, name, &times(modified), flags);
+            Ok(())
+        };
+        file::named(&parent, name, self.overwrite, &make).map_err(io::Error::from)
     }
 
-    /// The directory and the name of a path, with what is to be replaced out of the way.
+    /// The directory and the name of a path.
     fn place<'p>(&mut self, path: &'p [u8]) -> io::Result<(OwnedFd, &'p [u8])> {
-        let (parent, name) = match path.iter().rposition(|b| *b == b'/') {
-            Some(at) => (path.get(..at), path.get(at.saturating_add(1)..)),
-            None => (Some(&[][..]), Some(path)),
-        };
-        let (parent, name) = (parent.unwrap_or_default(), name.unwrap_or_default());
-        let parent = self.reach(parent)?;
-        if self.overwrite {
-            let removed = rustix::fs::unlinkat(&parent, OsStr::from_bytes(name), AtFlags::empty());
-            if let Err(error) = removed
-                && error != rustix::io::Errno::NOENT
+        let (parent, name) = split(path);
+        Ok((self.reach(parent)?, name))
+    }
+
+    /// As `place`, for what is there already.
+    fn existing<'p>(&self, path: &'p [u8]) -> io::Result<(OwnedFd, &'p [u8])> {
+        let (parent, name) = split(path);
+        let (reached, mut here) = match self.reached.back() {
+            Some((len, directory))
+                if parent.get(..*len) == self.last.get(..*len)
+                    && matches!(parent.get(*len), None | Some(b'/')) =>
             {
-                return Err(error.into());
+                (*len, directory.try_clone()?)
             }
+            _ => (0, self.root.try_clone()?),
+        };
+        let rest = parent.get(reached..).unwrap_or_default();
+        let parts = rest.split(|byte| *byte == b'/').filter(|part| !part.is_empty());
+        if parts.clone().count() > MAX_DESCENT {
+            return Err(io::ErrorKind::InvalidInput.into());
         }
-        Ok((parent, name))
+        for part in parts {
+            here = rustix::fs::openat(&here, OsStr::from_bytes(part), DIRECTORY, Mode::empty())?;
+        }
+        Ok((here, name))
     }
 
     /// A directory below the root, made with those above it.
@@ -153,15 +292,30 @@ impl Destination {
             let (above, rest) = path.split_at_checked(len).unwrap_or((path, b"x"));
             last.get(..len) == Some(above) && matches!(rest.first(), None | Some(b'/'))
         };
-        while let Some((len, modified)) = self.times.pop_if(|(len, _)| !is_on_the_way(*len)) {
-            while self.reached.pop_back_if(|(reached, _)| *reached > len).is_some() {}
-            // One that was let go of is opened again, from the root.
-            let directory = self.descend(last.get(..len).unwrap_or_default(), false);
-            if let Ok(directory) = directory {
-                let _ = rustix::fs::futimens(&directory, &times(modified));
+        let mut left = None;
+        while let Some(entered) = self.entered.pop_if(|entered| !is_on_the_way(entered.len)) {
+            while self.reached.pop_back_if(|(len, _)| *len > entered.len).is_some() {}
+            let directory = match (self.reached.back(), &left) {
+                (Some((len, directory)), _) if *len == entered.len => directory.try_clone(),
+                (_, Some(below)) => entered.climbed_to(below),
+                (_, None) => Err(io::ErrorKind::NotFound.into()),
+            };
+            // From the root it takes an open for each directory on the way.
+            let directory = directory
+                .or_else(|_| self.descend(last.get(..entered.len).unwrap_or_default(), false));
+            left = directory.ok();
+            if let Some(directory) = &left {
+                let _ = rustix::fs::futimens(directory, &times(entered.modified));
             }
         }
         while self.reached.pop_back_if(|(len, _)| !is_on_the_way(*len)).is_some() {}
+        // What comes next begins here, and not at the root.
+        if self.reached.is_empty()
+            && let (Some(entered), Some(below)) = (self.entered.last(), &left)
+            && let Ok(directory) = entered.climbed_to(below)
+        {
+            self.reached.push_back((entered.len, directory));
+        }
     }
 
     /// Gives the directories that are left the times they have on the disc.
@@ -170,35 +324,14 @@ impl Destination {
     }
 }
 
-impl NewFile {
-    /// Adds bytes. Borrowed ones may belong to a map of the image: the kernel alone looks at them.
-    /// Zeros that were worked out become a hole: a few bytes on a disc can mean gigabytes of them.
-    pub(super) fn write(&mut self, bytes: Cow<'_, [u8]>) -> Outcome {
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        let written = match bytes {
-            Cow::Owned(bytes) if bytes.iter().all(|byte| *byte == 0) => Ok(()),
-            Cow::Owned(bytes) => self.file.write_all_at(&bytes, self.len),
-            Cow::Borrowed(mapped) => self.file.write_all_at(mapped, self.len),
-        };
-        self.len = self.len.saturating_add(len);
-        written.map_err(|error| failure(&error))
-    }
-
-    /// Ends the file, which is whole now.
-    pub(super) fn keep(mut self, modified: Timestamp) -> Outcome {
-        self.file.set_len(self.len).map_err(|error| failure(&error))?;
-        let _ = rustix::fs::futimens(self.file.as_fd(), &times(modified));
-        self.is_kept = true;
-        Ok(())
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            let name = OsStr::from_bytes(&self.name);
-            let _ = rustix::fs::unlinkat(&self.parent, name, AtFlags::empty());
+/// The path of the directory that a path is in, and the name in it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(at) => {
+            let (parent, name) = path.split_at(at);
+            (parent, name.get(1..).unwrap_or_default())
         }
+        None => (&[], path),
     }
 }
 
@@ -206,8 +339,4 @@ fn times(modified: Timestamp) -> Timestamps {
     let modified = Timespec { tv_sec: modified.seconds, tv_nsec: modified.nanoseconds.into() };
     let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
     Timestamps { last_access: unchanged, last_modification: modified }
-}
-
-fn failure(error: &io::Error) -> Failure {
-    Failure::new(Exit::Other, crate::exit::bare(error))
 }

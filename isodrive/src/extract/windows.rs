@@ -15,13 +15,15 @@ use std::time::{Duration, SystemTime};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
-use iso_core::Timestamp;
+use iso_core::{Image, Shown, Timestamp};
 use windows_view::{fold, numbered, to_windows};
 
+use super::same::Place;
 use crate::cli::Extract;
-use crate::exit::{Exit, Failure, Outcome};
+use crate::exit::{Exit, Failure};
+use crate::image;
 use crate::system::zone;
-use crate::terminal::quoted;
+use crate::terminal::{Terminal, quoted};
 
 /// `FILE_WRITE_ATTRIBUTES`, enough to set times.
 const WRITE_ATTRIBUTES: u32 = 0x100;
@@ -29,6 +31,26 @@ const WRITE_ATTRIBUTES: u32 = 0x100;
 /// `FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT`: directories can be opened, and what
 /// is no directory of ours is not followed.
 const OPEN_DIRECTORY: u32 = 0x0200_0000 | 0x0020_0000;
+
+/// Whether a signal asked for an end: here Windows ends the program by itself.
+pub(super) struct Interrupts;
+
+impl Interrupts {
+    pub(super) fn listen() -> Result<Self, Failure> {
+        Ok(Self)
+    }
+
+    pub(super) const fn came(&self) -> bool {
+        false
+    }
+}
+
+/// The room that is left: not asked here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    pub(super) free: u64,
+    pub(super) stores_everything: bool,
+}
 
 /// Where files go.
 pub(super) struct Destination {
@@ -56,8 +78,17 @@ impl Destination {
     /// Whether links are written: making one takes a right that people rarely have here.
     pub(super) const HOLDS_LINKS: bool = false;
 
+    /// The directory, made if it is missing, and the image.
+    pub(super) fn open(
+        arguments: &Extract,
+        terminal: &mut Terminal,
+    ) -> Result<(Self, Image, Shown), Failure> {
+        let (image, shown) = image::open_shown(&arguments.image, terminal)?;
+        Ok((Self::make(arguments)?, image, shown))
+    }
+
     /// The directory, made if it is missing.
-    pub(super) fn open(arguments: &Extract) -> Result<Self, Failure> {
+    fn make(arguments: &Extract) -> Result<Self, Failure> {
         let path = arguments.directory.as_path();
         let failed = |error: io::Error| {
             Failure::io(Exit::Other, format!("cannot write into {}", quoted(path)), &error)
@@ -75,31 +106,51 @@ impl Destination {
         })
     }
 
+    /// Whether there is something of this name: not asked here.
+    pub(super) const fn holds(&self, _: &[u8]) -> bool {
+        true
+    }
+
+    /// The room that is left: not asked here.
+    pub(super) const fn room(&self) -> Option<Room> {
+        None
+    }
+
+    /// There is one way to make files here.
+    pub(super) const fn goes_another_way(&mut self, _: &io::Error) -> bool {
+        false
+    }
+
+    /// Each name gets a file of its own.
+    pub(super) fn hard_link(&mut self, _: &[u8], _: &Place) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// A directory; one that is there already will do.
-    pub(super) fn directory(&mut self, path: &[u8], modified: Timestamp) -> Outcome {
-        let place = self.reach(path).map_err(|error| failure(&error))?;
+    pub(super) fn directory(&mut self, path: &[u8], modified: Timestamp) -> io::Result<()> {
+        let place = self.reach(path)?;
         self.times.push((place, modified));
         Ok(())
     }
 
     /// A new file.
-    pub(super) fn file(&mut self, path: &[u8], _is_program: bool) -> Result<NewFile, Failure> {
+    pub(super) fn file(&mut self, path: &[u8], _is_program: bool) -> io::Result<NewFile> {
         let (parent, name) = split(path);
-        let parent = self.reach(parent).map_err(|error| failure(&error))?;
+        let parent = self.reach(parent)?;
         let place = self.place(&parent, name);
         let mut options = OpenOptions::new();
         options.write(true).create_new(!self.overwrite);
         if self.overwrite {
             options.create(true).truncate(true);
         }
-        let file = self.root.open_with(&place, &options).map_err(|error| failure(&error))?;
+        let file = self.root.open_with(&place, &options)?;
         let path = self.path.join(place);
         Ok(NewFile { file: Some(file.into_std()), path, zone: self.zone.clone() })
     }
 
     /// No link is written.
-    pub(super) fn link(&mut self, _path: &[u8], _target: &[u8], _: Timestamp) -> Outcome {
-        Err(Failure::new(Exit::Other, "links are not written"))
+    pub(super) fn link(&mut self, _: &[u8], _: &[u8], _: Timestamp) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 
     /// The place of a directory of the image, made with those above it.
@@ -158,24 +209,44 @@ impl Destination {
 
 impl NewFile {
     /// Adds bytes.
-    pub(super) fn write(&mut self, bytes: Cow<'_, [u8]>) -> Outcome {
-        let written = self.file.as_mut().map_or(Ok(()), |file| file.write_all(&bytes));
-        written.map_err(|error| failure(&error))
+    pub(super) fn write(&mut self, bytes: Cow<'_, [u8]>) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.write_all(&bytes))
+    }
+
+    /// No bytes are shared between files.
+    pub(super) fn share(&mut self, _: &Kept) -> io::Result<bool> {
+        Ok(false)
     }
 
     /// Ends the file, which is whole now.
-    pub(super) fn keep(mut self, modified: Timestamp) -> Outcome {
-        let Some(file) = self.file.take() else { return Ok(()) };
+    pub(super) fn keep(mut self, modified: Timestamp, _: bool) -> io::Result<Option<Kept>> {
+        let Some(file) = self.file.take() else { return Ok(None) };
         if let Some(times) = times(modified) {
             let _ = file.set_times(times);
         }
         drop(file);
-        let Some(zone) = &self.zone else { return Ok(()) };
-        zone::mark(&self.path, zone).map_err(|error| {
+        let Some(zone) = &self.zone else { return Ok(None) };
+        let marked = zone::mark(&self.path, zone).map_err(|error| {
             // A copy that lost its mark would be trusted more than the image it came from.
             let _ = std::fs::remove_file(&self.path);
-            Failure::io(Exit::Other, "it cannot be marked as the image is", &error)
-        })
+            let why = crate::exit::bare(&error);
+            io::Error::new(error.kind(), format!("it cannot be marked as the image is: {why}"))
+        });
+        marked.map(|()| None)
+    }
+}
+
+/// A file that was written; none is kept here for another.
+#[derive(Debug)]
+pub(super) enum Kept {}
+
+impl Kept {
+    pub(super) const fn identity(&self) -> Option<(u64, u64)> {
+        match *self {}
+    }
+
+    pub(super) const fn can_be_shared(&self) -> bool {
+        match *self {}
     }
 }
 
@@ -207,8 +278,4 @@ fn times(modified: Timestamp) -> Option<FileTimes> {
         SystemTime::UNIX_EPOCH.checked_add(seconds)
     };
     Some(FileTimes::new().set_modified(second?.checked_add(nanoseconds)?))
-}
-
-fn failure(error: &io::Error) -> Failure {
-    Failure::new(Exit::Other, crate::exit::bare(error))
 }

@@ -2,6 +2,7 @@
 //! Explorer shows, and what a mount leaves for other commands to find.
 
 pub(crate) mod arguments;
+pub(crate) mod confined;
 pub(crate) mod doctor;
 pub(crate) mod eject;
 mod explorer;

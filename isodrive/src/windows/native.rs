@@ -1,7 +1,7 @@
 //! `isodrive mount --native`: Windows itself makes a DVD drive of the image.
 //! Asks only whether the image is one that Windows knows.
 
-use iso_core::View;
+use iso_core::{Limits, View};
 use mount_winfsp::attach;
 
 use crate::cli::Mount;
@@ -19,7 +19,7 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
         Failure::new(Exit::Other, format!("Windows cannot mount {}: {why}", quoted(path)))
             .advice("try", ShellCommand::new("isodrive mount").operand(path))
     };
-    let (_image, shown) = image::open_shown(&arguments.image)?;
+    let (_image, shown) = image::open_shown_within(&arguments.image, Limits::default())?;
     let is_iso = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("iso"));
     if !is_iso {
         return Err(refuse("it takes files whose names end in .iso"));

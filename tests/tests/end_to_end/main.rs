@@ -3,8 +3,10 @@
 mod attacks_on_mounts;
 mod bad_input;
 mod command_line;
+mod confined_commands;
 mod eject_targets;
 mod extracting;
+mod extraction_life;
 mod file_semantics;
 mod file_users;
 mod frugality;

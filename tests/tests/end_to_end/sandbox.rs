@@ -9,17 +9,17 @@ use isodrive_tests::corpus;
 use isodrive_tests::program::{self, Session, can_mount};
 
 /// What code in a sandbox of some layers could do: the name of an attempt and what came of it.
-fn attempts(layers: &str) -> Result<BTreeMap<String, String>> {
-    let output = Command::new(env!("CARGO_BIN_EXE_escape")).arg(layers).output()?;
+fn attempts(layers: &str, task: &str) -> Result<BTreeMap<String, String>> {
+    let output = Command::new(env!("CARGO_BIN_EXE_escape")).args([layers, task]).output()?;
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    ensure!(output.status.success(), "{layers}: {:?}: {said}{err}", output.status);
+    ensure!(output.status.success(), "{layers} {task}: {:?}: {said}{err}", output.status);
     let pairs = said.lines().filter_map(|line| line.split_once(": "));
     Ok(pairs.map(|(name, what)| (name.to_owned(), what.to_owned())).collect())
 }
 
 /// Attempts that Landlock alone refuses; the others are the filter's business.
-const REFUSED_BY_LANDLOCK: [&str; 11] = [
+const REFUSED_BY_LANDLOCK: [&str; 24] = [
     "open",
     "open the program",
     "list",
@@ -31,28 +31,71 @@ const REFUSED_BY_LANDLOCK: [&str; 11] = [
     "listen by TCP",
     "fork and exec",
     "remove",
+    "open a directory outside",
+    "make a file outside",
+    "make a nameless file outside",
+    "make a file above",
+    "read a file above",
+    "make a directory outside",
+    "make a link outside",
+    "link a file in",
+    "link a file out",
+    "move a file in",
+    "move a file out",
+    "replace a file outside",
+    "remove a file outside",
+];
+
+/// Attempts that the filter of a task that fills a directory leaves to Landlock and to the root
+/// directory: it sees no names.
+const ABOUT_NAMES: [&str; 14] = [
+    "link",
+    "open a directory outside",
+    "make a file outside",
+    "make a nameless file outside",
+    "make a file above",
+    "make a directory outside",
+    "make a link outside",
+    "link a file in",
+    "link a file out",
+    "move a file in",
+    "move a file out",
+    "replace a file outside",
+    "set times outside",
+    "remove a file outside",
 ];
 
 #[test]
 fn code_in_the_sandbox_cannot_open_connect_start_or_write_and_each_layer_holds_alone() -> Result<()>
 {
-    let free = attempts("none")?;
-    assert_eq!(free.len(), 19, "{free:?}");
+    let free = attempts("none", "serve")?;
+    assert_eq!(free.len(), 33, "{free:?}");
     assert!(free.values().all(|what| what == "done"), "without a sandbox all of it goes: {free:?}");
 
-    let mut by_filter = attempts("filter")?;
-    assert_eq!(by_filter.remove("missing").as_deref(), Some(""), "the filter is in force");
-    assert!(by_filter.values().all(|errno| errno == "1"), "EPERM: {by_filter:?}");
+    // A worker, `ls` and its like, and `extract`.
+    for task in ["serve", "print", "fill"] {
+        let mut by_filter = attempts("filter", task)?;
+        assert_eq!(by_filter.remove("missing").as_deref(), Some(""), "the filter is in force");
+        by_filter.retain(|name, _| task != "fill" || !ABOUT_NAMES.contains(&&**name));
+        assert!(by_filter.values().all(|errno| errno == "1"), "{task}: EPERM: {by_filter:?}");
 
-    let by_landlock = attempts("landlock")?;
-    for name in REFUSED_BY_LANDLOCK {
-        assert_ne!(by_landlock[name], "done", "{name}");
+        let by_landlock = attempts("landlock", task)?;
+        for name in REFUSED_BY_LANDLOCK {
+            assert_ne!(by_landlock[name], "done", "{task}: {name}");
+        }
+
+        let all = attempts("all", task)?;
+        let done: Vec<_> = all.iter().filter(|(_, what)| *what == "done").collect();
+        assert!(done.is_empty(), "{task}: {done:?}");
+        assert_eq!(all.len(), 34, "{task}: {all:?}");
     }
-
-    let all = attempts("all")?;
-    let done: Vec<_> = all.iter().filter(|(_, what)| *what == "done").collect();
-    assert!(done.is_empty(), "{done:?}");
-    assert_eq!(all.len(), 20, "{all:?}");
+    // Where there is no Landlock, the root directory of its own hides what is outside.
+    let by_root = attempts("privileges", "fill")?;
+    if !by_root["missing"].contains("own root") {
+        for name in ABOUT_NAMES.iter().chain(&["read a file above", "open"]) {
+            assert_ne!(by_root[*name], "done", "{name}");
+        }
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::num::NonZeroU64;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use iso_core::source::Medium;
@@ -24,7 +25,7 @@ const SERVED: [u32; 11] = [
 ];
 
 /// The medium of the files of an image: the worst of them.
-pub(super) fn of(files: &[File]) -> Medium {
+pub(crate) fn of(files: &[File]) -> Medium {
     if files.iter().any(|file| is_served(file) || is_removable(file)) {
         Medium::Distant
     } else {
@@ -49,7 +50,8 @@ pub(super) fn let_go(file: &File, range: Range<u64>) {
     let _ = rustix::fs::fadvise(file, range.start, len, rustix::fs::Advice::DontNeed);
 }
 
-fn is_served(file: &File) -> bool {
+/// Whether another machine or process keeps what a descriptor leads to.
+pub(crate) fn is_served(file: impl AsFd) -> bool {
     let Ok(facts) = rustix::fs::fstatfs(file) else { return false };
     SERVED.iter().any(|kind| i64::from(*kind) == facts.f_type & 0xFFFF_FFFF)
 }

@@ -11,7 +11,7 @@ mod guardian;
 mod kernel;
 mod lock;
 mod making;
-mod medium;
+pub(crate) mod medium;
 mod mounted;
 mod place;
 pub(crate) mod point;
@@ -39,6 +39,8 @@ use crate::terminal::Terminal;
 use crate::unix::health::{self, Health};
 use crate::unix::state::{Identity, Record};
 use crate::unix::{mounts, options};
+
+pub(crate) use self::supervisor::unprivileged_user;
 
 /// How much longer than the supervisor its caller waits: that one has more to say.
 const GRACE: Duration = Duration::from_secs(3);

@@ -120,7 +120,7 @@ fn enter(
 }
 
 /// The user that a worker of root's becomes: the one who asked root to do this, or nobody.
-fn unprivileged_user() -> User {
+pub(crate) fn unprivileged_user() -> User {
     let number = |name| std::env::var(name).ok()?.parse().ok().filter(|number| *number != 0);
     if !geteuid().is_root() {
         return User { uid: geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };

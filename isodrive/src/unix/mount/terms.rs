@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::wire::Opened;
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure};
+use crate::shell::ShellCommand;
 use crate::terminal::quoted;
 use crate::unix::arguments::DriverChoice;
 use crate::unix::state::Record;
@@ -123,11 +124,12 @@ impl Terms {
                 .fold(failure, |failure, found| failure.line("found", found.clone())));
         }
         let Some(option) = self.keep.lacks(&asked) else { return Ok(()) };
+        let eject = ShellCommand::new("isodrive eject").operand(record.at());
         let at = quoted(&record.at());
         let message = format!("{image} is mounted already at {at}, and not with this {option}");
         Err(Failure::new(Exit::Busy, message)
-            .line("try", format!("isodrive eject {at}   and mount it again"))
-            .line("else", "name another directory, for a second mount of the image"))
+            .advice("try", eject.after("mount it again after:"))
+            .advice("else", "name another directory, for a second mount of the image"))
     }
 }
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use iso_core::serving::{Activity, SlowRequests};
-use iso_core::source::{self, Medium};
+use iso_core::source::Medium;
 use iso_core::volume::{Case, Owner, Permissions, Presentation};
 use iso_core::{Image, Limits, Shown};
 use mount_erofs::{Declined, Place};
@@ -22,6 +22,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::Name;
 use crate::unix::arguments::{CaseChoice, DEFAULT_MEMORY, PermissionsChoice, Show};
+use crate::unix::confined::{Confined, Entered};
 
 pub(crate) fn run(arguments: &Mount) -> Outcome {
     // The supervisor stays in its caller's process group until the mount stands. Signals that a
@@ -50,11 +51,14 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
         // Kept for a moment only, so that the kernel asks while somebody uses the mount.
         keep: arguments.keep.idle.map(|_| Duration::from_secs(1)),
     };
-    let (level, missing) = enter(arguments, User { uid, gid }, &budget);
+    let (entered, level, missing) = enter(arguments, User { uid, gid }, &budget);
     line.send(&FromWorker::Sandboxed { level, missing }, None).map_err(lost)?;
 
     let Some((files, medium)) = parts(line)? else { return Ok(()) };
-    let (image, shown) = open(arguments, files, medium, &budget)?;
+    let image = entered
+        .image(files, medium, Some(medium::let_go))
+        .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
+    let (image, shown) = open(arguments, image, &budget)?;
     line.send(&FromWorker::Opened(Box::new(opened(&image, &shown))), None).map_err(lost)?;
     loop {
         match next(line)? {
@@ -106,28 +110,19 @@ fn parts(line: &Line) -> Result<Option<(Vec<File>, Medium)>, Failure> {
 }
 
 /// Enters the sandbox, unless the person who mounts said not to.
-fn enter(arguments: &Mount, user: User, budget: &Budget) -> (String, Vec<String>) {
+fn enter(arguments: &Mount, user: User, budget: &Budget) -> (Entered, String, Vec<String>) {
     if arguments.no_sandbox {
-        return ("none, as asked".to_owned(), Vec::new());
+        return (Entered::outside_as_asked(), "none, as asked".to_owned(), Vec::new());
     }
     let plan = Plan { drop_to: Some(user), memory_bytes: Some(budget.memory), ..Plan::default() };
-    let level = sandbox::enter(&plan);
-    tracing::debug!(level = level.summary(), missing = ?level.missing, "sandbox");
+    let (entered, level) = Entered::sandbox(&plan);
     let missing = level.essential_missing().map(str::to_owned).collect();
-    (level.summary(), missing)
+    (entered, level.summary(), missing)
 }
 
-fn open(
-    arguments: &Mount,
-    files: Vec<File>,
-    medium: Medium,
-    budget: &Budget,
-) -> Result<(Image, Shown), Failure> {
+fn open(arguments: &Mount, image: Confined, budget: &Budget) -> Result<(Image, Shown), Failure> {
     let path = &arguments.image.image;
-    let source = source::from_parts(files, medium, Some(medium::let_go))
-        .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
-    let source = image::placed(source, arguments.image.image_offset);
-    let image = image::open_source(&arguments.image, source, budget.limits())?;
+    let image = image::open(&arguments.image, image, budget.limits())?;
     let shown = image::choose(&arguments.image, &image)?;
     if arguments.keep.strict {
         image::check_strict(path, &image)?;
