@@ -4,25 +4,59 @@
 use std::io;
 use std::path::Path;
 
-use iso_core::source::{Source, Window, open_path};
+use iso_core::source::{self, Medium, Parts, Refused, Source, Window};
 use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
 use crate::cli::ImageArguments;
 use crate::exit::{Exit, Failure, bare};
 use crate::info;
+use crate::json::Name;
 use crate::terminal::{Terminal, quoted, size};
 
-/// Opens the image and finds its file systems.
-pub(crate) fn open(arguments: &ImageArguments, limits: Limits) -> Result<Image, Failure> {
-    let path = &arguments.image;
-    let source = open_path(path).map_err(|error| cannot_open(path, &error))?;
-    open_source(arguments, placed(source, arguments.image_offset), limits)
+/// The files that an image lies in, by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    /// Names of the files that were joined; none where there is one file only.
+    pub(crate) names: Vec<Name>,
+    /// The part at which the set was cut, if one was found that may not be joined.
+    pub(crate) refused: Option<Refused>,
 }
 
-/// Opens the files of the image without looking at them, for another process to read.
-#[cfg(unix)]
-pub(crate) fn open_parts(path: &Path) -> Result<Vec<std::fs::File>, Failure> {
-    iso_core::source::open_parts(path).map_err(|error| cannot_open(path, &error))
+impl Joined {
+    /// What is to be told of opened files.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let names = parts.names.iter().map(|name| Name::new(name.as_encoded_bytes()));
+        let is_set = parts.names.len() > 1;
+        Self { names: names.filter(|_| is_set).collect(), refused: parts.refused.clone() }
+    }
+}
+
+/// Opens the files of the image, once and without looking at what is in them. Says so where a set
+/// is cut because the next part may not be joined.
+pub(crate) fn open_parts(path: &Path) -> Result<Parts, Failure> {
+    #[cfg(unix)]
+    let opened = crate::unix::open::parts(path);
+    #[cfg(not(unix))]
+    let opened = source::open_parts(path);
+    let parts = opened.map_err(|error| cannot_open(path, &error))?;
+    if let Some(Refused { name, why }) = &parts.refused {
+        let message = format!("{} was not joined to {}", quoted(Path::new(name)), quoted(path));
+        let what_now = "what lies in it is missing; if you trust it, copy all parts into one folder \
+                        of your own";
+        Terminal::warning(&message, &[(*why).clone(), what_now.to_owned()]);
+    }
+    Ok(parts)
+}
+
+/// Opens the image and finds its file systems; also the files that it lies in.
+fn open(arguments: &ImageArguments, limits: Limits) -> Result<(Image, Joined), Failure> {
+    let path = &arguments.image;
+    let parts = open_parts(path)?;
+    let joined = Joined::of(&parts);
+    let source = source::from_parts(parts.files, Medium::Local, None);
+    let source = source.map_err(|error| cannot_open(path, &error))?;
+    let image = open_source(arguments, placed(source, arguments.image_offset), limits)?;
+    Ok((image, joined))
 }
 
 /// The source from where the image begins in it.
@@ -50,9 +84,18 @@ pub(crate) fn open_shown_within(
     arguments: &ImageArguments,
     limits: Limits,
 ) -> Result<(Image, Shown), Failure> {
-    let image = open(arguments, limits)?;
-    let shown = choose(arguments, &image)?;
+    let (image, shown, _) = open_joined(arguments, limits)?;
     Ok((image, shown))
+}
+
+/// As `open_shown_within`, with the files that the image lies in.
+pub(crate) fn open_joined(
+    arguments: &ImageArguments,
+    limits: Limits,
+) -> Result<(Image, Shown, Joined), Failure> {
+    let (image, joined) = open(arguments, limits)?;
+    let shown = choose(arguments, &image)?;
+    Ok((image, shown, joined))
 }
 
 /// The file system of an image to show.
@@ -112,7 +155,16 @@ fn cannot_open(path: &Path, error: &io::Error) -> Failure {
     } else if error.kind() == io::ErrorKind::IsADirectory {
         failure("it is a directory, not an image")
             .line("try", "name the image file; a folder needs no mounting")
+    } else if error.get_ref().is_some() {
+        // It names the part of a set that could not be opened.
+        failure(&bare(error))
     } else if error.kind() == io::ErrorKind::PermissionDenied {
+        #[cfg(unix)]
+        if let Some(owner) = crate::unix::fuse::closed_by(path) {
+            return failure(&format!("its FUSE mount lets in nobody but user {owner}"))
+                .line("try", format!("the same as that user: sudo -u '#{owner}' isodrive ..."))
+                .line("or", "mount what it lies on with -o allow_other");
+        }
         let look = if cfg!(windows) { "icacls" } else { "ls -l" };
         failure("you may not read it").line("try", format!("{look} {}", quoted(path)))
     } else {

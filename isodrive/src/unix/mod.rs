@@ -4,6 +4,7 @@
 pub(crate) mod arguments;
 pub(crate) mod doctor;
 pub(crate) mod eject;
+pub(crate) mod fuse;
 mod health;
 pub(crate) mod helper;
 mod holders;
@@ -11,6 +12,7 @@ pub(crate) mod list;
 pub(crate) mod machine_log;
 pub(crate) mod mount;
 mod mounts;
+pub(crate) mod open;
 pub(crate) mod options;
 mod state;
 pub(crate) mod worker_log;

@@ -38,5 +38,6 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
         system: format!("{} by Windows itself; eject it in Explorer", facts.system),
         reason: shown.reason.clone(),
         already_mounted: false,
+        parts: Vec::new(),
     })
 }

@@ -12,6 +12,8 @@ mod place;
 pub(crate) mod point;
 mod refusal;
 mod supervisor;
+mod touched;
+mod user;
 mod watch;
 mod wire;
 mod worker;
@@ -83,13 +85,13 @@ fn already_mounted(arguments: &Mount) -> Option<Ready> {
         let is_usable = |entry: &mounts::Entry| {
             record.is_of(entry) && entry.at == at && health::of(entry) != Health::Dead
         };
-        record.identity == identity
+        record.identity.is_same(&identity)
             && record.asked == asked
             && record.is_served()
             && wanted.as_ref().is_none_or(|wanted| *wanted == at)
             && table.iter().any(is_usable)
     })?;
-    Some(Ready::again(found.at, found.label, found.system))
+    Some(Ready { parts: found.parts, ..Ready::again(found.at, found.label, found.system) })
 }
 
 /// Runs this program again in the background and waits for its word.

@@ -19,7 +19,7 @@ use super::events::{Deadline, Event, Events};
 use super::kernel;
 use super::medium;
 use super::place::Place;
-use super::point;
+use super::{point, touched, user};
 use super::refusal::not_mounted;
 use super::watch::Watch;
 use super::wire::{FromWorker, Opened, ToWorker};
@@ -32,7 +32,8 @@ use crate::unix::arguments::DriverChoice;
 use crate::unix::health::{self, Health};
 use crate::unix::state::{Driver, Identity, Kept, Process, Record, State};
 use crate::unix::{mounts, state};
-use crate::{image, logs};
+use crate::image::{self, Joined};
+use crate::logs;
 
 pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     if arguments.keep.ready_pipe {
@@ -40,7 +41,10 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
         let _ = rustix::process::setsid();
     }
     let deadline = Deadline::after(arguments.keep.ready_timeout);
-    let files = image::open_parts(&arguments.image.image)?;
+    let parts = image::open_parts(&arguments.image.image)?;
+    let joined = Joined::of(&parts);
+    let files = parts.files;
+    let identity = Identity::of(&files);
     let events = Events::listen()?;
     // It takes a moment to start, in which the place is made ready.
     let mut worker = Worker::start(arguments, &events.sender)?;
@@ -49,14 +53,15 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
         Some(at) => Some(place_given(at, arguments, terminal)?),
         None => None,
     };
-    let level = enter(&mut worker, &events, deadline, terminal)?;
+    let user = user::for_worker(&files);
+    let level = enter(&mut worker, user, &events, deadline, terminal)?;
     let opened = open(&mut worker, &events, deadline, &files)?;
     warn_if_truncated(arguments, &opened, terminal);
     let place = match place {
         Some(place) => place,
         None => Place::Directory(point::for_label(&opened.label.bytes(), &arguments.image.image)?),
     };
-    let mut making = Making { arguments, place, level, opened, files };
+    let mut making = Making { arguments, place, level, opened, files, identity, joined };
     if making.leave_to_kernel(&mut worker, &events, deadline, terminal)? {
         let kept = making.announce(&worker, Driver::Erofs, terminal)?;
         if let Some(kept) = kept {
@@ -91,11 +96,11 @@ fn cleaned(at: &Path, terminal: &mut Terminal) {
 /// Has the worker enter its sandbox, and says once what that lacks.
 fn enter(
     worker: &mut Worker,
+    user: User,
     events: &Events,
     deadline: Deadline,
     terminal: &mut Terminal,
 ) -> Result<String, Failure> {
-    let user = unprivileged_user();
     worker.tell(&ToWorker::Enter { uid: user.uid, gid: user.gid }, None);
     let FromWorker::Sandboxed { level, missing } = events.word(worker, deadline)? else {
         return Err(out_of_turn());
@@ -107,18 +112,6 @@ fn enter(
     Ok(harmless(&level))
 }
 
-/// Whom a worker of root's becomes: who asked root to do this, or nobody.
-fn unprivileged_user() -> User {
-    let number = |name| std::env::var(name).ok()?.parse().ok().filter(|number| *number != 0);
-    if !geteuid().is_root() {
-        return User { uid: geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-    }
-    match (number("SUDO_UID"), number("SUDO_GID")) {
-        (Some(uid), Some(gid)) => User { uid, gid },
-        _ => User::NOBODY,
-    }
-}
-
 /// Has the worker open the image.
 fn open(
     worker: &mut Worker,
@@ -128,6 +121,9 @@ fn open(
 ) -> Result<Opened, Failure> {
     medium::prepare(files);
     files.iter().for_each(|file| worker.give(file));
+    if let Some((kernel, numbers)) = touched::watch(files) {
+        worker.tell(&ToWorker::Watch { numbers }, Some(kernel.as_fd()));
+    }
     worker.tell(&ToWorker::open(medium::of(files)), None);
     let FromWorker::Opened(opened) = events.word(worker, deadline)? else {
         return Err(out_of_turn());
@@ -153,6 +149,9 @@ struct Making<'a> {
     level: String,
     opened: Opened,
     files: Vec<File>,
+    /// That of the files when they were opened.
+    identity: Identity,
+    joined: Joined,
 }
 
 impl Making<'_> {
@@ -243,6 +242,7 @@ impl Making<'_> {
             system: harmless(&self.opened.system),
             reason: harmless(&self.opened.reason),
             already_mounted: false,
+            parts: self.joined.names.clone(),
         };
         tracing::info!(
             image = %logs::path(&self.arguments.image.image),
@@ -276,7 +276,8 @@ impl Making<'_> {
             device: self.place.path().and_then(mounts::top_at).map(|entry| entry.device),
             at: Name::new(at.as_os_str().as_bytes()),
             image: Name::new(image.as_os_str().as_bytes()),
-            identity: Identity::of(&self.files),
+            identity: self.identity.clone(),
+            parts: self.joined.names.clone(),
             asked: super::asked(self.arguments),
             label: Name::new(&self.opened.label.bytes()),
             system: harmless(&self.opened.system),

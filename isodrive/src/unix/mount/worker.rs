@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use iso_core::serving::{Activity, SlowRequests};
-use iso_core::source::{self, Medium};
+use iso_core::source::{self, Events, Medium};
 use iso_core::volume::{Case, Owner, Permissions, Presentation};
 use iso_core::{Image, Limits, Shown};
 use mount_erofs::{Declined, Place};
@@ -15,7 +15,7 @@ use mount_fuse::Serve;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
 
-use super::medium;
+use super::{medium, touched};
 use super::wire::{FromWorker, Line, Opened, Pulse, SLOW, ToWorker};
 use crate::cli::{HiddenChoice, Mount};
 use crate::exit::{Exit, Failure, Outcome};
@@ -50,8 +50,8 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
     let (level, missing) = enter(arguments, User { uid, gid }, &budget);
     line.send(&FromWorker::Sandboxed { level, missing }, None).map_err(lost)?;
 
-    let Some((files, medium)) = parts(line)? else { return Ok(()) };
-    let (image, shown) = open(arguments, files, medium, &budget)?;
+    let Some(given) = parts(line)? else { return Ok(()) };
+    let (image, shown) = open(arguments, given, &budget)?;
     line.send(&FromWorker::Opened(opened(&image, &shown)), None).map_err(lost)?;
     loop {
         match next(line)? {
@@ -84,22 +84,29 @@ fn next(line: &Line) -> Result<Option<(ToWorker, Option<OwnedFd>)>, Failure> {
     line.receive().map_err(lost)
 }
 
+/// What the image lies in: its files, each with what tells what is done to it.
+struct Given {
+    files: Vec<(File, Option<Events>)>,
+    medium: Medium,
+}
+
 /// The files of the image; nothing if the supervisor went away.
-fn parts(line: &Line) -> Result<Option<(Vec<File>, Medium)>, Failure> {
-    let mut files = Vec::new();
-    loop {
+fn parts(line: &Line) -> Result<Option<Given>, Failure> {
+    let (mut files, mut events) = (Vec::new(), Vec::new());
+    let is_distant = loop {
         match next(line)? {
             Some((ToWorker::Part, Some(file))) => files.push(File::from(file)),
-            Some((ToWorker::Open { is_distant: true }, _)) => {
-                return Ok(Some((files, Medium::Distant)));
+            Some((ToWorker::Watch { numbers }, Some(kernel))) => {
+                events = touched::sources(kernel, &numbers);
             }
-            Some((ToWorker::Open { is_distant: false }, _)) => {
-                return Ok(Some((files, Medium::Local)));
-            }
+            Some((ToWorker::Open { is_distant }, _)) => break is_distant,
             Some(_) => {}
             None => return Ok(None),
         }
-    }
+    };
+    let mut events = events.into_iter();
+    let files = files.into_iter().map(|file| (file, events.next())).collect();
+    Ok(Some(Given { files, medium: if is_distant { Medium::Distant } else { Medium::Local } }))
 }
 
 /// Enters the sandbox, unless the person who mounts said not to.
@@ -116,12 +123,11 @@ fn enter(arguments: &Mount, user: User, budget: &Budget) -> (String, Vec<String>
 
 fn open(
     arguments: &Mount,
-    files: Vec<File>,
-    medium: Medium,
+    given: Given,
     budget: &Budget,
 ) -> Result<(Image, Shown), Failure> {
     let path = &arguments.image.image;
-    let source = source::from_parts(files, medium, Some(medium::let_go))
+    let source = source::from_watched_parts(given.files, given.medium, Some(medium::let_go))
         .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
     let source = image::placed(source, arguments.image.image_offset);
     let image = image::open_source(&arguments.image, source, budget.limits())?;
@@ -168,6 +174,8 @@ fn serve_until_the_end(line: &Line, shown: &Shown, device: OwnedFd, serve: &Serv
 }
 
 fn pulse(activity: &Activity, shown: &Shown) -> Pulse {
+    // A mount that nobody reads has noticed nothing yet.
+    let _ = shown.volume.disc().confirm(None);
     Pulse {
         answered: activity.answered(),
         oldest: activity.oldest().map(|(what, age)| (what.to_owned(), age.as_secs())),
