@@ -4,6 +4,7 @@
 mod adapter;
 mod attach;
 mod attr;
+mod cache;
 mod errno;
 mod name;
 mod push;

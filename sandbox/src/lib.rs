@@ -18,7 +18,8 @@ pub use privileges::User;
 /// What to enter the sandbox with.
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// Who to be from then on, where the process is root's.
+    /// Who to be from then on, where the process is root's. Root is possible, for a process that
+    /// reads what nobody else may.
     pub drop_to: Option<User>,
     /// Bytes of memory the process may write to.
     pub memory_bytes: Option<u64>,

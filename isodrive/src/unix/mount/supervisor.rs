@@ -171,7 +171,8 @@ impl Making<'_> {
         let objection = kernel::objection(self.arguments, &self.files, at.is_some());
         let outcome = match (at, self.files.first(), objection) {
             (Some(at), Some(file), None) => {
-                kernel::mount(self.arguments, file, at, worker, events, deadline)?
+                let image = (file, &self.identity);
+                kernel::mount(self.arguments, image, at, worker, events, deadline)?
             }
             (_, _, why) => Err(why.unwrap_or("there is no image").to_owned()),
         };
