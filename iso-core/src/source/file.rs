@@ -204,9 +204,8 @@ impl Source for FileSource {
     }
 
     fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
-        let is_concerned = handed.is_none_or(|handed| {
-            self.map.as_ref().is_some_and(|map| map.holds(handed))
-        });
+        let is_concerned =
+            handed.is_none_or(|handed| self.map.as_ref().is_some_and(|map| map.holds(handed)));
         if is_concerned { self.check_unchanged() } else { Ok(()) }
     }
 

@@ -165,9 +165,8 @@ fn joined(
         number = number.saturating_add(1);
     }
     // One that a stranger put there shows nothing.
-    let would_join = |name: &OsString| {
-        folder.has(name) && matches!(folder.open(name, &judge), Ok(Ok(_)))
-    };
+    let would_join =
+        |name: &OsString| folder.has(name) && matches!(folder.open(name, &judge), Ok(Ok(_)));
     let mut later = (1..=8).map(|n| numbering.name(number.saturating_add(n)));
     let Some(present) = later.find(would_join) else { return Ok(parts) };
     let missing = numbering.name(number);
@@ -300,12 +299,18 @@ mod tests {
             symlink("../secret", real.join("x.002")).unwrap();
             let cut = open_parts(&real.join("x.001")).unwrap();
             assert_eq!(cut.names, ["x.001"]);
-            assert_eq!(cut.refused.unwrap().why, "it is a symbolic link, and those are not followed");
+            assert_eq!(
+                cut.refused.unwrap().why,
+                "it is a symbolic link, and those are not followed"
+            );
 
             std::fs::remove_file(real.join("x.002")).unwrap();
             std::fs::write(folder.join("x.002"), "beside the link").unwrap();
             let refused = open_parts(&folder.join("x.001")).unwrap().refused.unwrap();
-            assert!(refused.name == "x.002" && refused.why.contains("beside a link"), "{refused:?}");
+            assert!(
+                refused.name == "x.002" && refused.why.contains("beside a link"),
+                "{refused:?}"
+            );
 
             std::fs::write(real.join("x.002"), "two").unwrap();
             let set = open_parts(&folder.join("x.001")).unwrap();

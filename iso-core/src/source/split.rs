@@ -101,12 +101,7 @@ impl Numbering {
                 || stem.to_ascii_lowercase().ends_with(".iso.");
             (stem, digits, number.parse().ok().filter(|number| *number <= 1 && is_set)?)
         };
-        Some(Self {
-            first_name: first.to_owned(),
-            first: number,
-            stem: stem.to_owned(),
-            width,
-        })
+        Some(Self { first_name: first.to_owned(), first: number, stem: stem.to_owned(), width })
     }
 
     /// The name of a part.

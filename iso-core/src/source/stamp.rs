@@ -97,7 +97,11 @@ impl Stamp {
             return Difference::Bytes;
         }
         let attributes = |stamp: &Self| (stamp.links, stamp.mode, stamp.owner);
-        if attributes(self) == attributes(later) { Difference::Time } else { Difference::Attributes }
+        if attributes(self) == attributes(later) {
+            Difference::Time
+        } else {
+            Difference::Attributes
+        }
     }
 }
 

@@ -30,7 +30,8 @@ pub(crate) fn closed_by(path: &Path) -> Option<u32> {
 
 /// Owner and group of a mount that lets in nobody else.
 fn closed_for(entry: &Entry) -> Option<(u32, u32)> {
-    let is_fuse = entry.kind == "fuse" || entry.kind.starts_with("fuse.") || entry.kind == "fuseblk";
+    let is_fuse =
+        entry.kind == "fuse" || entry.kind.starts_with("fuse.") || entry.kind == "fuseblk";
     if !is_fuse || entry.allows_others {
         return None;
     }

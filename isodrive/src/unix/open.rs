@@ -69,7 +69,8 @@ fn reopened(
     let opened = match rustix::fs::open(itself, read, Mode::empty()) {
         Err(rustix::io::Errno::NOENT) => {
             // A pipe that has got the name since must not hold this process.
-            let opened = rustix::fs::openat(at, name, read | OFlags::NONBLOCK | how, Mode::empty())?;
+            let opened =
+                rustix::fs::openat(at, name, read | OFlags::NONBLOCK | how, Mode::empty())?;
             rustix::fs::fcntl_setfl(&opened, OFlags::empty())?;
             opened
         }

@@ -11,6 +11,7 @@ mod generated;
 mod golden;
 mod hostile;
 mod image_faults;
+mod joined_parts;
 mod kernel_driver;
 mod model;
 mod mounts;

@@ -19,21 +19,21 @@ use super::events::{Deadline, Event, Events};
 use super::kernel;
 use super::medium;
 use super::place::Place;
-use super::{point, touched, user};
 use super::refusal::not_mounted;
 use super::watch::Watch;
 use super::wire::{FromWorker, Opened, ToWorker};
 use super::{Ready, tell};
+use super::{point, touched, user};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::image::{self, Joined};
 use crate::json::{self, Name, SCHEMA};
+use crate::logs;
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
 use crate::unix::arguments::DriverChoice;
 use crate::unix::health::{self, Health};
 use crate::unix::state::{Driver, Identity, Kept, Process, Record, State};
 use crate::unix::{mounts, state};
-use crate::image::{self, Joined};
-use crate::logs;
 
 pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     if arguments.keep.ready_pipe {

@@ -15,8 +15,8 @@ use mount_fuse::Serve;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
 
-use super::{medium, touched};
 use super::wire::{FromWorker, Line, Opened, Pulse, SLOW, ToWorker};
+use super::{medium, touched};
 use crate::cli::{HiddenChoice, Mount};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
@@ -121,11 +121,7 @@ fn enter(arguments: &Mount, user: User, budget: &Budget) -> (String, Vec<String>
     (level.summary(), missing)
 }
 
-fn open(
-    arguments: &Mount,
-    given: Given,
-    budget: &Budget,
-) -> Result<(Image, Shown), Failure> {
+fn open(arguments: &Mount, given: Given, budget: &Budget) -> Result<(Image, Shown), Failure> {
     let path = &arguments.image.image;
     let source = source::from_watched_parts(given.files, given.medium, Some(medium::let_go))
         .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
