@@ -1,6 +1,7 @@
 //! End-to-end tests: golden trees through every door, real mounts, the command line, bad input.
 
 mod bad_input;
+mod changed_image;
 mod command_line;
 mod extracting;
 mod file_semantics;
