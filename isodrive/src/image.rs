@@ -41,7 +41,7 @@ pub(crate) fn open_parts(path: &Path) -> Result<Parts, Failure> {
     let parts = opened.map_err(|error| cannot_open(path, &error))?;
     if let Some(Refused { name, why }) = &parts.refused {
         let message = format!("{} was not joined to {}", quoted(Path::new(name)), quoted(path));
-        let what_now = "what lies in it is missing; if you trust it, copy all parts into one folder \
+        let what_now = "what lies in it is missing; if you trust it, copy all parts into a folder \
                         of your own";
         Terminal::warning(&message, &[(*why).clone(), what_now.to_owned()]);
     }

@@ -1,5 +1,5 @@
-//! Opening the files of an image, once: the first by its path, the further parts of a set beside it.
-//! What may be joined to the first is decided here, from what is known of the opened files.
+//! Opening the files of an image, once: the first by its path, the further parts of a set beside
+//! it. What may be joined is decided here, from what is known of the opened files.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Metadata};
@@ -141,10 +141,9 @@ fn joined(
         if is_same_file(metadata, part) { Ok(()) } else { Err("") }
     };
     let name = numbering.name(numbering.first);
-    let named = |name: &OsStr, error: io::Error| {
-        io::Error::new(error.kind(), format!("{}: {error}", Path::new(name).display()))
-    };
-    if !matches!(folder.open(&name, &is_first).map_err(|error| named(&name, error))?, Ok(_)) {
+    let named =
+        |name: &OsStr, error: io::Error| io::Error::new(error.kind(), format!("{name:?}: {error}"));
+    if folder.open(&name, &is_first).map_err(|error| named(&name, error))?.is_err() {
         return Err(named(&name, io::Error::other("it was replaced while it was opened")));
     }
     let mut parts = Parts { files: vec![first], names: vec![name], refused: None };

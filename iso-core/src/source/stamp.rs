@@ -1,5 +1,5 @@
-//! What tells that a file was written to: its length and times, and, where these leave it open, what
-//! else was done to it. Asks the system about opened files, and reads nothing of them.
+//! What tells that a file was written to: its length and times, and, where these leave it open,
+//! what else was done to it. Asks the system about opened files, and reads nothing of them.
 
 use std::fs::Metadata;
 use std::time::{Duration, SystemTime};

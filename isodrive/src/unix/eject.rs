@@ -157,6 +157,8 @@ mod tests {
             source: source.to_owned(),
             device: "0:1".to_owned(),
             kind: mount_fuse::FS_TYPE.to_owned(),
+            group: None,
+            allows_others: false,
             user: None,
         }
     }

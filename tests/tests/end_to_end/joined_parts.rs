@@ -281,7 +281,7 @@ fn a_path_that_flips_between_a_pipe_and_a_disc_holds_nobody() -> Result<()> {
     let (path, next) = (session.path("flips.iso"), session.path("next"));
     fs::hard_link(session.path("disc.iso"), &path)?;
     let swap = |number: u64| -> Result<()> {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             let mode = rustix::fs::Mode::from_raw_mode(0o644);
             let fifo = rustix::fs::FileType::Fifo;
             rustix::fs::mknodat(rustix::fs::CWD, &next, fifo, mode, 0)?;

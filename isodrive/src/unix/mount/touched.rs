@@ -1,5 +1,5 @@
-//! What others do to the files of an image while it is mounted, as the kernel tells of it (inotify).
-//! The supervisor starts it, since that takes names; the worker reads what is told, in its sandbox.
+//! What others do to the files of an image while it is mounted, as the kernel tells it (inotify).
+//! The supervisor starts it, since that takes names; the worker reads it, in its sandbox.
 //!
 //! A stamp that differs in the time of the last change alone leaves it open whether a file was
 //! renamed or written to: this tells.
@@ -18,7 +18,9 @@ use rustix::fs::inotify::{self, CreateFlags, ReadFlags, Reader, WatchFlags};
 /// may have so many of these only.
 pub(super) fn watch(files: &[File]) -> Option<(OwnedFd, Vec<i32>)> {
     let kernel = inotify::init(CreateFlags::NONBLOCK | CreateFlags::CLOEXEC);
-    let refused = |error: &rustix::io::Errno| tracing::debug!(%error, "nobody tells what is done to the image's files");
+    let refused = |error: &rustix::io::Errno| {
+        tracing::debug!(%error, "nobody tells what is done to the image's files");
+    };
     let kernel = kernel.inspect_err(refused).ok()?;
     let what = WatchFlags::MODIFY | WatchFlags::ATTRIB | WatchFlags::MOVE_SELF;
     let number = |file: &File| {
