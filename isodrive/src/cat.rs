@@ -56,7 +56,12 @@ pub(crate) fn copy<E>(
             return Ok(offset);
         }
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let handed = if let Cow::Borrowed(mapped) = bytes { Some(mapped) } else { None };
         write(bytes).map_err(Stopped::Writing)?;
+        if handed.is_some() {
+            // The image may have changed under the map while it was written from.
+            volume.disc().confirm(handed).map_err(Stopped::Reading)?;
+        }
         offset = offset.saturating_add(len);
     }
 }

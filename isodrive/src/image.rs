@@ -6,47 +6,85 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use iso_core::source::Window;
+use iso_core::source::{Parts, Refused, Source, Window};
 use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
 use crate::cli::ImageArguments;
 use crate::exit::{Exit, Failure, bare};
 use crate::info;
+use crate::json::Name;
 use crate::shell::ShellCommand;
 use crate::system::confined::Confined;
 #[cfg(unix)]
 use crate::system::confined::Files;
 use crate::terminal::{Terminal, quoted, size};
 
-/// Opens the files of the image without looking at them.
-#[cfg(unix)]
-pub(crate) fn open_parts(path: &Path) -> Result<Vec<std::fs::File>, Failure> {
-    iso_core::source::open_parts(path).map_err(|error| cannot_open(path, &error))
+/// The files that an image lies in, by their names.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    /// Names of the files that were joined; none where there is one file only.
+    pub(crate) names: Vec<Name>,
+    /// The part at which the set was cut, if one was found that may not be joined.
+    pub(crate) refused: Option<Refused>,
+}
+
+impl Joined {
+    /// What there is to say of opened files.
+    pub(crate) fn of(parts: &Parts) -> Self {
+        let names = parts.names.iter().map(|name| Name::new(name.as_encoded_bytes()));
+        let is_set = parts.names.len() > 1;
+        Self { names: names.filter(|_| is_set).collect(), refused: parts.refused.clone() }
+    }
+}
+
+/// Opens the files of the image, once and without looking at what is in them. Says so where a set
+/// is cut because the next part may not be joined.
+pub(crate) fn open_parts(path: &Path) -> Result<Parts, Failure> {
+    #[cfg(unix)]
+    let opened = crate::unix::open::parts(path);
+    #[cfg(not(unix))]
+    let opened = iso_core::source::open_parts(path);
+    let parts = opened.map_err(|error| cannot_open(path, &error))?;
+    if let Some(Refused { name, why }) = &parts.refused {
+        let message = format!("{} was not joined to {}", quoted(Path::new(name)), quoted(path));
+        let what_now = "what lies in it is missing; if you trust it, copy all parts into a folder \
+                        of your own";
+        Terminal::warning(&message, &[(*why).clone(), what_now.to_owned()]);
+    }
+    Ok(parts)
 }
 
 /// Finds the file systems of an image that this process may look at.
 pub(crate) fn open(
     arguments: &ImageArguments,
-    image: Confined,
+    source: Box<dyn Source>,
     limits: Limits,
 ) -> Result<Image, Failure> {
     let options = Options { session: arguments.session, charset: arguments.charset };
-    let source = match (image.into_source(), arguments.image_offset) {
-        (source, 0) => source,
-        (source, start) => Box::new(Window::from(source, start)),
+    let source = match arguments.image_offset {
+        0 => source,
+        start => Box::new(Window::from(source, start)),
     };
     Image::open_with(source, limits, &options).map_err(|error| not_opened(&arguments.image, &error))
 }
 
 /// Opens the image and the file system to show, inside the sandbox, which the process does not
 /// leave again: from then on it reads the image and writes to what is open.
-#[cfg(unix)]
 pub(crate) fn open_shown(
     arguments: &ImageArguments,
     terminal: &mut Terminal,
 ) -> Result<(Image, Shown), Failure> {
-    let image = Files::open(&arguments.image)?.enter(None, terminal)?;
-    shown(arguments, image, Limits::default())
+    let (image, shown, _) = open_joined(arguments, terminal)?;
+    Ok((image, shown))
+}
+
+/// As `open_shown`, with the files that the image lies in.
+pub(crate) fn open_joined(
+    arguments: &ImageArguments,
+    terminal: &mut Terminal,
+) -> Result<(Image, Shown, Joined), Failure> {
+    let image = Confined::open(&arguments.image, terminal)?;
+    joined(arguments, image, Limits::default())
 }
 
 /// As `open_shown`, with files that are open already, and files can be made in a directory.
@@ -57,35 +95,29 @@ pub(crate) fn open_shown_to_fill(
     arguments: &ImageArguments,
     terminal: &mut Terminal,
 ) -> Result<(Image, Shown), Failure> {
-    shown(arguments, files.enter(Some(directory), terminal)?, Limits::default())
+    let image = files.enter(Some(directory), terminal)?;
+    let (image, shown, _) = joined(arguments, image, Limits::default())?;
+    Ok((image, shown))
 }
 
-/// Opens the image and the file system to show.
+/// As `open_joined`, within other limits and without a terminal.
 #[cfg(windows)]
-pub(crate) fn open_shown(
-    arguments: &ImageArguments,
-    _: &mut Terminal,
-) -> Result<(Image, Shown), Failure> {
-    open_shown_within(arguments, Limits::default())
-}
-
-/// As `open_shown`, within other limits.
-#[cfg(windows)]
-pub(crate) fn open_shown_within(
+pub(crate) fn open_joined_within(
     arguments: &ImageArguments,
     limits: Limits,
-) -> Result<(Image, Shown), Failure> {
-    shown(arguments, Confined::open(&arguments.image)?, limits)
+) -> Result<(Image, Shown, Joined), Failure> {
+    joined(arguments, Confined::open_unseen(&arguments.image)?, limits)
 }
 
-fn shown(
+fn joined(
     arguments: &ImageArguments,
     image: Confined,
     limits: Limits,
-) -> Result<(Image, Shown), Failure> {
-    let image = open(arguments, image, limits)?;
+) -> Result<(Image, Shown, Joined), Failure> {
+    let (source, joined) = image.into_parts();
+    let image = open(arguments, source, limits)?;
     let shown = choose(arguments, &image)?;
-    Ok((image, shown))
+    Ok((image, shown, joined))
 }
 
 /// The file system of an image to show.
@@ -146,7 +178,17 @@ pub(crate) fn cannot_open(path: &Path, error: &io::Error) -> Failure {
     } else if error.kind() == io::ErrorKind::IsADirectory {
         failure("it is a directory, not an image")
             .advice("try", "name the image file; a folder needs no mounting")
+    } else if error.get_ref().is_some() {
+        // It names the part of a set that could not be opened.
+        failure(&bare(error))
     } else if error.kind() == io::ErrorKind::PermissionDenied {
+        #[cfg(unix)]
+        if let Some(owner) = crate::unix::fuse::closed_by(path) {
+            let sudo = ShellCommand::new("sudo -u").operand(format!("#{owner}"));
+            return failure(&format!("its FUSE mount lets in nobody but user {owner}"))
+                .advice("try", sudo.operand("isodrive").after("the same as that user, with:"))
+                .advice("or", "mount what it lies on with -o allow_other");
+        }
         let look = ShellCommand::new(if cfg!(windows) { "icacls" } else { "ls -l" });
         failure("you may not read it").advice("try", look.operand(path))
     } else {

@@ -3,6 +3,7 @@
 
 use std::io::Write;
 
+use iso_core::source::Refused;
 use iso_core::volume::Facts;
 use iso_core::{BootFile, Emulation, Findings, Image, Partition, Scheme, Shown};
 use serde::Serialize;
@@ -17,6 +18,12 @@ use crate::terminal::{Terminal, harmless, output_failed, path_shown, shown, size
 struct Report {
     schema: u32,
     image: Name,
+    /// The files that were joined, where there is more than one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    parts: Vec<Name>,
+    /// The file at which the set was cut, and why.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused_part: Option<RefusedReport>,
     bytes: u64,
     missing_bytes: u64,
     sessions: Vec<SessionReport>,
@@ -30,6 +37,12 @@ struct Report {
     partitions: Vec<PartitionReport>,
     findings: Vec<String>,
     more_findings: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct RefusedReport {
+    name: Name,
+    why: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -92,8 +105,15 @@ struct PartitionReport {
 }
 
 pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
-    let (image, shown) = image::open_shown(&arguments.image, terminal)?;
-    let report = report(&arguments.image, &image, &shown);
+    let (image, shown, joined) = image::open_joined(&arguments.image, terminal)?;
+    let report = Report {
+        parts: joined.names,
+        refused_part: joined.refused.map(|Refused { name, why }| RefusedReport {
+            name: Name::new(name.as_encoded_bytes()),
+            why,
+        }),
+        ..report(&arguments.image, &image, &shown)
+    };
     let out = terminal.out();
     let written = if arguments.json {
         json::write_line(out, &report)
@@ -150,6 +170,8 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
     Report {
         schema: json::SCHEMA,
         image: Name::new(arguments.image.as_os_str().as_encoded_bytes()),
+        parts: Vec::new(),
+        refused_part: None,
         bytes: image.disc().len(),
         missing_bytes: image.truncation().map_or(0, |(missing, _)| missing),
         sessions: sessions.collect(),
@@ -216,6 +238,13 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
     };
     let name = path_shown(&report.image.bytes());
     row(out, "Image", format!("{name}, {} bytes ({}), {whole}", report.bytes, size(report.bytes)))?;
+    if !report.parts.is_empty() {
+        let names: Vec<String> = report.parts.iter().map(Name::text).collect();
+        row(out, "Parts", names.join(", "))?;
+    }
+    if let Some(RefusedReport { name, why }) = &report.refused_part {
+        row(out, "Not joined", format!("{}: {why}", name.text()))?;
+    }
     if report.sessions.len() > 1 {
         for session in &report.sessions {
             let label = if session.number == 1 { "Sessions" } else { "" };

@@ -15,7 +15,7 @@ pub(crate) const SCHEMA: u32 = 1;
 
 /// A name from a disc: `name` is text, with U+FFFD where the bytes are none, and `name_bytes`
 /// gives the bytes in hex in that case.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Name {
     name: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -24,13 +24,17 @@ pub(crate) struct Ready {
     pub(crate) system: String,
     pub(crate) reason: String,
     pub(crate) already_mounted: bool,
+    /// The names of the files that were joined, where the image lies in more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<Name>,
 }
 
 impl Ready {
     /// What is told of a mount that was there already.
     pub(crate) fn again(path: Name, label: Name, system: String) -> Self {
         let reason = "the image is mounted already".to_owned();
-        Self { schema: SCHEMA, path, label, system, reason, already_mounted: true }
+        let parts = Vec::new();
+        Self { schema: SCHEMA, path, label, system, reason, already_mounted: true, parts }
     }
 }
 
@@ -82,6 +86,10 @@ fn tell_people(ready: &Ready, out: &mut impl Write) -> std::io::Result<()> {
     let path = path_shown(&ready.path.bytes());
     writeln!(out, "{first}{name}, {}", ready.system)?;
     writeln!(out, "at       {path}")?;
+    if !ready.parts.is_empty() {
+        let names: Vec<String> = ready.parts.iter().map(Name::text).collect();
+        writeln!(out, "parts    {}", names.join(", "))?;
+    }
     match eject_with(&ready.path.bytes()) {
         Some(command) => writeln!(out, "eject with:  {command}"),
         None => Ok(()),

@@ -30,6 +30,11 @@ impl Terminal {
 
     /// A line on standard error that begins with `warning`.
     pub(crate) fn warn(&mut self, message: &str, lines: &[String]) {
+        Self::warning(message, lines);
+    }
+
+    /// The same, where nobody has the terminal at hand.
+    pub(crate) fn warning(message: &str, lines: &[String]) {
         let mut text = format!("warning: {}\n", harmless(message));
         for line in lines {
             let _ = writeln!(text, "  {}", harmless(line));

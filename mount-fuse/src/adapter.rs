@@ -18,6 +18,7 @@ use iso_core::volume::{Dir, DirEntry, FileKind, NodeId, Presentation, Volume};
 use iso_core::{Error, Result};
 
 use crate::attr::{file_attr, file_type};
+use crate::cache::KernelCache;
 use crate::errno::errno;
 use crate::push::Push;
 use crate::serve::Serve;
@@ -32,6 +33,7 @@ pub(crate) struct Adapter {
     activity: Arc<Activity>,
     reports: Reports,
     push: Push,
+    cache: KernelCache,
     absence: xattr::Absence,
 }
 
@@ -65,16 +67,18 @@ const ABSENT: FileAttr = FileAttr {
 };
 
 impl Adapter {
-    /// An adapter that shows `volume` as `options` say, notes what it does in `activity`, and tells
-    /// `push` what is read.
+    /// An adapter that shows `volume` as `options` say, notes what it does in `activity`, tells
+    /// `push` what is read, and has `cache` forget what ought not to be there.
     pub(crate) fn new(
         volume: Arc<dyn Volume>,
         options: &Serve,
         activity: Arc<Activity>,
         push: Push,
+        cache: KernelCache,
     ) -> Self {
         Self {
             push,
+            cache,
             volume,
             presentation: options.presentation,
             keep: options.keep.unwrap_or(FOREVER),
@@ -233,10 +237,13 @@ impl Filesystem for Adapter {
     ) {
         let len = usize::try_from(size).unwrap_or(usize::MAX);
         match self.serve("read", ino, |volume, node| volume.read(node, offset, len)) {
-            // Bytes of the image's map go to the kernel unseen.
+            // Bytes of the image's map go to the kernel unseen. It may have changed under them.
             Ok(Cow::Borrowed(mapped)) => {
                 reply.data(mapped);
-                if offset == 0 {
+                if let Err(error) = self.volume.disc().confirm(Some(mapped)) {
+                    self.reports.failed("read", ino.0, &error);
+                    self.cache.forget(ino, offset, mapped.len());
+                } else if offset == 0 {
                     self.push.read(NodeId::from_number(ino.0), mapped.len());
                 }
             }

@@ -4,6 +4,7 @@
 mod adapter;
 mod attach;
 mod attr;
+mod cache;
 mod directory;
 mod errno;
 mod name;

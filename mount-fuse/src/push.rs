@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use fuser::{INodeNo, Notifier};
 use iso_core::volume::{Data, Dir, FileKind, NodeId, Volume};
 
+use crate::cache::forget;
+
 /// Files longer than this are read ahead by the kernel itself.
 const SMALL_BYTES: u64 = 64 << 10;
 
@@ -97,8 +99,16 @@ impl Push {
 impl Told {
     /// Stores files until the callbacks are gone.
     pub(crate) fn follow(self, volume: &dyn Volume, notifier: &Notifier) {
-        let store =
-            |node: NodeId, bytes: &[u8]| notifier.store(INodeNo(node.number()), 0, bytes).is_ok();
+        let store = |node: NodeId, bytes: &[u8]| {
+            let ino = INodeNo(node.number());
+            let is_stored = notifier.store(ino, 0, bytes).is_ok();
+            // The image may have changed under the map while the kernel copied from it.
+            let is_right = volume.disc().confirm(Some(bytes)).is_ok();
+            if !is_right {
+                forget(notifier, ino, 0, bytes.len());
+            }
+            is_stored && is_right
+        };
         let mut reader = Reader::default();
         while let Ok(node) = self.reads.recv() {
             let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);

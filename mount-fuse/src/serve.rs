@@ -13,6 +13,7 @@ use iso_core::volume::{Presentation, Volume};
 
 use crate::adapter::Adapter;
 use crate::attach::{Attach, attach};
+use crate::cache::KernelCache;
 use crate::directory::Directory;
 use crate::push::Push;
 
@@ -44,10 +45,12 @@ pub fn serve(volume: Arc<dyn Volume>, device: OwnedFd, options: &Serve) -> io::R
     config.n_threads = Some(options.threads.unwrap_or_else(default_threads));
     let activity = Arc::new(Activity::default());
     let (push, told) = Push::new();
-    let adapter = Adapter::new(volume.clone(), options, activity.clone(), push);
+    let cache = KernelCache::default();
+    let adapter = Adapter::new(volume.clone(), options, activity.clone(), push, cache.clone());
     // Who may enter is the kernel's business: it knows the owner of the mount.
     let session = Session::from_fd(adapter, device, SessionACL::All, config)?;
     let notifier = session.notifier();
+    cache.is_of(session.notifier());
     std::thread::Builder::new()
         .name("push".to_owned())
         .spawn(move || told.follow(&*volume, &notifier))?;

@@ -22,7 +22,8 @@ pub use privileges::User;
 pub struct Plan<'d> {
     /// What the process does from then on.
     pub task: Task<'d>,
-    /// Who to be from then on, where the process is root's.
+    /// Who to be from then on, where the process is root's. Root is possible, for a process that
+    /// reads what nobody else may.
     pub drop_to: Option<User>,
     /// Bytes of memory the process may write to.
     pub memory_bytes: Option<u64>,

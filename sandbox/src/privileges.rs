@@ -55,7 +55,8 @@ pub(crate) fn leave_the_root_directory(task: Task<'_>) -> Result<(), String> {
     entered.and_then(|()| rustix::process::chdir("/")).map_err(|error| error.to_string())
 }
 
-/// Becomes a user without rights, where the process is root's.
+/// Becomes another user, where the process is root's. To stay root is told as an error: the rights
+/// of root go with the capabilities all the same, and what root owns stays its own.
 pub(crate) fn become_user(to: Option<User>) -> Result<(), String> {
     let Some(user) = to.filter(|_| geteuid().is_root()) else { return Ok(()) };
     let told = |what: &'static str| move |error| format!("{what}: {error}");
@@ -63,7 +64,11 @@ pub(crate) fn become_user(to: Option<User>) -> Result<(), String> {
     rustix::thread::set_thread_groups(&[]).map_err(told("groups"))?;
     rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(told("group"))?;
     rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(told("user"))?;
-    if (geteuid(), getegid()) == (uid, gid) { Ok(()) } else { Err("it did not change".to_owned()) }
+    match (geteuid(), getegid()) == (uid, gid) {
+        true if uid.is_root() => Err("it stays root, but without capabilities".to_owned()),
+        true => Ok(()),
+        false => Err("it did not change".to_owned()),
+    }
 }
 
 /// Gives up the right to get capabilities from programs: first, since it takes one itself.

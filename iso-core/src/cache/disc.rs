@@ -164,6 +164,15 @@ impl Disc {
         self.source.mapped(at, len).map_err(|source| self.failed(at, len, source))
     }
 
+    /// Asks, after bytes of a map were handed on, whether the image is still the one that was
+    /// opened: it may have changed under them. Without `handed` all of the image is asked about.
+    ///
+    /// # Errors
+    /// `Changed`, or `Io` if nothing can be learned.
+    pub fn confirm(&self, handed: Option<&[u8]>) -> Result<()> {
+        self.source.confirm(handed).map_err(|source| self.failed(0, 0, source))
+    }
+
     fn read_cached(&self, cache: &BlockCache, buf: &mut [u8], at: u64) -> Result<()> {
         let mut rest = buf;
         let mut at = at;

@@ -6,9 +6,11 @@ use std::io::{self, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
+use std::sync::{PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use super::map::Map;
+use super::stamp::{self, Difference, Event, Events, Stamp};
 use super::stream::Streams;
 use super::{Cost, Medium, Source};
 
@@ -22,33 +24,24 @@ pub struct SourceChanged;
 /// Every read asks whether the file is still the one that was opened: an image that shrank or was
 /// written to gives errors from then on, never a mixture of two images and never the zeros that a
 /// map shows behind the end of a file.
-#[derive(Debug)]
 pub struct FileSource {
     file: File,
     len: u64,
-    stamp: Option<Stamp>,
+    /// What was known of the file when it was last known to be the one that was opened.
+    stamp: Option<RwLock<Stamp>>,
     /// Once changed, always changed: what was read before and after would not belong together.
     changed: AtomicBool,
     map: Option<Map>,
     streams: Streams,
     let_go: Option<LetGo>,
+    events: Option<Events>,
 }
 
 /// Tells the system that a range of a file will not be read again soon.
 pub type LetGo = fn(&File, Range<u64>);
 
-/// What tells that a regular file was written to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stamp {
-    len: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Stamp {
-    fn of(metadata: &Metadata) -> Self {
-        Self { len: metadata.len(), modified: metadata.modified().ok() }
-    }
-}
+/// How long the system may take to tell of what it has done to a file already.
+const EVENT_DELAY: Duration = Duration::from_millis(100);
 
 /// Opens a regular file or a block device for reading.
 ///
@@ -56,29 +49,49 @@ impl Stamp {
 /// What opening said; `IsADirectory` for a directory, `InvalidInput` for anything else that has no
 /// size (a pipe, a terminal, an endless device).
 pub(super) fn open(path: &Path) -> io::Result<File> {
-    let kind = std::fs::metadata(path)?;
-    if kind.is_dir() {
+    check_kind(&std::fs::metadata(path)?)?;
+    let file = File::open(path)?;
+    check_kind(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Refuses a file that is no image by its kind alone.
+///
+/// # Errors
+/// `IsADirectory` for a directory, `InvalidInput` for anything else that has no size (a pipe, a
+/// terminal, an endless device).
+pub fn check_kind(metadata: &Metadata) -> io::Result<()> {
+    if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
-    if !kind.is_file() && !is_block_device(&kind) {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "neither a file nor a block device",
-        ));
+    is_readable_kind(metadata).map_err(|why| io::Error::new(io::ErrorKind::InvalidInput, why))
+}
+
+/// Whether a file is one that bytes can be read from by position; if not, why.
+pub(super) fn is_readable_kind(metadata: &Metadata) -> Result<(), &'static str> {
+    if metadata.is_symlink() {
+        return Err("it is a symbolic link, and those are not followed");
     }
-    File::open(path)
+    if metadata.is_file() || is_block_device(metadata) {
+        return Ok(());
+    }
+    Err("neither a file nor a block device")
 }
 
 impl FileSource {
-    /// Takes an open file.
+    /// Takes an open file. Waits for a moment where it was written to just now, so that a change
+    /// from here on has another time.
     ///
     /// # Errors
     /// Its size cannot be learned.
     pub fn from_file(mut file: File, medium: Medium) -> io::Result<Self> {
-        let metadata = file.metadata()?;
+        let mut metadata = file.metadata()?;
         let regular = metadata.is_file();
+        if regular && stamp::settle(&metadata) {
+            metadata = file.metadata()?;
+        }
         let len = if regular { metadata.len() } else { file.seek(SeekFrom::End(0))? };
-        let stamp = regular.then(|| Stamp::of(&metadata));
+        let stamp = regular.then(|| RwLock::new(Stamp::of(&metadata)));
         // Only where there is a kernel that takes a map unseen: elsewhere whoever copies from it
         // would break down with the medium.
         let is_mapped = cfg!(unix) && regular && len > 0 && medium == Medium::Local;
@@ -91,6 +104,7 @@ impl FileSource {
             map,
             streams: Streams::default(),
             let_go: None,
+            events: None,
         })
     }
 
@@ -101,14 +115,63 @@ impl FileSource {
         Self { let_go, ..self }
     }
 
+    /// The same, with somebody to ask what was done to the file, if there is one.
+    #[must_use]
+    pub fn watched(self, events: Option<Events>) -> Self {
+        Self { events, ..self }
+    }
+
     /// Fails once the file is no longer the one that was opened.
     fn check_unchanged(&self) -> io::Result<()> {
-        let Some(stamp) = self.stamp else { return Ok(()) };
-        if self.changed.load(Ordering::Relaxed) || Stamp::of(&self.file.metadata()?) != stamp {
-            self.changed.store(true, Ordering::Relaxed);
-            return Err(io::Error::other(SourceChanged));
+        let Some(stamp) = &self.stamp else { return Ok(()) };
+        if !self.changed.load(Ordering::Relaxed) {
+            let known = *stamp.read().unwrap_or_else(PoisonError::into_inner);
+            if known.compare(&Stamp::of(&self.file.metadata()?)) == Difference::None
+                || self.is_explained(stamp)?
+            {
+                return Ok(());
+            }
         }
-        Ok(())
+        self.changed.store(true, Ordering::Relaxed);
+        Err(io::Error::other(SourceChanged))
+    }
+
+    /// Whether what changed is other than the bytes: a name, an owner, a permission. Then what is
+    /// known of the file now is what the next reads compare with.
+    fn is_explained(&self, stamp: &RwLock<Stamp>) -> io::Result<bool> {
+        let mut known = stamp.write().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = Event::default();
+        let since = Instant::now();
+        loop {
+            let now = Stamp::of(&self.file.metadata()?);
+            let difference = known.compare(&now);
+            if difference == Difference::None {
+                return Ok(true);
+            }
+            let is_watched = self.events.as_ref().is_some_and(|events| seen.add(events()));
+            if difference.is_explained_by(is_watched.then_some(seen)) {
+                // What came between the two looks is told with what came before the first.
+                if Stamp::of(&self.file.metadata()?) == now {
+                    *known = now;
+                    return Ok(true);
+                }
+            } else if !is_watched
+                || seen.is_any()
+                || difference == Difference::Bytes
+                || since.elapsed() > EVENT_DELAY
+            {
+                return Ok(false);
+            } else {
+                // A name changes a little before the system tells of it.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for FileSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FileSource").field("file", &self.file).finish_non_exhaustive()
     }
 }
 
@@ -138,6 +201,12 @@ impl Source for FileSource {
             }
         }
         Ok(range)
+    }
+
+    fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
+        let is_concerned =
+            handed.is_none_or(|handed| self.map.as_ref().is_some_and(|map| map.holds(handed)));
+        if is_concerned { self.check_unchanged() } else { Ok(()) }
     }
 
     fn cost(&self) -> Cost {

@@ -35,6 +35,11 @@ impl Map {
     #[cfg(not(unix))]
     pub(super) const fn release(&self, _: Range<u64>) {}
 
+    /// Whether these bytes are ones of the map.
+    pub(super) fn holds(&self, bytes: &[u8]) -> bool {
+        self.0.as_ptr_range().contains(&bytes.as_ptr())
+    }
+
     /// The slice of a range, if all of it lies in the file as it was when it was mapped.
     pub(super) fn range(&self, offset: u64, len: usize) -> Option<&[u8]> {
         let start = usize::try_from(offset).ok()?;

@@ -3,8 +3,10 @@
 
 mod file;
 mod map;
+mod parts;
 mod patient;
 mod split;
+mod stamp;
 mod stream;
 pub mod testing;
 mod window;
@@ -14,9 +16,11 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-pub use file::{FileSource, LetGo, SourceChanged};
+pub use file::{FileSource, LetGo, SourceChanged, check_kind};
+pub use parts::{Folder, Judge, Parts, Refused, open_parts, open_set};
 pub use patient::Patient;
 pub use split::SplitSource;
+pub use stamp::{Difference, Event, Events, Stamp};
 pub use window::Window;
 
 /// What a read of a [`Source`] costs, which decides what is worth caching.
@@ -53,6 +57,15 @@ pub trait Source: Send + Sync {
         Ok(None)
     }
 
+    /// Asks whether the image is still the one that was opened, after bytes of a map were handed
+    /// on: the image may have changed under them. Without `handed` all of the image is asked about.
+    ///
+    /// # Errors
+    /// The image has changed.
+    fn confirm(&self, _handed: Option<&[u8]>) -> io::Result<()> {
+        Ok(())
+    }
+
     /// What a read costs.
     fn cost(&self) -> Cost {
         Cost::Dear
@@ -72,16 +85,6 @@ pub enum Medium {
 /// How long a read of a distant medium may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Opens the files of an image by the path of the first: a file, a block device, or all parts of
-/// a split set. Looks at nothing that is in them.
-///
-/// # Errors
-/// What opening said, with the part's name where a part of a set is missing.
-pub fn open_parts(path: &Path) -> io::Result<Vec<File>> {
-    let first = file::open(path)?;
-    Ok(split::open_set(path)?.unwrap_or_else(|| vec![first]))
-}
-
 /// The image in opened files. `let_go` is called for what a reader left behind, if it is given.
 ///
 /// # Errors
@@ -91,8 +94,21 @@ pub fn from_parts(
     medium: Medium,
     let_go: Option<LetGo>,
 ) -> io::Result<Box<dyn Source>> {
-    let part = |file| -> io::Result<Box<dyn Source>> {
-        Ok(Box::new(FileSource::from_file(file, medium)?.letting_go(let_go)))
+    from_watched_parts(files.into_iter().map(|file| (file, None)).collect(), medium, let_go)
+}
+
+/// The same of files of which it can be asked what was done to them.
+///
+/// # Errors
+/// As [`from_parts`].
+pub fn from_watched_parts(
+    files: Vec<(File, Option<Events>)>,
+    medium: Medium,
+    let_go: Option<LetGo>,
+) -> io::Result<Box<dyn Source>> {
+    let part = |(file, events)| -> io::Result<Box<dyn Source>> {
+        let source = FileSource::from_file(file, medium)?;
+        Ok(Box::new(source.letting_go(let_go).watched(events)))
     };
     let mut parts = files.into_iter().map(part).collect::<io::Result<Vec<_>>>()?;
     let whole: Box<dyn Source> = match parts.len() {
@@ -110,7 +126,7 @@ pub fn from_parts(
 /// # Errors
 /// As [`open_parts`].
 pub fn open_path(path: &Path) -> io::Result<Box<dyn Source>> {
-    from_parts(open_parts(path)?, Medium::Local, None)
+    from_parts(open_parts(path)?.files, Medium::Local, None)
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -122,6 +138,9 @@ impl<S: Source + ?Sized> Source for Box<S> {
     }
     fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
         (**self).mapped(offset, len)
+    }
+    fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
+        (**self).confirm(handed)
     }
     fn cost(&self) -> Cost {
         (**self).cost()

@@ -1,12 +1,10 @@
 //! An image cut into numbered files: `name.001`, `name.002`; `name.iso.part1`, `name.iso.part2`;
-//! `name.iso`, `name.i01`. Finds the parts beside the first and reads them as one run of bytes.
+//! `name.iso`, `name.i01`. Knows their names, and reads the opened parts as one run of bytes.
 
-use std::ffi::OsString;
-use std::fs::File;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Path, PathBuf};
 
-use super::{Cost, Source, file};
+use super::{Cost, Source};
 use crate::num::{to_u64, to_usize};
 
 /// Parts of an image, one after the other.
@@ -67,56 +65,30 @@ impl Source for SplitSource {
         }
     }
 
+    fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
+        self.parts.iter().try_for_each(|(_, part)| part.confirm(handed))
+    }
+
     fn cost(&self) -> Cost {
         let cheap = self.parts.iter().all(|(_, part)| part.cost() == Cost::Cheap);
         if cheap { Cost::Cheap } else { Cost::Dear }
     }
 }
 
-/// Opens the files of the set that `first` begins, if its name is that of a first part and a second
-/// exists. A part that a gap in the numbers shows to be missing is an error that names it.
-///
-/// # Errors
-/// A part is missing or cannot be opened; the message names it.
-pub(super) fn open_set(first: &Path) -> io::Result<Option<Vec<File>>> {
-    let Some(numbering) = Numbering::of(first) else { return Ok(None) };
-    let mut parts = Vec::new();
-    let mut number = numbering.first;
-    while numbering.path(number).exists() {
-        let path = numbering.path(number);
-        let file = file::open(&path)
-            .map_err(|error| io::Error::new(error.kind(), format!("{path:?}: {error}")))?;
-        parts.push(file);
-        number = number.saturating_add(1);
-    }
-    if parts.len() < 2 && !numbering.path(number.saturating_add(1)).exists() {
-        return Ok(None);
-    }
-    if let Some(later) = (1..=8).find(|n| numbering.path(number.saturating_add(*n)).exists()) {
-        let missing = numbering.path(number);
-        let present = numbering.path(number.saturating_add(later));
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("part {missing:?} is missing, while {present:?} is there"),
-        ));
-    }
-    Ok(Some(parts))
-}
-
 /// How the parts of a set are numbered.
-struct Numbering {
-    /// The first part, by the name it was given.
-    first_path: PathBuf,
-    first: u64,
+pub(super) struct Numbering {
+    /// The name of the first part, as it was given, and its number.
+    first_name: OsString,
+    pub(super) first: u64,
     /// Everything before the number of the parts that follow, and how many digits that has.
-    stem: OsString,
+    stem: String,
     width: usize,
 }
 
 impl Numbering {
     /// Reads the scheme off the first part's name; nothing if the name is no first part.
-    fn of(first: &Path) -> Option<Self> {
-        let name = first.file_name()?.to_str()?;
+    pub(super) fn of(first: &OsStr) -> Option<Self> {
+        let name = first.to_str()?;
         let lower = name.to_ascii_lowercase();
         // `name.iso`, `name.i01`, `name.i02`: the first part has the name of a whole image.
         let (stem, width, number) = if lower.ends_with(".iso") {
@@ -129,21 +101,20 @@ impl Numbering {
                 || stem.to_ascii_lowercase().ends_with(".iso.");
             (stem, digits, number.parse().ok().filter(|number| *number <= 1 && is_set)?)
         };
-        Some(Self {
-            first_path: first.to_path_buf(),
-            first: number,
-            stem: first.with_file_name(stem).into_os_string(),
-            width,
-        })
+        Some(Self { first_name: first.to_owned(), first: number, stem: stem.to_owned(), width })
     }
 
-    fn path(&self, number: u64) -> PathBuf {
+    /// The name of a part.
+    pub(super) fn name(&self, number: u64) -> OsString {
         if number == self.first {
-            return self.first_path.clone();
+            return self.first_name.clone();
         }
-        let mut path = self.stem.clone();
-        path.push(format!("{number:0width$}", width = self.width));
-        path.into()
+        format!("{}{number:0width$}", self.stem, width = self.width).into()
+    }
+
+    /// The number of the second part.
+    pub(super) const fn next(&self) -> u64 {
+        self.first.saturating_add(1)
     }
 }
 
@@ -170,26 +141,6 @@ mod tests {
     }
 
     #[test]
-    fn a_set_is_known_by_its_first_name_and_a_missing_part_is_named() {
-        let folder = std::env::temp_dir().join(format!("isodrive-split-{}", std::process::id()));
-        std::fs::create_dir_all(&folder).unwrap();
-        for (name, bytes) in [("a.iso.001", "one"), ("a.iso.002", "two"), ("a.iso.003", "three")] {
-            std::fs::write(folder.join(name), bytes).unwrap();
-        }
-        let first = folder.join("a.iso.001");
-        let set = crate::source::open_path(&first).expect("three parts");
-        assert_eq!(set.len(), 11);
-        // Where an open file stays until it is closed, a removed one would too.
-        drop(set);
-        std::fs::remove_file(folder.join("a.iso.002")).unwrap();
-        let error = open_set(&first).expect_err("a gap").to_string();
-        assert!(error.contains("a.iso.002") && error.contains("missing"), "{error}");
-        std::fs::remove_file(folder.join("a.iso.003")).unwrap();
-        assert!(open_set(&first).unwrap().is_none(), "one part is a plain file");
-        std::fs::remove_dir_all(&folder).unwrap();
-    }
-
-    #[test]
     fn only_first_parts_begin_a_set() {
         for (name, want) in [
             ("disc.001", true),
@@ -202,18 +153,18 @@ mod tests {
             ("track1", false),
             ("disc.img", false),
         ] {
-            assert_eq!(Numbering::of(Path::new(name)).is_some(), want, "{name}");
+            assert_eq!(Numbering::of(OsStr::new(name)).is_some(), want, "{name}");
         }
         for (first, second) in [
-            ("a/disc.001", "a/disc.002"),
-            ("a/disc.iso.part1", "a/disc.iso.part2"),
-            ("a/disc.00", "a/disc.01"),
-            ("a/disc.iso", "a/disc.i01"),
-            ("a/disc.ISO", "a/disc.I01"),
+            ("disc.001", "disc.002"),
+            ("disc.iso.part1", "disc.iso.part2"),
+            ("disc.00", "disc.01"),
+            ("disc.iso", "disc.i01"),
+            ("disc.ISO", "disc.I01"),
         ] {
-            let numbering = Numbering::of(Path::new(first)).unwrap();
-            assert_eq!(numbering.path(numbering.first), Path::new(first));
-            assert_eq!(numbering.path(numbering.first + 1), Path::new(second));
+            let numbering = Numbering::of(OsStr::new(first)).unwrap();
+            assert_eq!(numbering.name(numbering.first), first);
+            assert_eq!(numbering.name(numbering.next()), second);
         }
     }
 }

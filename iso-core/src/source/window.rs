@@ -54,6 +54,10 @@ impl<S: Source> Source for Window<S> {
         self.inner.mapped(self.start.saturating_add(offset), len)
     }
 
+    fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
+        self.inner.confirm(handed)
+    }
+
     fn cost(&self) -> Cost {
         self.inner.cost()
     }

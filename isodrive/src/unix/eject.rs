@@ -263,6 +263,8 @@ mod tests {
             source: source.into(),
             device: "0:1".to_owned(),
             kind: mount_fuse::FS_TYPE.to_owned(),
+            group: None,
+            allows_others: false,
             user: Some(geteuid().as_raw()),
         }
     }

@@ -7,6 +7,7 @@ mod copies;
 pub(crate) mod doctor;
 pub(crate) mod eject;
 mod folders;
+pub(crate) mod fuse;
 mod health;
 pub(crate) mod helper;
 mod holders;
@@ -14,8 +15,10 @@ pub(crate) mod list;
 pub(crate) mod machine_log;
 pub(crate) mod mount;
 mod mounts;
+pub(crate) mod open;
 pub(crate) mod options;
 mod state;
+mod user;
 pub(crate) mod worker_log;
 
 /// What stands below the help.

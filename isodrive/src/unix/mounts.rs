@@ -24,6 +24,10 @@ pub(crate) struct Entry {
     pub(crate) kind: String,
     /// The user it was mounted for, where the table tells.
     pub(crate) user: Option<u32>,
+    /// That user's group, where the table tells.
+    pub(crate) group: Option<u32>,
+    /// Whether a FUSE mount lets other users in.
+    pub(crate) allows_others: bool,
 }
 
 impl Entry {
@@ -77,10 +81,14 @@ pub(crate) fn list() -> io::Result<Vec<Entry>> {
     Ok(entries)
 }
 
+/// Everything that is mounted, whoever did it; nothing where the table cannot be read.
+pub(crate) fn all() -> Vec<Entry> {
+    parse(&std::fs::read("/proc/self/mountinfo").unwrap_or_default())
+}
+
 /// What is mounted exactly there, whoever did it; the topmost where several lie over each other.
 pub(crate) fn top_at(path: &Path) -> Option<Entry> {
-    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    parse(&table).into_iter().rfind(|entry| entry.at == path)
+    all().into_iter().rfind(|entry| entry.at == path)
 }
 
 /// Whether isodrive has mounted a device (`major:minor`) in the mount namespace of a process, which
@@ -111,13 +119,20 @@ fn parse_line(line: &[u8]) -> Option<Entry> {
     let kind = fields.next()?;
     let source = fields.next()?;
     let options = fields.next().unwrap_or_default();
-    let user = options.split(|b| *b == b',').find_map(|option| option.strip_prefix(b"user_id="));
+    let mut options = options.split(|b| *b == b',');
+    let number = |name: &[u8]| {
+        let digits = options.clone().find_map(|option| option.strip_prefix(name))?;
+        std::str::from_utf8(digits).ok()?.parse().ok()
+    };
+    let (user, group) = (number(b"user_id="), number(b"group_id="));
     Some(Entry {
         at: PathBuf::from(unescape(at)),
         source: unescape(source),
         device: String::from_utf8_lossy(device).into_owned(),
         kind: String::from_utf8_lossy(kind).into_owned(),
-        user: user.and_then(|digits| std::str::from_utf8(digits).ok()?.parse().ok()),
+        user,
+        group,
+        allows_others: options.any(|option| option == b"allow_other"),
     })
 }
 
@@ -150,13 +165,15 @@ mod tests {
     fn our_mounts_are_found_with_their_escapes_undone() {
         let table = b"36 35 98:0 / /mnt rw shared:1 - ext4 /dev/sda rw\n\
             99 35 0:50 / /home/a\\040b/X ro shared:2 master:1 - fuse.isodrive /srv/a\\040b.iso \
-            ro,user_id=7\n\
+            ro,user_id=7,group_id=8,allow_other\n\
             100 35 0:51 / /home/y ro - fuse.isodrive /srv/c_d.iso ro\n";
         let mut entries = parse(table);
         assert_eq!(entries.len(), 3);
         entries.retain(Entry::is_ours);
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[0].user, entries[1].user), (Some(7), None));
+        assert_eq!((entries[0].group, entries[1].group), (Some(8), None));
+        assert_eq!((entries[0].allows_others, entries[1].allows_others), (true, false));
         assert_eq!(entries[0].at, Path::new("/home/a b/X"));
         assert_eq!(entries[0].device, "0:50");
         assert!(entries[0].shows(Path::new("/srv/a b.iso")));

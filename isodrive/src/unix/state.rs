@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use iso_core::source::{Difference, Stamp};
 use mount_fuse::Place;
 use rustix::process::{Pid, Signal};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ use crate::unix::folders::{self, Folder};
 use crate::unix::health::{self, Health};
 use crate::unix::mount::point;
 use crate::unix::mount::terms::Terms;
-use crate::unix::mounts;
+use crate::unix::{mounts, open};
 
 /// What it means that there is no record of a mount.
 pub(crate) const NOT_KEPT: &str = "list shows such a mount without its label, eject finds it by \
@@ -47,6 +48,9 @@ pub(crate) struct Record {
     pub(crate) image: Name,
     /// What tells this image from another under the same path.
     pub(crate) identity: Identity,
+    /// The names of the files that were joined, where the image lies in more than one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) parts: Vec<Name>,
     /// What was asked of it.
     pub(crate) terms: Terms,
     /// The command that made it took it over; until then it may be taken away again.
@@ -131,28 +135,61 @@ fn started(pid: u32) -> Option<u64> {
     fields.nth(18)?.parse().ok().filter(|_| !is_dead)
 }
 
-/// What tells an image from another: the places of its files, their sizes and times.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Identity(Vec<(u64, u64, u64, u64, i64, i64)>);
+/// What tells an image from another: what is known of its files.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Identity(Vec<Known>);
+
+/// What is known of one file, as it is written down.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(transparent)]
+struct Known(#[serde(with = "Written")] Stamp);
+
+/// The shape of a stamp in a record.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Stamp")]
+struct Written {
+    place: (u64, u64, u64),
+    len: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+    links: u64,
+    mode: u32,
+    owner: (u32, u32),
+}
 
 impl Identity {
     /// That of opened files.
     pub(crate) fn of(files: &[File]) -> Self {
-        let stamp = |file: &File| {
-            let m = file.metadata().ok()?;
-            Some((m.dev(), m.ino(), m.rdev(), m.size(), m.mtime(), m.mtime_nsec()))
-        };
+        let stamp = |file: &File| file.metadata().ok().map(|metadata| Known(Stamp::of(&metadata)));
         Self(files.iter().filter_map(stamp).collect())
     }
 
     /// Whether the first file is this one.
     pub(crate) fn begins_with(&self, file: &std::fs::Metadata) -> bool {
-        self.0.first().is_some_and(|first| (first.0, first.1) == (file.dev(), file.ino()))
+        self.0
+            .first()
+            .is_some_and(|first| (first.0.place.0, first.0.place.1) == (file.dev(), file.ino()))
     }
 
     /// That of the image at a path, if it can be opened.
     pub(crate) fn at(path: &Path) -> Option<Self> {
-        Some(Self::of(&iso_core::source::open_parts(path).ok()?))
+        Some(Self::of(&open::parts(path).ok()?.files))
+    }
+
+    /// Whether what is known `now` is about the same files, with the same bytes. A new name that
+    /// nothing else tells of makes another image of it: its bytes may be others.
+    pub(crate) fn is_same(&self, now: &Self) -> bool {
+        let is_same = |(known, now): (&Known, &Known)| {
+            let is_device = known.0.place.2 != 0;
+            let difference = known.0.compare(&now.0);
+            match difference {
+                Difference::None | Difference::Attributes => true,
+                // Nothing of a device's node tells what was written to it.
+                Difference::Time => is_device,
+                Difference::Bytes => false,
+            }
+        };
+        self.0.len() == now.0.len() && self.0.iter().zip(&now.0).all(is_same)
     }
 }
 
@@ -302,10 +339,12 @@ impl Record {
     /// How it does, as far as can be told from here.
     pub(crate) fn state(&self) -> State {
         match self.driver {
-            Driver::Erofs if Identity::at(&self.image()).as_ref() != Some(&self.identity) => {
-                State::ImageChanged
+            Driver::Erofs => {
+                let now = Identity::at(&self.image());
+                let is_same = now.is_some_and(|now| self.identity.is_same(&now));
+                if is_same { self.state.clone() } else { State::ImageChanged }
             }
-            Driver::Erofs | Driver::Fuse => self.state.clone(),
+            Driver::Fuse => self.state.clone(),
         }
     }
 

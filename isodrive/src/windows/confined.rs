@@ -3,22 +3,34 @@
 
 use std::path::Path;
 
-use iso_core::source::{Source, open_path};
+use iso_core::source::{self, Medium, Source};
 
 use crate::exit::Failure;
-use crate::image::cannot_open;
+use crate::image::{Joined, cannot_open, open_parts};
+use crate::terminal::Terminal;
 
 /// An image that this process may look at.
-pub(crate) struct Confined(Box<dyn Source>);
+pub(crate) struct Confined {
+    source: Box<dyn Source>,
+    joined: Joined,
+}
 
 impl Confined {
     /// Opens an image.
-    pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        open_path(path).map(Self).map_err(|error| cannot_open(path, &error))
+    pub(crate) fn open(path: &Path, _: &mut Terminal) -> Result<Self, Failure> {
+        Self::open_unseen(path)
     }
 
-    /// Its bytes.
-    pub(crate) fn into_source(self) -> Box<dyn Source> {
-        self.0
+    /// As `open`, where there is no terminal.
+    pub(crate) fn open_unseen(path: &Path) -> Result<Self, Failure> {
+        let parts = open_parts(path)?;
+        let joined = Joined::of(&parts);
+        let source = source::from_parts(parts.files, Medium::Local, None);
+        Ok(Self { source: source.map_err(|error| cannot_open(path, &error))?, joined })
+    }
+
+    /// Its bytes, and the files that they lie in.
+    pub(crate) fn into_parts(self) -> (Box<dyn Source>, Joined) {
+        (self.source, self.joined)
     }
 }

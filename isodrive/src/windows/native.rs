@@ -19,7 +19,7 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
         Failure::new(Exit::Other, format!("Windows cannot mount {}: {why}", quoted(path)))
             .advice("try", ShellCommand::new("isodrive mount").operand(path))
     };
-    let (_image, shown) = image::open_shown_within(&arguments.image, Limits::default())?;
+    let (_image, shown, _) = image::open_joined_within(&arguments.image, Limits::default())?;
     let is_iso = path.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("iso"));
     if !is_iso {
         return Err(refuse("it takes files whose names end in .iso"));
@@ -39,5 +39,6 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
         system: format!("{} by Windows itself; eject it in Explorer", facts.system),
         reason: shown.reason.clone(),
         already_mounted: false,
+        parts: Vec::new(),
     })
 }

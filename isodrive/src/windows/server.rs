@@ -33,7 +33,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let stop = Stop::listen()?;
     let place = place::meant(&arguments.at)?;
     let limits = arguments.cache.map_or_else(Limits::default, Limits::caching);
-    let (image, shown) = image::open_shown_within(&arguments.image, limits)?;
+    let (image, shown, joined) = image::open_joined_within(&arguments.image, limits)?;
     if arguments.keep.strict {
         image::check_strict(&arguments.image.image, &image)?;
     }
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     tracing::info!(image = logs::path(&arguments.image.image), at, "mounted");
     // A drive pins no other folder, so that theirs can be moved and removed.
     let _ = std::env::var_os("SystemRoot").map(std::env::set_current_dir);
-    let told = say_ready(arguments, &shown, &at, terminal);
+    let told = say_ready(arguments, &shown, joined.names, &at, terminal);
     if told.is_ok() {
         wait(&stop, &drive, &activity, arguments.keep.idle);
     }
@@ -112,7 +112,13 @@ fn network_name(label: &str) -> String {
     format!("\\isodrive\\{}", if share.is_empty() { "disc" } else { share })
 }
 
-fn say_ready(arguments: &Mount, shown: &Shown, at: &str, terminal: &mut Terminal) -> Outcome {
+fn say_ready(
+    arguments: &Mount,
+    shown: &Shown,
+    parts: Vec<Name>,
+    at: &str,
+    terminal: &mut Terminal,
+) -> Outcome {
     let facts = shown.volume.facts();
     let ready = Ready {
         schema: SCHEMA,
@@ -121,6 +127,7 @@ fn say_ready(arguments: &Mount, shown: &Shown, at: &str, terminal: &mut Terminal
         system: facts.system.clone(),
         reason: shown.reason.clone(),
         already_mounted: false,
+        parts,
     };
     if !arguments.keep.ready_pipe {
         return tell(&ready, arguments.keep.telling, terminal);

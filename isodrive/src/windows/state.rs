@@ -71,9 +71,9 @@ pub(crate) struct Identity(Vec<(u64, u64)>);
 impl Identity {
     /// That of the image at a path, if it can be opened.
     pub(crate) fn at(path: &Path) -> Option<Self> {
-        let files = iso_core::source::open_parts(path).ok()?;
+        let parts = iso_core::source::open_parts(path).ok()?;
         let stamp = |m: Metadata| (m.file_size(), m.last_write_time());
-        Some(Self(files.iter().filter_map(|file| file.metadata().ok().map(stamp)).collect()))
+        Some(Self(parts.files.iter().filter_map(|file| file.metadata().ok().map(stamp)).collect()))
     }
 }
 

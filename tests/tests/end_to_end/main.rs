@@ -2,6 +2,7 @@
 
 mod attacks_on_mounts;
 mod bad_input;
+mod changed_image;
 mod command_line;
 mod confined_commands;
 mod eject_targets;
@@ -16,6 +17,7 @@ mod golden;
 mod harmless_output;
 mod hostile;
 mod image_faults;
+mod joined_parts;
 mod kernel_driver;
 mod killed;
 mod model;

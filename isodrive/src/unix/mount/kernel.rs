@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
 use std::sync::mpsc::{self, Receiver};
 
 use iso_core::Limits;
@@ -13,12 +14,13 @@ use mount_fuse::Directory;
 use super::child::Worker;
 use super::events::{Deadline, Events};
 use super::medium;
+use super::mounted::Attached;
 use super::wire::{FromWorker, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Failure, bare};
 use crate::terminal::harmless;
 use crate::unix::arguments::CaseChoice;
-use crate::unix::state;
+use crate::unix::state::{self, Identity};
 
 /// Why the kernel's driver cannot be had for what was asked, before anything is tried.
 pub(super) fn objection(
@@ -37,16 +39,28 @@ pub(super) fn objection(
         (arguments.show.case == Some(CaseChoice::Insensitive), "it tells names apart by case"),
         (!is_single, "the image lies in several files"),
         (is_single && !is_local, "the image's medium may go away"),
+        (files.iter().any(others_may_write), "others than root may write to the image"),
     ]
     .into_iter()
     .find_map(|(applies, why)| applies.then_some(why))
+}
+
+/// Whether a user other than root may change the bytes of a file while the kernel serves them: it
+/// asks nobody whether they are still those that were translated. An access list shows in the bits
+/// of the group. Devices are the business of the group that the system made for them.
+fn others_may_write(file: &File) -> bool {
+    const GROUP: u32 = 0o020;
+    const OTHERS: u32 = 0o002;
+    let Ok(metadata) = file.metadata() else { return true };
+    let bits = if metadata.is_file() { GROUP | OTHERS } else { OTHERS };
+    metadata.uid() != 0 || metadata.mode() & bits != 0
 }
 
 /// Has the worker translate the disc and the kernel mount it at `at`. The inner error says why it
 /// cannot be done this way; the outer one ends everything.
 pub(super) fn mount(
     arguments: &Mount,
-    file: &File,
+    (file, identity): (&File, &Identity),
     at: &Directory,
     worker: &mut Worker,
     events: &Events,
@@ -73,6 +87,11 @@ pub(super) fn mount(
         through: None,
     };
     Ok(match mount_erofs::attach(at.as_fd(), &attach) {
+        Ok(_) if !identity.is_same(&Identity::of(std::slice::from_ref(file))) => {
+            // What was translated is not what the kernel would serve.
+            drop(Attached::at(at.path()));
+            Err("the image was changed while it was translated".to_owned())
+        }
         Ok(through) => {
             tracing::info!(?through, "the kernel's EROFS driver serves it");
             Ok(())

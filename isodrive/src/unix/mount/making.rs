@@ -22,6 +22,7 @@ use super::wire::{FromWorker, Opened, ToWorker};
 use super::{Ready, tell};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::image::Joined;
 use crate::json::{self, Name, SCHEMA};
 use crate::logs;
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
@@ -35,6 +36,9 @@ pub(super) struct Making<'a> {
     pub(super) level: String,
     pub(super) opened: Opened,
     pub(super) files: Vec<File>,
+    /// That of the files when they were opened.
+    pub(super) identity: Identity,
+    pub(super) joined: Joined,
     pub(super) guardian: &'a Guardian,
 }
 
@@ -56,8 +60,15 @@ impl Making<'_> {
         let outcome = match (point, self.files.first(), objection) {
             (Some(point), Some(file), None) => {
                 self.expect_mount(point.path());
-                kernel::mount(self.arguments, file, point.directory()?, worker, events, deadline)?
-                    .map(|()| self.stands(Attached::at(point.path())))
+                kernel::mount(
+                    self.arguments,
+                    (file, &self.identity),
+                    point.directory()?,
+                    worker,
+                    events,
+                    deadline,
+                )?
+                .map(|()| self.stands(Attached::at(point.path())))
             }
             (_, _, why) => Err(why.unwrap_or("there is no image").to_owned()),
         };
@@ -148,6 +159,7 @@ impl Making<'_> {
             system: harmless(&self.opened.system),
             reason: harmless(&self.opened.reason),
             already_mounted: false,
+            parts: self.joined.names.clone(),
         };
         tracing::info!(
             image = %logs::path(&self.arguments.image.image),
@@ -183,7 +195,8 @@ impl Making<'_> {
             device: mounted.known().device.clone(),
             at: Name::of_path(&self.place.shown()),
             image: Name::of_path(&image),
-            identity: Identity::of(&self.files),
+            identity: self.identity.clone(),
+            parts: self.joined.names.clone(),
             terms: Terms::of(self.arguments, &self.opened),
             // Whoever stays in the foreground needs nobody to take over.
             is_confirmed: !self.arguments.keep.ready_pipe,

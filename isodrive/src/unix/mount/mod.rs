@@ -18,6 +18,7 @@ pub(crate) mod point;
 pub(crate) mod refusal;
 mod supervisor;
 pub(crate) mod terms;
+mod touched;
 mod watch;
 mod wire;
 mod worker;
@@ -39,8 +40,6 @@ use crate::terminal::Terminal;
 use crate::unix::health::{self, Health};
 use crate::unix::state::{Identity, Record};
 use crate::unix::{mounts, options};
-
-pub(crate) use self::supervisor::unprivileged_user;
 
 /// How much longer than the supervisor its caller waits: that one has more to say.
 const GRACE: Duration = Duration::from_secs(3);
@@ -110,7 +109,7 @@ fn already_mounted(arguments: &Mount) -> Result<Option<Ready>, Failure> {
             let is_usable = |entry: &mounts::Entry| {
                 record.is_of(entry) && entry.at == at && health::of(entry) != Health::Dead
             };
-            record.identity == identity
+            record.identity.is_same(&identity)
                 && record.terms.show_the_same(arguments)
                 && record.is_served()
                 && wanted.as_ref().is_none_or(|wanted| *wanted == at)
@@ -119,7 +118,8 @@ fn already_mounted(arguments: &Mount) -> Result<Option<Ready>, Failure> {
         let Some(found) = found else { return Ok(None) };
         if found.is_confirmed {
             found.terms.check_shared(&found, arguments)?;
-            return Ok(Some(Ready::again(found.at, found.label, found.system)));
+            let ready = Ready::again(found.at, found.label, found.system);
+            return Ok(Some(Ready { parts: found.parts, ..ready }));
         }
         // Its caller has just ended: well, and the supervisor is about to know; or not, and the
         // mount is about to go.

@@ -2,10 +2,10 @@
 //! looking at it, watches the worker, and takes everything away again, however the end comes.
 
 use std::fs::File;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use rustix::process::geteuid;
 use sandbox::User;
 use signal_hook::consts::SIGINT;
 
@@ -18,20 +18,26 @@ use super::medium;
 use super::mounted::Attached;
 use super::place::Place;
 use super::point;
+use super::touched;
 use super::watch::Watch;
 use super::wire::{FromWorker, Opened, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::image::{self, Joined};
+use crate::logs;
 use crate::terminal::{Terminal, harmless, quoted};
-use crate::unix::state::{self, Driver, Process};
-use crate::{image, logs};
+use crate::unix::state::{self, Driver, Identity, Process};
+use crate::unix::user;
 
 /// Makes a mount and keeps it until it ends. `lock` is given back once the mount can be used.
 pub(super) fn run(arguments: &Mount, lock: Option<ImageLock>, terminal: &mut Terminal) -> Outcome {
     // First of all: it is a copy of this process, which must have no threads yet.
     let guardian = &Guardian::start();
     let deadline = Deadline::after(arguments.keep.ready_timeout);
-    let files = image::open_parts(&arguments.image.image)?;
+    let parts = image::open_parts(&arguments.image.image)?;
+    let joined = Joined::of(&parts);
+    let files = parts.files;
+    let identity = Identity::of(&files);
     let events = Events::listen()?;
     if arguments.keep.ready_pipe {
         events.listen_to_caller();
@@ -44,7 +50,8 @@ pub(super) fn run(arguments: &Mount, lock: Option<ImageLock>, terminal: &mut Ter
         Some(at) => Some(place_given(at, arguments, guardian, terminal)?),
         None => None,
     };
-    let level = enter(&mut worker, &events, deadline, terminal)?;
+    let user = user::for_reader(&files);
+    let level = enter(&mut worker, user, &events, deadline, terminal)?;
     let opened = open(&mut worker, &events, deadline, &files)?;
     warn_if_truncated(arguments, &opened, terminal);
     let image = &arguments.image.image;
@@ -52,7 +59,7 @@ pub(super) fn run(arguments: &Mount, lock: Option<ImageLock>, terminal: &mut Ter
         Some(place) => place,
         None => Place::Directory(point::for_label(&opened.label.bytes(), image, guardian)?),
     };
-    let mut making = Making { arguments, place, level, opened, files, guardian };
+    let mut making = Making { arguments, place, level, opened, files, identity, joined, guardian };
     if let Some(mounted) = making.leave_to_kernel(&mut worker, &events, deadline, terminal)? {
         let kept = making.announce(&worker, &mounted, Driver::Erofs, terminal)?;
         if arguments.keep.ready_pipe {
@@ -103,11 +110,11 @@ fn cleaned(at: &Path, terminal: &mut Terminal) {
 /// Has the worker enter its sandbox, and says once what that lacks.
 fn enter(
     worker: &mut Worker,
+    user: User,
     events: &Events,
     deadline: Deadline,
     terminal: &mut Terminal,
 ) -> Result<String, Failure> {
-    let user = unprivileged_user();
     worker.tell(&ToWorker::Enter { uid: user.uid, gid: user.gid }, None);
     let FromWorker::Sandboxed { level, missing } = events.word(worker, deadline)? else {
         return Err(unexpected());
@@ -119,18 +126,6 @@ fn enter(
     Ok(harmless(&level))
 }
 
-/// The user that a worker of root's becomes: the one who asked root to do this, or nobody.
-pub(crate) fn unprivileged_user() -> User {
-    let number = |name| std::env::var(name).ok()?.parse().ok().filter(|number| *number != 0);
-    if !geteuid().is_root() {
-        return User { uid: geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-    }
-    match (number("SUDO_UID"), number("SUDO_GID")) {
-        (Some(uid), Some(gid)) => User { uid, gid },
-        _ => User::NOBODY,
-    }
-}
-
 /// Has the worker open the image.
 fn open(
     worker: &mut Worker,
@@ -140,6 +135,9 @@ fn open(
 ) -> Result<Opened, Failure> {
     medium::prepare(files);
     files.iter().for_each(|file| worker.give(file));
+    if let Some((kernel, numbers)) = touched::watch(files) {
+        worker.tell(&ToWorker::Watch { numbers }, Some(kernel.as_fd()));
+    }
     worker.tell(&ToWorker::open(medium::of(files)), None);
     let FromWorker::Opened(opened) = events.word(worker, deadline)? else {
         return Err(unexpected());

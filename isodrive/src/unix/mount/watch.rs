@@ -159,7 +159,8 @@ impl<'a> Watch<'a> {
         }
         match &state {
             State::NotResponding => tracing::warn!("the worker does not respond"),
-            State::Serving | State::Waiting { .. } | State::ImageChanged => {
+            State::ImageChanged => tracing::warn!("the image is another one now"),
+            State::Serving | State::Waiting { .. } => {
                 if before == State::NotResponding {
                     tracing::info!("the worker responds again");
                 }

@@ -32,6 +32,8 @@ pub(super) enum ToWorker {
     Enter { uid: u32, gid: u32 },
     /// The next file of the image comes with this.
     Part,
+    /// What is done to the files is told by what comes with this, by these numbers.
+    Watch { numbers: Vec<i32> },
     /// All files were sent; this is what they lie on.
     Open { is_distant: bool },
     /// Make EROFS metadata of the volume's directories, for an image file of so many bytes, and

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use iso_core::serving::{Activity, SlowRequests};
-use iso_core::source::Medium;
+use iso_core::source::{Events, Medium};
 use iso_core::volume::{Case, Owner, Permissions, Presentation};
 use iso_core::{Image, Limits, Shown};
 use mount_erofs::{Declined, Place};
@@ -15,8 +15,8 @@ use mount_fuse::Serve;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
 
-use super::medium;
 use super::wire::{FromWorker, Line, Opened, Pulse, SLOW, ToWorker};
+use super::{medium, touched};
 use crate::cli::{HiddenChoice, Mount};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
@@ -54,7 +54,7 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
     let (entered, level, missing) = enter(arguments, User { uid, gid }, &budget);
     line.send(&FromWorker::Sandboxed { level, missing }, None).map_err(lost)?;
 
-    let Some((files, medium)) = parts(line)? else { return Ok(()) };
+    let Some(Given { files, medium }) = parts(line)? else { return Ok(()) };
     let image = entered
         .image(files, medium, Some(medium::let_go))
         .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
@@ -91,22 +91,29 @@ fn next(line: &Line) -> Result<Option<(ToWorker, Option<OwnedFd>)>, Failure> {
     line.receive().map_err(lost)
 }
 
+/// What the image lies in: its files, each with what tells what is done to it.
+struct Given {
+    files: Vec<(File, Option<Events>)>,
+    medium: Medium,
+}
+
 /// The files of the image; nothing if the supervisor went away.
-fn parts(line: &Line) -> Result<Option<(Vec<File>, Medium)>, Failure> {
-    let mut files = Vec::new();
-    loop {
+fn parts(line: &Line) -> Result<Option<Given>, Failure> {
+    let (mut files, mut events) = (Vec::new(), Vec::new());
+    let is_distant = loop {
         match next(line)? {
             Some((ToWorker::Part, Some(file))) => files.push(File::from(file)),
-            Some((ToWorker::Open { is_distant: true }, _)) => {
-                return Ok(Some((files, Medium::Distant)));
+            Some((ToWorker::Watch { numbers }, Some(kernel))) => {
+                events = touched::sources(kernel, &numbers);
             }
-            Some((ToWorker::Open { is_distant: false }, _)) => {
-                return Ok(Some((files, Medium::Local)));
-            }
+            Some((ToWorker::Open { is_distant }, _)) => break is_distant,
             Some(_) => {}
             None => return Ok(None),
         }
-    }
+    };
+    let mut events = events.into_iter();
+    let files = files.into_iter().map(|file| (file, events.next())).collect();
+    Ok(Some(Given { files, medium: if is_distant { Medium::Distant } else { Medium::Local } }))
 }
 
 /// Enters the sandbox, unless the person who mounts said not to.
@@ -122,7 +129,8 @@ fn enter(arguments: &Mount, user: User, budget: &Budget) -> (Entered, String, Ve
 
 fn open(arguments: &Mount, image: Confined, budget: &Budget) -> Result<(Image, Shown), Failure> {
     let path = &arguments.image.image;
-    let image = image::open(&arguments.image, image, budget.limits())?;
+    let (source, _) = image.into_parts();
+    let image = image::open(&arguments.image, source, budget.limits())?;
     let shown = image::choose(&arguments.image, &image)?;
     if arguments.keep.strict {
         image::check_strict(path, &image)?;
@@ -179,6 +187,8 @@ fn serve_until_the_end(line: &Line, shown: &Shown, device: OwnedFd, serve: &Serv
 }
 
 fn pulse(activity: &Activity, shown: &Shown) -> Pulse {
+    // A mount that nobody reads has noticed nothing yet.
+    let _ = shown.volume.disc().confirm(None);
     Pulse {
         answered: activity.answered(),
         oldest: activity.oldest().map(|(what, age)| (what.to_owned(), age.as_secs())),
