@@ -57,8 +57,8 @@ impl Discs {
         Ok(path)
     }
 
-    /// Ejects the mount. Children of other tests hold what is open here for a moment, until they are
-    /// the program that they become.
+    /// Ejects the mount. Children of other tests hold what is open here for a moment, until they
+    /// have become the program that they are to be.
     fn eject(&self) -> Result<()> {
         let ejected = || self.session.run(&["eject", "here"]).is_ok_and(|ended| ended.code == 0);
         ensure!(until(PATIENCE, ejected), "it stays");
