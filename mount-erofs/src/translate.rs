@@ -65,10 +65,12 @@ pub fn translate(
         inodes: 0,
         may_copy: limits.copied_bytes,
     };
+    translation.refuse_damage()?;
     let root = translation.root()?;
     while let Some(directory) = translation.pending.pop_front() {
         translation.directory(&directory)?;
     }
+    translation.refuse_damage()?;
     translation.finish(root)
 }
 
@@ -126,6 +128,15 @@ fn nid(at: u64) -> u64 {
 }
 
 impl Translation<'_> {
+    /// Fails where reading has met damage so far. The kernel would show what is left as if it were
+    /// all: with nobody behind the mount, nothing tells of a loss any more.
+    fn refuse_damage(&self) -> Result<(), Declined> {
+        match self.volume.disc().findings().damage() {
+            Some(what) => Err(Declined::Damaged(what.to_owned())),
+            None => Ok(()),
+        }
+    }
+
     fn root(&mut self) -> Result<u64, Declined> {
         let node = self.volume.root();
         let attr = self.volume.attr(node)?;
