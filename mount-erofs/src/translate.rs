@@ -13,14 +13,11 @@ use crate::attributes;
 use crate::chunks::Device;
 use crate::directory::{Block, Entry, MAX_NAME_BYTES};
 use crate::disk::{
-    DataLayout, DeviceSlot, INCOMPAT_CHUNKED_FILE, INCOMPAT_DEVICE_TABLE, INODE_BYTES, Inode,
-    MAGIC, NID_BYTES, SUPERBLOCK_AT, Superblock,
+    DEVICE_TABLE_SLOT, DataLayout, DeviceSlot, INCOMPAT_CHUNKED_FILE, INCOMPAT_DEVICE_TABLE,
+    INODE_BYTES, Inode, MAGIC, NID_BYTES, SLOT_BYTES, SUPERBLOCK_AT, Superblock,
 };
 use crate::output::Output;
 use crate::space::Space;
-
-/// Bytes of the superblock, and of the device slot behind it.
-const SLOT_BYTES: u64 = 128;
 
 /// Where the image lies, as the kernel will open it.
 #[derive(Debug, Clone, Copy)]
@@ -353,7 +350,7 @@ impl Translation<'_> {
             feature_incompat: U32::new(INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE),
             compression_algorithms: U16::ZERO,
             extra_devices: U16::new(1),
-            device_table_slot: U16::new(9),
+            device_table_slot: U16::new(DEVICE_TABLE_SLOT),
             directory_block_bits: 0,
             xattr_prefixes: 0,
             xattr_prefix_start: U32::ZERO,
