@@ -11,6 +11,7 @@ pub mod hostile;
 pub mod kernel_driver;
 pub mod make;
 pub mod manifest;
+pub mod metadata;
 pub mod mutate;
 pub mod probe;
 pub mod program;

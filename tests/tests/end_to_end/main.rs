@@ -12,6 +12,7 @@ mod golden;
 mod hostile;
 mod image_faults;
 mod kernel_driver;
+mod kernel_trust;
 mod model;
 mod mounts;
 mod odd_sources;
