@@ -10,6 +10,7 @@ use iso_core::{Image, Limits, source};
 use mount_erofs::{Output, Place, translate};
 
 use super::chart::Chart;
+use super::hand::{File, by_hand};
 use crate::make::craft::{self, Craft, FILES, ROOT, Record, SECTOR};
 use crate::{corpus, make};
 
@@ -81,57 +82,18 @@ pub fn of_corpus(folder: &Path) -> Result<Vec<Base>> {
             .or_else(|_| std::fs::copy(&plain.path, &path).map(|_| ()))?;
         add_file(&name, path)?;
     }
-    let linked = bases.first().map(hard_links);
-    bases.extend(linked);
-    Ok(bases)
-}
-
-/// Metadata of one file with two names, written by hand for the image of another base.
-fn hard_links(other: &Base) -> Base {
-    const BLOCK: usize = 2048;
-    const FILE: usize = 1344;
-    let mut bytes = other.bytes[..1280].to_vec();
-    bytes.resize(2 * BLOCK, 0);
-    let mut put = |at: usize, value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
-    let blocks = (other.image_bytes / BLOCK as u64) as u32;
-    for (at, value) in [
-        (1024 + 14, &40u16.to_le_bytes()[..]),
-        (1024 + 12, &[11]),
-        (1024 + 16, &2u64.to_le_bytes()),
-        (1024 + 36, &2u32.to_le_bytes()),
-        (1152 + 64, &blocks.to_le_bytes()),
-    ] {
-        put(at, value);
-    }
-    let names = [(".", 40u64, 2u8), ("..", 40, 2), ("one", 42, 1), ("other", 42, 1)];
-    let mut name_at = names.len() * 12;
-    for (index, (name, nid, kind)) in names.into_iter().enumerate() {
-        let at = BLOCK + index * 12;
-        put(at, &nid.to_le_bytes());
-        put(at + 8, &(name_at as u16).to_le_bytes());
-        put(at + 10, &[kind]);
-        put(BLOCK + name_at, name.as_bytes());
-        name_at += name.len();
-    }
-    for (at, form, mode, size, place, links) in
-        [(1280, 1u16, 0o040_555u16, name_at, 1u32, 2u32), (FILE, 5, 0o100_444, 5, 0, 2)]
-    {
-        put(at, &form.to_le_bytes());
-        put(at + 4, &mode.to_le_bytes());
-        put(at + 8, &(size as u64).to_le_bytes());
-        put(at + 16, &place.to_le_bytes());
-        put(at + 20, &((at / FILE + 1) as u32).to_le_bytes());
-        put(at + 44, &links.to_le_bytes());
-    }
-    put(FILE + 64, b"bytes");
-    Base {
+    let other = bases.first().context("no base")?;
+    let (image, image_bytes) = (other.image.clone(), other.image_bytes);
+    let bytes = by_hand(&[File::new("one"), File::new("two")], image_bytes, &[("three", 0)]);
+    bases.push(Base {
         name: "hard links".to_owned(),
         chart: Chart::of(&bytes),
         bytes,
         permissions: Permissions::Safe,
-        image_bytes: other.image_bytes,
-        image: other.image.clone(),
-    }
+        image_bytes,
+        image,
+    });
+    Ok(bases)
 }
 
 fn add(bases: &mut Vec<Base>, name: &str, image: &Image, len: u64, path: Option<&Path>) {

@@ -4,10 +4,13 @@
 mod base;
 mod chart;
 mod damage;
+mod hand;
+mod harm;
 mod run;
 mod walk;
 
 pub use base::{Base, generated, of_corpus};
 pub use chart::Chart;
 pub use damage::{Choices, damaged};
+pub use harm::{HARM, harmful};
 pub use run::{Outcome, run};

@@ -56,6 +56,10 @@ fn attributes(path: &Path, permissions: Permissions) -> Result<fs::Metadata> {
     let len = rustix::fs::llistxattr(path, &mut list)?;
     for name in list[..len].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         ensure!(name.starts_with(b"user."), "{}", name.escape_ascii());
+        // The kernel hands out the user's attributes of files and directories alone.
+        if !(stat.is_file() || stat.is_dir()) {
+            continue;
+        }
         let mut value = vec![0; 65536];
         rustix::fs::lgetxattr(path, name, &mut value)
             .with_context(|| name.escape_ascii().to_string())?;
