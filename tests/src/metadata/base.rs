@@ -122,7 +122,7 @@ fn add(bases: &mut Vec<Base>, name: &str, image: &Image, len: u64, path: Option<
 fn rock_ridge() -> Vec<u8> {
     let mut craft = Craft::new();
     let long: Vec<u8> = (0..150u8).map(|at| b'a' + at % 26).collect();
-    let deep: Vec<(u8, &[u8])> = [(0, &long[..])].repeat(1);
+    let deep: Vec<(u8, &[u8])> = vec![(0, &long[..])];
     let named = |name: &str, mode: u32| [craft::px(mode), craft::nm(0, name)];
     let node = |iso: &str, name: &str, mode: u32, more: &[Vec<u8>]| {
         Record::file(iso, FILES, 0).with(&[&named(name, mode)[..], more].concat())

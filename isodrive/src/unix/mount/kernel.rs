@@ -1,5 +1,5 @@
 //! The kernel's EROFS driver in the worker's place: the worker translates directories from inside
-//! its sandbox, this process keeps what it says in a file, checks it and mounts it. No process stays.
+//! its sandbox, this process keeps what it says in a file, checks and mounts it. No process stays.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
