@@ -163,7 +163,9 @@ impl Image {
             Err(error) => return self.refuse(View::Udf, error),
         };
         if step.is_none() {
-            self.disc.findings().note("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
+            self.disc
+                .findings()
+                .note_harmless("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
         }
         match UdfVolume::open(self.disc.clone(), &anchor, self.session.table_at) {
             Ok(volume) => {
@@ -250,7 +252,7 @@ impl Image {
         let shown = self.candidates.iter().find(|c| c.view == view).map_or(0, |c| c.entries);
         let is_tree = |c: &&Candidate| !c.is_stub() && !matches!(c.view, View::Iso9660 | View::Hfs);
         for other in self.candidates.iter().filter(is_tree).filter(|c| c.entries != shown) {
-            self.disc.findings().note(format!(
+            self.disc.findings().note_harmless(format!(
                 "two trees: the root of {} holds {} entries, that of {view} holds {shown}",
                 other.view, other.entries
             ));

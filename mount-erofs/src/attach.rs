@@ -16,6 +16,7 @@ use rustix::mount::MountFlags;
 use rustix::thread::UnshareFlags;
 
 use crate::loop_device::LoopDevice;
+use crate::verify::Verified;
 
 /// The type of a mount in the mount table.
 pub const FS_TYPE: &str = "erofs";
@@ -30,8 +31,8 @@ pub struct Attach<'a> {
     pub image: &'a File,
     /// Its path, shown in the mount table.
     pub image_path: &'a Path,
-    /// The metadata, as [`crate::receive`] wrote it.
-    pub metadata: &'a File,
+    /// The metadata.
+    pub metadata: &'a Verified,
     /// A folder of ours for a name that is there for a moment.
     pub scratch: &'a Path,
     /// Refuse to run programs from the disc.
@@ -121,16 +122,17 @@ fn asks_for_block_device(error: &io::Error) -> bool {
     error.raw_os_error().map(Errno::from_raw_os_error) == Some(Errno::NOTBLK)
 }
 
-fn own_descriptor(file: &File) -> PathBuf {
+/// A descriptor of this process by name.
+pub(crate) fn own_descriptor(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn through_files(at: BorrowedFd<'_>, what: &Attach<'_>) -> Result<(), AttachError> {
-    mount(at, what, &own_descriptor(what.metadata), &own_descriptor(what.image))
+    mount(at, what, &own_descriptor(what.metadata.file()), &own_descriptor(what.image))
 }
 
 fn through_loops(at: BorrowedFd<'_>, what: &Attach<'_>) -> Result<(), AttachError> {
-    let metadata = LoopDevice::over(what.metadata)?;
+    let metadata = LoopDevice::over(what.metadata.file())?;
     if what.image.metadata()?.file_type().is_block_device() {
         return mount(at, what, &metadata.path, &own_descriptor(what.image));
     }

@@ -15,7 +15,8 @@ pub(crate) fn of(volume: &dyn Volume, node: NodeId) -> Result<Vec<u8>, Declined>
     let mut bytes = Vec::new();
     for xattr in volume.xattrs(node)? {
         let Some(shown) = xattr_name(&xattr.name) else { continue };
-        let name = shown.strip_prefix(USER).ok_or(Declined::Attribute)?;
+        let name = shown.strip_prefix(USER).filter(|name| !name.is_empty());
+        let name = name.ok_or(Declined::Attribute)?;
         let value = volume.xattr(node, &xattr.name)?;
         if bytes.is_empty() {
             let header = XattrHeader { name_filter: U32::ZERO, shared_count: 0, reserved: [0; 7] };

@@ -5,7 +5,9 @@ use iso_core::volume::{Extent, Extents};
 use zerocopy::IntoBytes;
 use zerocopy::little_endian::{U16, U32};
 
-use crate::disk::{CHUNK_FORMAT_INDEXES, CHUNK_FORMAT_MAX_BITS, ChunkIndex, NULL_BLOCK};
+use crate::disk::{
+    CHUNK_FORMAT_INDEXES, CHUNK_FORMAT_MAX_BITS, ChunkIndex, IMAGE_DEVICE, NULL_BLOCK,
+};
 
 /// The image as the kernel sees it: a device of blocks.
 #[derive(Debug, Clone, Copy)]
@@ -17,9 +19,6 @@ pub(crate) struct Device {
     /// Bytes of the image's file.
     pub(crate) len: u64,
 }
-
-/// The number of the image among devices; 0 is the metadata itself.
-const IMAGE_DEVICE: u16 = 1;
 
 /// How a file is cut into chunks.
 #[derive(Debug, PartialEq, Eq)]

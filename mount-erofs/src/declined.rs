@@ -35,6 +35,9 @@ pub enum Declined {
     /// Something on it cannot be read: FUSE shows the rest.
     #[error("a part of it cannot be read: {0}")]
     Unreadable(#[from] Error),
+    /// What it holds may be more than what is read of it: FUSE serves it and logs what is met.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
     /// What was translated could not be passed on.
     #[error("its metadata could not be passed on: {0}")]
     Output(#[from] io::Error),

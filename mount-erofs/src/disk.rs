@@ -1,8 +1,8 @@
-//! The layouts of EROFS metadata, for writing. Plain structs of the sizes that the kernel reads;
-//! clauses are those of the EROFS on-disk format in the kernel's documentation.
+//! The layouts of EROFS metadata, for writing and for checking. Plain structs of the sizes that the
+//! kernel reads; clauses are those of the EROFS on-disk format in the kernel's documentation.
 
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{Immutable, IntoBytes};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 /// What a superblock begins with.
 pub(crate) const MAGIC: u32 = 0xE0F5_E1E2;
@@ -15,6 +15,15 @@ pub(crate) const INCOMPAT_CHUNKED_FILE: u32 = 0x4;
 
 /// Further devices beside the one with the superblock.
 pub(crate) const INCOMPAT_DEVICE_TABLE: u32 = 0x8;
+
+/// Bytes from the superblock, and from each device slot, to what follows.
+pub(crate) const SLOT_BYTES: u64 = 128;
+
+/// Where the device table begins, in slots from the beginning of the file.
+pub(crate) const DEVICE_TABLE_SLOT: u16 = 9;
+
+/// The number of the image among devices; 0 is the metadata itself.
+pub(crate) const IMAGE_DEVICE: u16 = 1;
 
 /// Node numbers count these many bytes.
 pub(crate) const NID_BYTES: u64 = 32;
@@ -55,7 +64,7 @@ pub(crate) const CHUNK_FORMAT_MAX_BITS: u32 = 0x1F;
 pub(crate) const NULL_BLOCK: u32 = u32::MAX;
 
 /// The superblock (EROFS on-disk format, superblock).
-#[derive(Debug, IntoBytes, Immutable)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Superblock {
     pub(crate) magic: U32,
@@ -87,7 +96,7 @@ pub(crate) struct Superblock {
 const _: () = assert!(size_of::<Superblock>() == 128);
 
 /// A further device (EROFS on-disk format, device table).
-#[derive(Debug, IntoBytes, Immutable)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct DeviceSlot {
     pub(crate) tag: [u8; 64],
@@ -99,7 +108,7 @@ pub(crate) struct DeviceSlot {
 const _: () = assert!(size_of::<DeviceSlot>() == 128);
 
 /// An inode of the long form (EROFS on-disk format, extended inode).
-#[derive(Debug, IntoBytes, Immutable)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Inode {
     pub(crate) format: U16,
@@ -124,7 +133,7 @@ pub(crate) const INODE_BYTES: u64 = 64;
 const _: () = assert!(size_of::<Inode>() == 64);
 
 /// Where one chunk of a file lies (EROFS on-disk format, chunk index).
-#[derive(Debug, IntoBytes, Immutable)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct ChunkIndex {
     pub(crate) block_high: U16,
@@ -135,7 +144,7 @@ pub(crate) struct ChunkIndex {
 const _: () = assert!(size_of::<ChunkIndex>() == 8);
 
 /// An entry of a directory (EROFS on-disk format, directory entry).
-#[derive(Debug, IntoBytes, Immutable)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct Dirent {
     pub(crate) nid: U64,
@@ -150,7 +159,7 @@ pub(crate) const DIRENT_BYTES: usize = 12;
 const _: () = assert!(size_of::<Dirent>() == 12);
 
 /// What extended attributes behind an inode begin with (EROFS on-disk format, inline xattrs).
-#[derive(Debug, IntoBytes, Immutable)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct XattrHeader {
     pub(crate) name_filter: U32,
@@ -161,7 +170,7 @@ pub(crate) struct XattrHeader {
 const _: () = assert!(size_of::<XattrHeader>() == 12);
 
 /// One extended attribute; name and value follow (EROFS on-disk format, xattr entry).
-#[derive(Debug, IntoBytes, Immutable)]
+#[derive(Debug, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct XattrEntry {
     pub(crate) name_bytes: u8,

@@ -12,8 +12,10 @@ mod loop_device;
 mod output;
 mod space;
 mod translate;
+mod verify;
 
 pub use attach::{Attach, AttachError, FS_TYPE, MARK, Through, attach, scratch_file, source_name};
 pub use declined::Declined;
 pub use output::{Output, Sender, receive};
 pub use translate::{Place, Summary, translate};
+pub use verify::{Refused, Verified, verify};

@@ -13,14 +13,11 @@ use crate::attributes;
 use crate::chunks::Device;
 use crate::directory::{Block, Entry, MAX_NAME_BYTES};
 use crate::disk::{
-    DataLayout, DeviceSlot, INCOMPAT_CHUNKED_FILE, INCOMPAT_DEVICE_TABLE, INODE_BYTES, Inode,
-    MAGIC, NID_BYTES, SUPERBLOCK_AT, Superblock,
+    DEVICE_TABLE_SLOT, DataLayout, DeviceSlot, INCOMPAT_CHUNKED_FILE, INCOMPAT_DEVICE_TABLE,
+    INODE_BYTES, Inode, MAGIC, NID_BYTES, SLOT_BYTES, SUPERBLOCK_AT, Superblock,
 };
 use crate::output::Output;
 use crate::space::Space;
-
-/// Bytes of the superblock, and of the device slot behind it.
-const SLOT_BYTES: u64 = 128;
 
 /// Where the image lies, as the kernel will open it.
 #[derive(Debug, Clone, Copy)]
@@ -65,10 +62,12 @@ pub fn translate(
         inodes: 0,
         may_copy: limits.copied_bytes,
     };
+    translation.refuse_damage()?;
     let root = translation.root()?;
     while let Some(directory) = translation.pending.pop_front() {
         translation.directory(&directory)?;
     }
+    translation.refuse_damage()?;
     translation.finish(root)
 }
 
@@ -126,6 +125,15 @@ fn nid(at: u64) -> u64 {
 }
 
 impl Translation<'_> {
+    /// Fails where reading has met damage so far. The kernel would show what is left as if it were
+    /// all: with nobody behind the mount, nothing tells of a loss any more.
+    fn refuse_damage(&self) -> Result<(), Declined> {
+        match self.volume.disc().findings().damage() {
+            Some(what) => Err(Declined::Damaged(what.to_owned())),
+            None => Ok(()),
+        }
+    }
+
     fn root(&mut self) -> Result<u64, Declined> {
         let node = self.volume.root();
         let attr = self.volume.attr(node)?;
@@ -342,7 +350,7 @@ impl Translation<'_> {
             feature_incompat: U32::new(INCOMPAT_CHUNKED_FILE | INCOMPAT_DEVICE_TABLE),
             compression_algorithms: U16::ZERO,
             extra_devices: U16::new(1),
-            device_table_slot: U16::new(9),
+            device_table_slot: U16::new(DEVICE_TABLE_SLOT),
             directory_block_bits: 0,
             xattr_prefixes: 0,
             xattr_prefix_start: U32::ZERO,

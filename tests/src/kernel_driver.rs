@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use iso_core::Volume;
 use iso_core::volume::Presentation;
-use mount_erofs::{Attach, AttachError, Declined, Place, Through, attach, receive, translate};
+use mount_erofs::{
+    Attach, AttachError, Declined, Place, Through, attach, receive, translate, verify,
+};
 
 /// A volume as the kernel shows it. Taken away when this is dropped.
 pub struct Mounted {
@@ -70,8 +72,9 @@ pub fn mount(
     through: Option<Through>,
 ) -> Result<std::result::Result<Mounted, Declined>> {
     let file = File::open(image)?;
-    let metadata = match metadata(volume, show, file.metadata()?.len())? {
-        Ok(metadata) => metadata,
+    let len = file.metadata()?.len();
+    let metadata = match metadata(volume, show, len)? {
+        Ok(metadata) => verify(metadata, len, show.permissions)?,
         Err(why) => return Ok(Err(why)),
     };
     let folder = tempfile::tempdir_in(crate::corpus::scratch()?)?;

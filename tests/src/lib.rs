@@ -13,6 +13,7 @@ pub mod hostile_words;
 pub mod kernel_driver;
 pub mod make;
 pub mod manifest;
+pub mod metadata;
 pub mod mutate;
 pub mod namespace;
 pub mod probe;

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 use crate::done;
 
 /// The targets, and the dictionary of each.
-const TARGETS: [(&str, Option<&str>); 8] = [
+const TARGETS: [(&str, Option<&str>); 9] = [
     ("walk_iso", Some("iso9660")),
     ("walk_udf", Some("udf")),
     ("walk_hfs", Some("hfs")),
@@ -19,6 +19,7 @@ const TARGETS: [(&str, Option<&str>); 8] = [
     ("zisofs", Some("iso9660")),
     ("split", None),
     ("options", Some("options")),
+    ("metadata", None),
 ];
 
 /// Longest input that is made, and longest that is kept in the repository.

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::error::Error;
 
@@ -19,17 +19,29 @@ pub struct Finding {
 pub struct Findings {
     seen: Mutex<(HashSet<String>, Vec<Finding>)>,
     dropped: AtomicU64,
+    /// The first one that tells of damage.
+    damage: OnceLock<String>,
     max: usize,
 }
 
 impl Findings {
     pub(super) fn new(max: usize) -> Self {
-        Self { seen: Mutex::default(), dropped: AtomicU64::new(0), max }
+        Self { seen: Mutex::default(), dropped: AtomicU64::new(0), damage: OnceLock::new(), max }
     }
 
-    /// Notes an oddity that reading goes on after.
+    /// Notes damage that reading goes on after. What is shown may be less than the disc holds.
     pub fn note(&self, text: impl Into<String>) {
         let text = text.into();
+        self.damage.get_or_init(|| text.clone());
+        self.keep(text);
+    }
+
+    /// Notes an oddity of a sound disc, by which nothing is lost or read wrongly.
+    pub fn note_harmless(&self, text: impl Into<String>) {
+        self.keep(text.into());
+    }
+
+    fn keep(&self, text: String) {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if seen.0.contains(&text) {
             return;
@@ -47,6 +59,12 @@ impl Findings {
     /// Notes damage that hides one thing and leaves the rest readable.
     pub fn note_error(&self, what_happens: &str, error: &Error) {
         self.note(format!("{error}; {what_happens}"));
+    }
+
+    /// The first damage that was noted, even where the list was full by then.
+    #[must_use]
+    pub fn damage(&self) -> Option<&str> {
+        self.damage.get().map(String::as_str)
     }
 
     /// All oddities so far, in the order they were met.
@@ -75,5 +93,16 @@ mod tests {
         let texts: Vec<String> = findings.list().into_iter().map(|f| f.text).collect();
         assert_eq!(texts, ["a", "b"]);
         assert_eq!(findings.dropped(), 2);
+    }
+
+    #[test]
+    fn damage_is_known_even_if_the_list_was_full_of_harmless_oddities() {
+        let findings = Findings::new(1);
+        findings.note_harmless("names are no UTF-8");
+        assert_eq!(findings.damage(), None);
+        findings.note("a record is cut short");
+        findings.note("another record is cut short");
+        assert_eq!(findings.damage(), Some("a record is cut short"));
+        assert_eq!(findings.list().len(), 1);
     }
 }

@@ -236,7 +236,7 @@ impl HfsVolume {
             }
             Ok(true)
         })?;
-        finished(builder, &self.disc, place)
+        finished(builder, &self.disc, place, || true)
     }
 }
 

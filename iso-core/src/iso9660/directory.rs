@@ -162,7 +162,7 @@ impl IsoVolume {
         if let Some(coding) = self.coding(&builder, node) {
             builder.decode(coding)?;
         }
-        finished(builder, &self.disc, place)
+        finished(builder, &self.disc, place, || self.repeats_an_identifier(&dir))
     }
 
     /// The character set of a directory's names; nothing where they need none. What is found out
@@ -179,7 +179,9 @@ impl IsoVolume {
                     false => self.root_names(),
                 };
                 let coding = Coding::detect(dir.names().chain(root.iter().map(Vec::as_slice)))?;
-                self.disc.findings().note(format!("names are no UTF-8; they are read as {coding}"));
+                self.disc
+                    .findings()
+                    .note_harmless(format!("names are no UTF-8; they are read as {coding}"));
                 Some(coding)
             }
             Charset::Detect | Charset::Raw => None,

@@ -8,6 +8,7 @@ mod directory;
 mod disk;
 mod name;
 mod record;
+mod repeats;
 mod rrip;
 mod susp;
 mod volume;

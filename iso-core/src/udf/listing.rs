@@ -82,7 +82,7 @@ impl UdfVolume {
                 Err(error) => self.disc.findings().note_error("an entry is left out", &error),
             }
         }
-        finished(builder, &self.disc, place)
+        finished(builder, &self.disc, place, || true)
     }
 
     /// Whether an entry is the file of the root that holds the blocks nobody may use: it stands
@@ -102,10 +102,11 @@ impl UdfVolume {
                 "UDF 2.60 2.3.4",
                 dir_at.saturating_add(to_u64(offset)),
             );
-            self.disc.findings().note_error(
-                "it is shown with _ in place of what a name cannot hold",
-                &place.corrupt("its name is no file name"),
-            );
+            // Damage to it would be known by the descriptor's CRC.
+            let error = place.corrupt("its name is no file name");
+            self.disc.findings().note_harmless(format!(
+                "{error}; it is shown with _ in place of what a name cannot hold"
+            ));
         }
         name
     }

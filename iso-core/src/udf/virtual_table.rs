@@ -54,7 +54,7 @@ impl Finder<'_> {
             let Ok(relative) = u32::try_from(block.saturating_sub(first)) else { continue };
             if let Some(table) = self.table_in(relative)? {
                 if index > 1 {
-                    disc.findings().note(format!(
+                    disc.findings().note_harmless(format!(
                         "the virtual allocation table stands {index} blocks before the end"
                     ));
                 }

@@ -29,12 +29,22 @@ pub use present::{Case, Hidden, Owner, Permissions, Presentation, Stat, xattr_na
 pub use walk::{Step, Walk};
 pub use xattr::{FINDER_INFO, RESOURCE_FORK, Xattr, lacks_xattrs};
 
-/// A finished directory; that names in it were not unique is a finding.
-pub(crate) fn finished(builder: DirBuilder, disc: &Disc, site: Site) -> Result<Dir> {
+/// A finished directory; that names in it were not unique is a finding. `is_damage` is asked then
+/// whether they are not unique as recorded either.
+pub(crate) fn finished(
+    builder: DirBuilder,
+    disc: &Disc,
+    site: Site,
+    is_damage: impl FnOnce() -> bool,
+) -> Result<Dir> {
     let (dir, changed) = builder.finish()?;
     if changed {
         let error = site.corrupt("names in it are not unique");
-        disc.findings().note_error("all but the first are shown with a number", &error);
+        let text = format!("{error}; all but the first are shown with a number");
+        match is_damage() {
+            true => disc.findings().note(text),
+            false => disc.findings().note_harmless(text),
+        }
     }
     Ok(dir)
 }

@@ -1,6 +1,7 @@
 //! The bodies of the fuzz targets: what is asked of bytes that a fuzzer makes. They panic where an
 //! answer is wrong and return otherwise; `fuzz/` runs them under a fuzzer, tests replay its finds.
 
+mod metadata;
 mod packed;
 mod template;
 
@@ -12,13 +13,14 @@ use iso_core::{Image, Limits, Options};
 
 use crate::probe::{Effort, ask, other_sessions};
 
+pub use metadata::metadata;
 pub use packed::Packed;
 
 /// A body: takes what the fuzzer made.
 pub type Target = fn(&[u8]);
 
 /// All targets by their names.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("walk_iso", walk),
     ("walk_udf", walk),
     ("walk_hfs", walk),
@@ -27,17 +29,19 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("zisofs", zisofs),
     ("split", split),
     ("options", options),
+    ("metadata", metadata),
 ];
 
 /// One seed of each target that takes no image.
 #[must_use]
-pub fn seeds() -> [(&'static str, &'static [u8]); 5] {
+pub fn seeds() -> [(&'static str, &'static [u8]); 6] {
     [
         ("susp", b"\x16NM\x05\x01\0TF\x05\x01\0SL\x05\x01\0PN\x04\x01RE\x04\x01"),
         ("names", b"\x05A.B;1\x04\x08abc\x03\x10\x04\x16\x03\x83\x65\x83"),
         ("zisofs", b"\x04\x0f\x09\0\0\0\x37\xE4\x53\x96\xC9\xDB\xD6\x07\x09\0\0\0\x04\x0f\0\0"),
         ("split", b"\x01\x02\x03\x04\x05\x06\x07\x08abcdefghijklmnopqrstuvwxyz"),
         ("options", b"ro,uid=7,fmode=0640,permissions=image,x-gvfs-show,view=udf"),
+        ("metadata", b"\x0a\0\0\0\x10\0\0\0\x05\0\0\0\x04\0\0\0\x34\x12\0\0"),
     ]
 }
 

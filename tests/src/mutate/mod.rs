@@ -43,10 +43,10 @@ const EFFORT: Effort = Effort { nodes: 400, file_bytes: 4096, view_bytes: 4 << 2
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A generator of numbers (splitmix64): the same for the same start.
-struct Numbers(u64);
+pub(crate) struct Numbers(pub(crate) u64);
 
 impl Numbers {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

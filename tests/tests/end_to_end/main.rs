@@ -19,6 +19,7 @@ mod hostile;
 mod image_faults;
 mod joined_parts;
 mod kernel_driver;
+mod kernel_trust;
 mod killed;
 mod model;
 mod mounts;

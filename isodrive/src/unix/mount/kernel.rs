@@ -1,13 +1,14 @@
 //! The kernel's EROFS driver in the worker's place: the worker translates directories from inside
-//! its sandbox, this process keeps what it says in a file and mounts that. Nobody stays behind.
+//! its sandbox, this process keeps what it says in a file, checks and mounts it. No process stays.
 
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 
 use iso_core::Limits;
+use iso_core::volume::Permissions;
 use mount_erofs::Attach;
 use mount_fuse::Directory;
 
@@ -19,7 +20,7 @@ use super::wire::{FromWorker, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Failure, bare};
 use crate::terminal::harmless;
-use crate::unix::arguments::CaseChoice;
+use crate::unix::arguments::{CaseChoice, PermissionsChoice};
 use crate::unix::state::{self, Identity};
 
 /// Why the kernel's driver cannot be had for what was asked, before anything is tried.
@@ -70,9 +71,19 @@ pub(super) fn mount(
         Ok(scratch) => scratch,
         Err(error) => return Ok(Err(format!("no file for its metadata: {}", bare(&error)))),
     };
-    if let Err(why) = translate(file, &scratch, worker, events, deadline)? {
-        return Ok(Err(why));
-    }
+    let bytes = match translate(file, &scratch, worker, events, deadline)? {
+        Ok(bytes) => bytes,
+        Err(why) => return Ok(Err(why)),
+    };
+    let permissions = match arguments.show.permissions {
+        Some(PermissionsChoice::Image) => Permissions::Image,
+        Some(PermissionsChoice::Safe) | None => Permissions::Safe,
+    };
+    // A hostile disc may have taken over the worker: the kernel sees only what was checked here.
+    let metadata = match mount_erofs::verify(scratch, bytes, permissions) {
+        Ok(metadata) => metadata,
+        Err(why) => return Ok(Err(why.to_string())),
+    };
     let image = &arguments.image.image;
     let folder = match state::folder() {
         Ok(folder) => folder,
@@ -81,7 +92,7 @@ pub(super) fn mount(
     let attach = Attach {
         image: file,
         image_path: &image.canonicalize().unwrap_or_else(|_| image.clone()),
-        metadata: &scratch,
+        metadata: &metadata,
         scratch: &folder,
         noexec: arguments.show.noexec,
         through: None,
@@ -100,14 +111,15 @@ pub(super) fn mount(
     })
 }
 
-/// Fills `metadata` with what the worker makes of the disc.
+/// Fills `metadata` with what the worker makes of the disc; gives the bytes of the image's file. At
+/// the end the worker has closed its end of the pipe, and nobody else writes to `metadata`.
 fn translate(
     file: &File,
     metadata: &File,
     worker: &mut Worker,
     events: &Events,
     deadline: Deadline,
-) -> Result<Result<(), String>, Failure> {
+) -> Result<Result<u64, String>, Failure> {
     let begun = begin(file, metadata);
     let (writer, receiver, bytes) = match begun {
         Ok(begun) => begun,
@@ -118,9 +130,13 @@ fn translate(
     let word = events.word(worker, deadline)?;
     // A worker closes its end before it sends this. One that does not is given no more time than
     // any other.
-    let received = receiver.recv_timeout(deadline.left()).map_err(|_| deadline.missed())?;
+    let received = match receiver.recv_timeout(deadline.left()) {
+        Ok(received) => received,
+        Err(RecvTimeoutError::Timeout) => return Err(deadline.missed()),
+        Err(RecvTimeoutError::Disconnected) => Err(io::ErrorKind::Other.into()),
+    };
     Ok(match (word, received) {
-        (FromWorker::Translated, Ok(())) => Ok(()),
+        (FromWorker::Translated, Ok(())) => Ok(bytes),
         (FromWorker::Declined(why), _) => Err(harmless(&why)),
         (_, Err(error)) => Err(format!("its metadata could not be kept: {}", bare(&error))),
         (_, Ok(())) => return Err(super::supervisor::unexpected()),
@@ -129,7 +145,7 @@ fn translate(
 
 type Begun = (io::PipeWriter, Receiver<io::Result<()>>, u64);
 
-/// A pipe for the worker, and the thread at its other end; the bytes of the image's file.
+/// A pipe for the worker, and how the thread at its other end ends; the bytes of the image's file.
 fn begin(file: &File, metadata: &File) -> io::Result<Begun> {
     let bytes = file.try_clone()?.seek(SeekFrom::End(0))?;
     let keeper = metadata.try_clone()?;
@@ -137,7 +153,12 @@ fn begin(file: &File, metadata: &File) -> io::Result<Begun> {
     // A megabyte at a time, if the system lets this user have it.
     let _ = rustix::pipe::fcntl_setpipe_size(&writer, 1 << 20);
     let max = Limits::default().translated_bytes;
-    let (sender, received) = mpsc::channel();
-    std::thread::spawn(move || sender.send(mount_erofs::receive(reader, &keeper, max)));
-    Ok((writer, received, bytes))
+    let (ended, receiver) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let outcome = mount_erofs::receive(reader, &keeper, max);
+        // Given up before anybody knows of the end.
+        drop(keeper);
+        let _ = ended.send(outcome);
+    });
+    Ok((writer, receiver, bytes))
 }
