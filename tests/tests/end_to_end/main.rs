@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod command_line;
+mod directory_parts;
 mod extracting;
 mod file_semantics;
 mod file_users;
@@ -9,6 +10,7 @@ mod frugality;
 mod fuzzed;
 mod generated;
 mod golden;
+mod heavy;
 mod hostile;
 mod image_faults;
 mod kernel_driver;
