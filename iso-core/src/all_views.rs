@@ -4,11 +4,11 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::Timestamp;
-use crate::cache::{Disc, WeightedCache};
+use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
 use crate::volume::{
-    Attr, Data, Dir, DirBuilder, DirEntry, Extents, Facts, FileKind, NodeId, SameFile, Volume,
-    Xattr,
+    Attr, Data, Dir, DirBuilder, DirEntry, DirPart, Extents, Facts, FileKind, NodeId, ParsedCaches,
+    SameFile, Shelf, Volume, Xattr,
 };
 
 /// What stands in the directory of all views.
@@ -36,7 +36,7 @@ pub(crate) struct AllViews {
     facts: Facts,
     slots: Vec<(Slot, OnceLock<Opened>)>,
     root: Arc<Dir>,
-    dirs: WeightedCache<NodeId, Dir>,
+    shelf: Shelf,
 }
 
 /// A slot that has been looked into.
@@ -59,7 +59,12 @@ const SLOT_MASK: u64 = 0xFF << SLOT_SHIFT;
 const MAX_SLOTS: usize = 254;
 
 impl AllViews {
-    pub(crate) fn new(disc: Arc<Disc>, label: Vec<u8>, mut slots: Vec<Slot>) -> Result<Self> {
+    pub(crate) fn new(
+        disc: Arc<Disc>,
+        caches: &Arc<ParsedCaches>,
+        label: Vec<u8>,
+        mut slots: Vec<Slot>,
+    ) -> Result<Self> {
         slots.truncate(MAX_SLOTS);
         let site = Site::new("views of the disc", "none", 0);
         let mut builder = DirBuilder::new(ROOT, ROOT, disc.limits(), site);
@@ -80,9 +85,9 @@ impl AllViews {
             ignores_case: true,
             ..Facts::default()
         };
-        let dirs = WeightedCache::new(disc.limits().parsed_cache_bytes);
         let slots = slots.into_iter().map(|slot| (slot, OnceLock::new())).collect();
-        Ok(Self { facts, slots, root: Arc::new(builder.finish()?.0), dirs, disc })
+        let root = Arc::new(builder.finish()?.0);
+        Ok(Self { facts, slots, root, shelf: caches.shelf(), disc })
     }
 
     /// What a slot holds, opened.
@@ -138,6 +143,11 @@ impl AllViews {
         NodeId::from_number(node.number() | slot.saturating_add(1) << SLOT_SHIFT)
     }
 
+    /// The number under which the parent of a view's directory is shown.
+    fn outer_parent(slot: usize, volume: &dyn Volume, (dir, parent): (NodeId, NodeId)) -> NodeId {
+        if dir == volume.root() { ROOT } else { Self::outer(slot, volume, parent) }
+    }
+
     /// The file of a node that stands in the root and is no view.
     fn file(&self, node: NodeId) -> Result<Option<Arc<Data>>> {
         let Some(slot) = Self::slot_of(node) else { return Ok(None) };
@@ -187,15 +197,40 @@ impl Volume for AllViews {
         if node == ROOT {
             return Ok(self.root.clone());
         }
-        self.dirs.get_or_make(node, || {
-            let (slot, volume, inner) = self.inner(node)?;
-            let dir = volume.read_dir(inner)?;
-            let parent = match inner == volume.root() {
-                true => ROOT,
-                false => Self::outer(slot, &**volume, dir.parent()),
-            };
-            Ok(Arc::new(dir.renumbered(node, parent, |n| Self::outer(slot, &**volume, n))))
-        })
+        if let Some(dir) = self.shelf.whole(node) {
+            return Ok(dir);
+        }
+        let (slot, volume, inner) = self.inner(node)?;
+        let dir = volume.read_dir(inner)?;
+        let parent = Self::outer_parent(slot, &**volume, (inner, dir.parent()));
+        let dir = Arc::new(dir.renumbered(node, parent, |n| Self::outer(slot, &**volume, n)));
+        self.shelf.put_whole(node, dir.clone());
+        Ok(dir)
+    }
+
+    fn read_dir_part(&self, node: NodeId, position: usize) -> Result<DirPart> {
+        if node == ROOT {
+            return Ok(DirPart::whole(self.root.clone()));
+        }
+        if let Some(dir) = self.shelf.whole(node) {
+            return Ok(DirPart::whole(dir));
+        }
+        let (slot, volume, inner) = self.inner(node)?;
+        let part = volume.read_dir_part(inner, position)?;
+        if part.is_whole() {
+            return self.read_dir(node).map(DirPart::whole);
+        }
+        let parent = Self::outer_parent(slot, &**volume, (inner, part.parent()));
+        Ok(part.renumbered(node, parent, |n| Self::outer(slot, &**volume, n)))
+    }
+
+    fn find(&self, dir: NodeId, name: &[u8], fold: bool) -> Result<Option<NodeId>> {
+        if dir == ROOT {
+            return Ok(self.root.find(name, fold).map(|entry| entry.node));
+        }
+        let (slot, volume, inner) = self.inner(dir)?;
+        let found = volume.find(inner, name, fold)?;
+        Ok(found.map(|node| Self::outer(slot, &**volume, node)))
     }
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {

@@ -40,11 +40,14 @@ pub struct Limits {
     pub session_gap_sectors: u64,
     /// Partitions of one partition map.
     pub partitions: u64,
-    /// Named streams of one file.
+    /// Named streams of one file, or attributes in its attribute list.
     pub streams: u64,
+    /// Bytes of memory for all attributes of one file: where their values lie costs some too.
+    pub attribute_bytes: u64,
     /// Partition maps of one logical volume.
     pub partition_maps: u64,
-    /// Bytes of one table that finds the blocks of a partition: it is held in memory.
+    /// Bytes of the tables that find the blocks of a volume's partitions: they are held in memory
+    /// for as long as the volume is.
     pub partition_table_bytes: u64,
     /// Blocks looked at, from the end of the image back, for a virtual allocation table: writers
     /// pad the end of a track.
@@ -66,8 +69,21 @@ pub struct Limits {
     pub bulk_cache_bytes: u64,
     /// Bytes of blocks kept that were decompressed.
     pub decoded_cache_bytes: u64,
-    /// Bytes of parsed directories and nodes kept.
+    /// Bytes of parsed directories kept, of all views of the disc together.
     pub parsed_cache_bytes: u64,
+    /// Bytes kept of what is known of files whose bytes are read.
+    pub file_cache_bytes: u64,
+    /// Bytes kept of what leads back into large directories without parsing them again: places of
+    /// records and hashes of names, of all directories together.
+    pub kept_index_bytes: u64,
+    /// Entries up to which a directory is parsed whole each time: that takes no longer than a
+    /// read of the medium.
+    pub whole_directory_entries: usize,
+    /// Entries of a large directory that are parsed together: more would take longer for one that
+    /// is looked up, fewer would make more places to keep.
+    pub directory_part_entries: usize,
+    /// Bytes read for entries of a large directory that are parsed together.
+    pub directory_part_bytes: u64,
     /// Findings kept; the rest is only counted.
     pub findings: usize,
     /// Bytes of metadata made of a volume's directories for another file system driver.
@@ -80,11 +96,14 @@ impl Limits {
     /// The defaults with caches of so many bytes in all.
     #[must_use]
     pub fn caching(bytes: u64) -> Self {
+        let part = bytes / 16;
         Self {
-            parsed_cache_bytes: bytes / 4,
-            metadata_cache_bytes: bytes / 8,
-            decoded_cache_bytes: bytes / 8,
-            bulk_cache_bytes: bytes / 2,
+            parsed_cache_bytes: part.saturating_mul(4),
+            file_cache_bytes: part,
+            kept_index_bytes: part.saturating_mul(4),
+            metadata_cache_bytes: part.saturating_mul(2),
+            decoded_cache_bytes: part.saturating_mul(2),
+            bulk_cache_bytes: part.saturating_mul(3),
             ..Self::default()
         }
     }
@@ -112,6 +131,7 @@ impl Default for Limits {
             session_gap_sectors: 256,
             partitions: 64,
             streams: 1024,
+            attribute_bytes: 4 << 20,
             partition_maps: 64,
             partition_table_bytes: 16 << 20,
             padding_blocks: 1024,
@@ -124,6 +144,11 @@ impl Default for Limits {
             bulk_cache_bytes: 64 << 20,
             decoded_cache_bytes: 16 << 20,
             parsed_cache_bytes: 16 << 20,
+            file_cache_bytes: 4 << 20,
+            kept_index_bytes: 16 << 20,
+            whole_directory_entries: 4096,
+            directory_part_entries: 512,
+            directory_part_bytes: 256 << 10,
             findings: 256,
             translated_bytes: 2 << 30,
             copied_bytes: 64 << 20,

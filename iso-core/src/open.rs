@@ -16,11 +16,12 @@ use crate::source::Source;
 use crate::text::Charset;
 use crate::udf::{UdfVolume, find_anchor, recognition_step};
 use crate::view::{self, Candidate, View};
-use crate::volume::{Facts, FileKind, Volume};
+use crate::volume::{Facts, FileKind, ParsedCaches, Volume};
 
 /// A disc image: what it holds and which of it to show.
 pub struct Image {
     disc: Arc<Disc>,
+    caches: Arc<ParsedCaches>,
     systems: Vec<System>,
     refused: Vec<(View, Error)>,
     candidates: Vec<Candidate>,
@@ -83,6 +84,7 @@ impl Image {
     /// # Errors
     /// As `open`, and `NoSuchSession`.
     pub fn open_with(source: Box<dyn Source>, limits: Limits, options: &Options) -> Result<Self> {
+        let caches = ParsedCaches::new(&limits);
         let disc = Arc::new(Disc::new(source, limits));
         let (sessions, unread) = find_sessions(&disc);
         // An older session must not pass for the last one.
@@ -94,22 +96,22 @@ impl Image {
         }
         let [only] = sessions.as_slice() else {
             let session = chosen(&sessions, options.session)?;
-            return Self::of_session(disc, sessions, session, options.charset);
+            return Self::of_session((disc, caches), sessions, session, options.charset);
         };
         // Where there is one, the volume itself may know of earlier states.
         let only = *only;
-        let newest = Self::of_session(disc, sessions, only, options.charset)?;
+        let newest = Self::of_session((disc, caches), sessions, only, options.charset)?;
         let sessions = by_tables(only, &newest.tables);
         let session = chosen(&sessions, options.session)?;
         if Some(&session) == sessions.last() {
             return Ok(Self { sessions, session, ..newest });
         }
-        Self::of_session(newest.disc, sessions, session, options.charset)
+        Self::of_session((newest.disc, newest.caches), sessions, session, options.charset)
     }
 
     /// Finds the file systems of one session.
     fn of_session(
-        disc: Arc<Disc>,
+        (disc, caches): (Arc<Disc>, Arc<ParsedCaches>),
         sessions: Vec<Session>,
         session: Session,
         charset: Charset,
@@ -117,6 +119,7 @@ impl Image {
         let mut set = DescriptorSet::read(&disc, session.at);
         let mut image = Self {
             disc,
+            caches,
             systems: Vec::new(),
             refused: Vec::new(),
             candidates: Vec::new(),
@@ -167,7 +170,7 @@ impl Image {
                 .findings()
                 .note_harmless("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
         }
-        match UdfVolume::open(self.disc.clone(), &anchor, self.session.table_at) {
+        match UdfVolume::open(self.disc.clone(), &self.caches, &anchor, self.session.table_at) {
             Ok(volume) => {
                 self.tables = volume.tables().to_vec();
                 self.add(View::Udf, Arc::new(volume), true);
@@ -178,7 +181,7 @@ impl Image {
 
     /// The primary tree as it is, and with Rock Ridge where it has that.
     fn add_primary(&mut self, tree: &TreeDescriptor) {
-        match IsoVolume::open(self.disc.clone(), tree, NameStyle::RockRidge, self.charset) {
+        match self.iso_volume(tree, NameStyle::RockRidge) {
             Ok(volume) => {
                 let has_names = volume.has_rock_ridge_names().unwrap_or(false);
                 self.add(View::RockRidge, Arc::new(volume), has_names);
@@ -193,17 +196,21 @@ impl Image {
     /// The Macintosh side of a hybrid disc.
     fn add_hfs(&mut self) {
         let Some(found) = find_volume(&self.disc) else { return };
-        match HfsVolume::open(self.disc.clone(), &found) {
+        match HfsVolume::open(self.disc.clone(), &self.caches, &found) {
             Ok(volume) => self.add(View::Hfs, Arc::new(volume), true),
             Err(error) => self.refuse(View::Hfs, error),
         }
     }
 
     fn add_iso(&mut self, view: View, tree: &TreeDescriptor, style: NameStyle) {
-        match IsoVolume::open(self.disc.clone(), tree, style, self.charset) {
+        match self.iso_volume(tree, style) {
             Ok(volume) => self.add(view, Arc::new(volume), true),
             Err(error) => self.refuse(view, error),
         }
+    }
+
+    fn iso_volume(&self, tree: &TreeDescriptor, style: NameStyle) -> Result<IsoVolume> {
+        IsoVolume::open(&self.disc, &self.caches, tree, style, self.charset)
     }
 
     /// Takes in a file system whose root can be read.
@@ -367,10 +374,10 @@ impl Image {
             slots.push(view(View::Boot.name().to_owned(), Box::new(open)));
         }
         for session in self.sessions.iter().copied().filter(|_| self.sessions.len() > 1) {
-            let (disc, sessions, charset) =
-                (self.disc.clone(), self.sessions.clone(), self.charset);
+            let (medium, sessions, charset) =
+                ((self.disc.clone(), self.caches.clone()), self.sessions.clone(), self.charset);
             let open = move || {
-                let image = Self::of_session(disc.clone(), sessions.clone(), session, charset)?;
+                let image = Self::of_session(medium.clone(), sessions.clone(), session, charset)?;
                 Ok(image.choose(None)?.volume)
             };
             slots.push(view(format!("session{}", session.number), Box::new(open)));
@@ -379,7 +386,8 @@ impl Image {
         let told = reports.into_iter();
         slots.extend(told.map(|(name, report)| Slot { name, content: Content::Told(report) }));
         let label = self.choose(None).map(|shown| shown.volume.facts().label.clone());
-        let views = AllViews::new(self.disc.clone(), label.unwrap_or_default(), slots)?;
+        let views =
+            AllViews::new(self.disc.clone(), &self.caches, label.unwrap_or_default(), slots)?;
         Ok(Arc::new(views))
     }
 

@@ -14,7 +14,7 @@ use fuser::{
     ReplyEmpty, ReplyEntry, ReplyLseek, ReplyOpen, ReplyStatfs, ReplyXattr, Request,
 };
 use iso_core::serving::{Activity, Reports};
-use iso_core::volume::{Dir, DirEntry, FileKind, NodeId, Presentation, Volume};
+use iso_core::volume::{DirEntry, DirPart, FileKind, NodeId, Presentation, Volume};
 use iso_core::{Error, Result};
 
 use crate::attr::{file_attr, file_type};
@@ -127,12 +127,12 @@ impl Adapter {
     }
 
     /// The entry at a cookie of a directory: `.` and `..` first, then what the directory holds.
-    fn entry<'d>(&self, dir: &'d Dir, cookie: u64) -> Option<DirEntry<'d>> {
+    fn entry<'d>(&self, dir: &'d DirPart, cookie: u64) -> Option<DirEntry<'d>> {
         let kind = Some(FileKind::Directory);
         match cookie {
             0 => Some(DirEntry { name: b".", node: dir.node(), kind, is_hidden: false }),
             1 => Some(DirEntry { name: b"..", node: dir.parent(), kind, is_hidden: false }),
-            _ => dir.get(usize::try_from(cookie.checked_sub(2)?).ok()?),
+            _ => dir.get(position_of(cookie)),
         }
     }
 
@@ -146,18 +146,33 @@ impl Adapter {
         mut add: impl FnMut(&DirEntry<'_>, u64) -> bool,
     ) -> std::result::Result<(), Errno> {
         self.serve(operation, ino, |volume, node| {
-            let dir = volume.read_dir(node)?;
+            let mut dir = volume.read_dir_part(node, position_of(cookie))?;
             if cookie == 0 {
                 self.push.listed(&dir);
             }
             let mut next = cookie;
-            while let Some(entry) = self.entry(&dir, next) {
-                next = next.saturating_add(1);
-                if self.presentation.lists(&entry) && add(&entry, next) {
-                    break;
+            let mut is_empty = true;
+            loop {
+                while let Some(entry) = self.entry(&dir, next) {
+                    next = next.saturating_add(1);
+                    if self.presentation.lists(&entry) {
+                        if add(&entry, next) {
+                            return Ok(());
+                        }
+                        is_empty = false;
+                    }
                 }
+                if position_of(next) >= dir.len() {
+                    return Ok(());
+                }
+                dir = match volume.read_dir_part(node, position_of(next)) {
+                    Ok(part) if part.get(position_of(next)).is_some() => part,
+                    Ok(_) => return Ok(()),
+                    // What was added is told; whoever asks for what follows is told the error.
+                    Err(_) if !is_empty => return Ok(()),
+                    Err(error) => return Err(error),
+                };
             }
-            Ok(())
         })
     }
 
@@ -166,6 +181,11 @@ impl Adapter {
         let told = entry.kind.or_else(|| self.volume.attr(entry.node).ok().map(|attr| attr.kind));
         file_type(told.unwrap_or(FileKind::Regular))
     }
+}
+
+/// The position in its directory that a cookie behind `.` and `..` stands for.
+fn position_of(cookie: u64) -> usize {
+    usize::try_from(cookie.saturating_sub(2)).unwrap_or(usize::MAX)
 }
 
 impl Filesystem for Adapter {

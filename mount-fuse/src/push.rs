@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fuser::{INodeNo, Notifier};
-use iso_core::volume::{Data, Dir, FileKind, NodeId, Volume};
+use iso_core::volume::{Data, DirPart, FileKind, NodeId, Volume};
 
 use crate::cache::forget;
 
@@ -53,9 +53,8 @@ struct Listed(BTreeMap<NodeId, (NodeId, NodeId)>);
 
 impl Listed {
     /// Remembers a directory; forgets all where there are too many.
-    fn add(&mut self, dir: &Dir) {
-        let nodes = || dir.iter().map(|entry| entry.node);
-        let (Some(first), Some(last)) = (nodes().min(), nodes().max()) else { return };
+    fn add(&mut self, dir: &DirPart) {
+        let Some((first, last)) = dir.nodes() else { return };
         if self.0.len() >= DIRECTORIES {
             self.0.clear();
         }
@@ -84,7 +83,7 @@ impl Push {
     }
 
     /// The kernel was told the files of a directory.
-    pub(crate) fn listed(&self, dir: &Dir) {
+    pub(crate) fn listed(&self, dir: &DirPart) {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner).add(dir);
     }
 
@@ -144,10 +143,11 @@ impl Reader {
         store: &dyn Fn(NodeId, &[u8]) -> bool,
     ) {
         for directory in directories {
-            let Ok(dir) = volume.read_dir(*directory) else { continue };
             let is_same = self.directory == Some(*directory);
             let from = if is_same { self.next } else { 0 };
-            let Some(position) = find(&dir, node, from) else { continue };
+            let Ok(part) = volume.read_dir_part(*directory, from) else { continue };
+            let mut dir = Directory { volume, node: *directory, part };
+            let Some(position) = find(&mut dir, node, from) else { continue };
             let follows = if is_same {
                 position >= self.next && position <= self.next.saturating_add(2)
             } else {
@@ -166,7 +166,7 @@ impl Reader {
                 return;
             }
             self.streak = self.streak.saturating_add(1);
-            self.store_from(volume, &dir, store);
+            self.store_from(volume, &mut dir, store);
             self.window_bytes = self.window_bytes.saturating_mul(2).min(MAX_WINDOW_BYTES);
             return;
         }
@@ -176,13 +176,13 @@ impl Reader {
     fn store_from(
         &mut self,
         volume: &dyn Volume,
-        dir: &Dir,
+        dir: &mut Directory<'_>,
         store: &dyn Fn(NodeId, &[u8]) -> bool,
     ) {
         let mut left = self.window_bytes;
         for _ in 0..MAX_WINDOW_FILES {
-            let Some(entry) = dir.get(self.next) else { return };
-            let attr = match volume.attr(entry.node) {
+            let Some(node) = dir.get(self.next) else { return };
+            let attr = match volume.attr(node) {
                 Ok(attr) if attr.kind == FileKind::Regular && attr.size > 0 => attr,
                 _ => {
                     self.next = self.next.saturating_add(1);
@@ -195,7 +195,7 @@ impl Reader {
                 return;
             };
             left = rest;
-            if !stored(volume, entry.node, attr.size, store) {
+            if !stored(volume, node, attr.size, store) {
                 return;
             }
             self.next = self.next.saturating_add(1);
@@ -218,12 +218,33 @@ fn stored(
     }
 }
 
+/// A directory with those of its entries that were asked for last.
+struct Directory<'v> {
+    volume: &'v dyn Volume,
+    node: NodeId,
+    part: DirPart,
+}
+
+impl Directory<'_> {
+    /// The node of the entry at a position.
+    fn get(&mut self, position: usize) -> Option<NodeId> {
+        if position >= self.part.len() {
+            return None;
+        }
+        if self.part.get(position).is_none() {
+            self.part = self.volume.read_dir_part(self.node, position).ok()?;
+        }
+        self.part.get(position).map(|entry| entry.node)
+    }
+}
+
 /// The entry that names a node, looked for from a position on.
-fn find(dir: &Dir, node: NodeId, from: usize) -> Option<usize> {
-    let is_it = |position: &usize| dir.get(*position).is_some_and(|entry| entry.node == node);
-    let near = from..from.saturating_add(SEARCHED).min(dir.len());
-    let whole = 0..if dir.len() <= SEARCHED_WHOLE { dir.len() } else { SEARCHED };
-    near.into_iter().find(is_it).or_else(|| whole.into_iter().find(is_it))
+fn find(dir: &mut Directory<'_>, node: NodeId, from: usize) -> Option<usize> {
+    let len = dir.part.len();
+    let mut is_it = |position: &usize| dir.get(*position) == Some(node);
+    let near = from..from.saturating_add(SEARCHED).min(len);
+    let whole = 0..if len <= SEARCHED_WHOLE { len } else { SEARCHED };
+    near.into_iter().find(&mut is_it).or_else(|| whole.into_iter().find(is_it))
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
-//! Hostile discs, made on purpose: 48 classes of them, each with what has to be seen of it. What is
+//! Hostile discs, made on purpose: 49 classes of them, each with what has to be seen of it. What is
 //! damaged is an error or left out with a finding; everything else stays readable.
 
 mod boot;
 mod containers;
 mod directories;
 mod files;
+pub mod heavy;
 mod labels;
 pub mod large;
 mod names;
@@ -72,6 +73,7 @@ pub fn all() -> Vec<Case> {
     [
         directories::cases(),
         files::cases(),
+        heavy::cases(),
         labels::cases(),
         names::cases(),
         rock_ridge::cases(),

@@ -27,8 +27,8 @@ pub struct Names {
     dir: Arc<Dir>,
     /// Positions in the directory, by the keys of their names.
     order: Box<[u32]>,
-    /// Names that had to be changed to be short and unique, by position.
-    changed: HashMap<u32, Box<[u16]>>,
+    /// Names that had to be changed to be short and unique, each with its position, in order.
+    changed: Box<[(u32, Box<[u16]>)]>,
 }
 
 impl Names {
@@ -37,9 +37,10 @@ impl Names {
     #[must_use]
     pub fn new(dir: Arc<Dir>) -> Self {
         let mut keys = Keys::of(&dir);
-        let changed = keys.make_unique(&dir);
+        let mut changed: Vec<_> = keys.make_unique(&dir).into_iter().collect();
+        changed.sort_unstable_by_key(|(position, _)| *position);
         let order = keys.spans.iter().map(|span| span.position).collect();
-        Self { dir, order, changed }
+        Self { dir, order, changed: changed.into() }
     }
 
     /// The directory.
@@ -51,7 +52,8 @@ impl Names {
     /// The name that is shown for the entry at a position of the directory.
     #[must_use]
     pub fn shown(&self, position: u32) -> Vec<u16> {
-        if let Some(name) = self.changed.get(&position) {
+        let changed = self.changed.binary_search_by_key(&position, |(position, _)| *position);
+        if let Some((_, name)) = changed.ok().and_then(|index| self.changed.get(index)) {
             return name.to_vec();
         }
         self.entry(position).map(|entry| to_windows(entry.name)).unwrap_or_default()
@@ -85,13 +87,18 @@ impl Names {
 
 impl Weigh for Names {
     fn weight_bytes(&self) -> u64 {
-        let names: usize = self.changed.values().map(|name| size_of_val(&**name)).sum();
-        let slots = self.changed.len().saturating_mul(32);
-        let own = size_of_val(&*self.order).saturating_add(names).saturating_add(slots);
+        let name_bytes =
+            |(_, name): &(u32, Box<[u16]>)| size_of_val(&**name).saturating_add(ALLOCATION_BYTES);
+        let names: usize = self.changed.iter().map(name_bytes).sum();
+        let tables = size_of_val(&*self.order).saturating_add(size_of_val(&*self.changed));
+        let own = size_of::<Self>().saturating_add(names).saturating_add(tables);
         // The directory itself is held by its volume too; while it is held here, it stays.
         self.dir.weight_bytes().saturating_add(u64::try_from(own).unwrap_or(u64::MAX))
     }
 }
+
+/// What the allocator adds to the bytes of one name.
+const ALLOCATION_BYTES: usize = 24;
 
 /// The keys of all names of a directory, in one run, and where each of them lies.
 struct Keys {

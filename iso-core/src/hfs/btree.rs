@@ -6,7 +6,7 @@ use std::cmp::Ordering;
 use zerocopy::FromBytes;
 
 use super::disk::{NodeHead, TreeHead};
-use crate::cache::Disc;
+use crate::cache::{Disc, zeroed};
 use crate::error::{Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
 use crate::volume::Extents;
@@ -26,9 +26,39 @@ pub(super) struct Tree {
 pub(super) struct Record {
     /// Byte position in the image, where its node lies in one piece.
     pub(super) at: u64,
+    /// Its place in the tree.
+    pub(super) place: RecordPlace,
     /// The key without its length.
     pub(super) key: Vec<u8>,
     pub(super) data: Vec<u8>,
+}
+
+/// Where a record lies in its tree: the number of its node, and its own in that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RecordPlace(u64);
+
+impl RecordPlace {
+    fn new(node: u32, index: usize) -> Self {
+        Self(u64::from(node) << u16::BITS | to_u64(index))
+    }
+
+    /// A place as `number` gave it.
+    pub(super) const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    pub(super) const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The number of the node.
+    pub(super) const fn node(self) -> u64 {
+        self.0 >> u16::BITS
+    }
+
+    fn index(self) -> usize {
+        to_usize(self.0 & u64::from(u16::MAX))
+    }
 }
 
 /// A node of a tree.
@@ -73,9 +103,41 @@ impl Tree {
         &self,
         disc: &Disc,
         compare: impl Fn(&[u8]) -> Ordering,
+        take: impl FnMut(&Record) -> Result<bool>,
+    ) -> Result<()> {
+        match self.leaf(disc, &compare)? {
+            Some(node) => self.scan_leaves(disc, node, compare, take),
+            None => Ok(()),
+        }
+    }
+
+    /// As `scan`, from the record on that lies at a place.
+    ///
+    /// # Errors
+    /// As `scan`.
+    pub(super) fn scan_from(
+        &self,
+        disc: &Disc,
+        place: RecordPlace,
+        compare: impl Fn(&[u8]) -> Ordering,
+        take: impl FnMut(&Record) -> Result<bool>,
+    ) -> Result<()> {
+        let number = u32::try_from(place.node()).unwrap_or(u32::MAX);
+        let mut node = self.node(disc, number)?;
+        if node.kind != LEAF {
+            return Err(self.site(number).corrupt("it is no leaf any more"));
+        }
+        node.records.drain(..place.index().min(node.records.len()));
+        self.scan_leaves(disc, node, compare, take)
+    }
+
+    fn scan_leaves(
+        &self,
+        disc: &Disc,
+        mut node: Node,
+        compare: impl Fn(&[u8]) -> Ordering,
         mut take: impl FnMut(&Record) -> Result<bool>,
     ) -> Result<()> {
-        let Some(mut node) = self.leaf(disc, &compare)? else { return Ok(()) };
         let mut left = quotient(self.file.len(), self.node_bytes);
         loop {
             for record in node.records.iter().filter(|r| compare(&r.key).is_ge()) {
@@ -118,6 +180,11 @@ impl Tree {
         Err(self.site(number).limit("levels in one tree", to_u64(MAX_DEPTH)))
     }
 
+    /// Bytes of each node.
+    pub(super) const fn node_bytes(&self) -> u64 {
+        self.node_bytes
+    }
+
     fn node(&self, disc: &Disc, number: u32) -> Result<Node> {
         let offset = u64::from(number).saturating_mul(self.node_bytes);
         let len = to_usize(self.node_bytes);
@@ -126,7 +193,7 @@ impl Tree {
         let bytes = match run.and_then(|run| run.at) {
             Some(at) => disc.metadata(at, len, site)?,
             None => {
-                let mut bytes = vec![0; len];
+                let mut bytes = zeroed(len)?;
                 let read = self.file.read_into(disc, offset, &mut bytes)?;
                 if read < len {
                     return Err(site.corrupt("it lies past the end of its tree"));
@@ -151,7 +218,8 @@ impl Tree {
             let (start, (key, data)) =
                 record.ok_or(site.corrupt("a record in it runs past its end"))?;
             let at = site.at.saturating_add(to_u64(start));
-            records.push(Record { at, key: key.to_vec(), data: data.to_vec() });
+            let place = RecordPlace::new(number, index);
+            records.push(Record { at, place, key: key.to_vec(), data: data.to_vec() });
         }
         Ok(Node { next: head.next.get(), kind: head.kind, records })
     }

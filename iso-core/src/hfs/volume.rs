@@ -6,17 +6,18 @@ use std::sync::Arc;
 
 use zerocopy::FromBytes;
 
-use super::btree::{Record, Tree};
+use super::btree::{Record, RecordPlace, Tree};
 use super::catalog::{Entry, Flavour, Fork, Item, Key, short_runs, timestamp};
 use super::disk::{Run16, Run32};
 use super::locate::Found;
-use crate::cache::{Disc, WeightedCache};
+use crate::cache::{Disc, zeroed};
 use crate::error::{Error, Result, Site};
 use crate::num::{to_u64, to_usize};
 use crate::text::make_component;
 use crate::volume::{
-    Attr, Data, Device, Dir, DirBuilder, DirEntry, Extent, Extents, ExtentsBuilder, FINDER_INFO,
-    Facts, FileKind, NodeId, RESOURCE_FORK, Volume, Xattr, finished,
+    Attr, Data, Device, Dir, DirBuilder, DirEntry, DirPart, Extent, Extents, ExtentsBuilder,
+    FINDER_INFO, Facts, FileKind, InParts, NodeId, Outline, ParsedCaches, RESOURCE_FORK, Shelf,
+    Volume, Xattr, finished,
 };
 
 /// A volume of either kind.
@@ -28,7 +29,7 @@ pub(crate) struct HfsVolume {
     catalog: Tree,
     overflow: Option<Tree>,
     root: NodeId,
-    dirs: WeightedCache<NodeId, Dir>,
+    shelf: Shelf,
 }
 
 /// Where allocation blocks lie in the image.
@@ -51,7 +52,7 @@ impl HfsVolume {
     ///
     /// # Errors
     /// `Corrupt` where a tree or the root folder is missing, `Io`.
-    pub(crate) fn open(disc: Arc<Disc>, found: &Found) -> Result<Self> {
+    pub(crate) fn open(disc: Arc<Disc>, caches: &Arc<ParsedCaches>, found: &Found) -> Result<Self> {
         let (flavour, blocks, catalog, overflow, facts) = described(found);
         let fork = |fork: &Fork| runs(&disc, blocks, &fork.runs, fork.bytes);
         let overflow =
@@ -62,7 +63,7 @@ impl HfsVolume {
         let mut volume = Self {
             catalog: Tree::open(&disc, fork(&catalog)?, flavour == Flavour::Plus)?,
             overflow: overflow.ok(),
-            dirs: WeightedCache::new(disc.limits().parsed_cache_bytes),
+            shelf: caches.shelf(),
             facts,
             flavour,
             blocks,
@@ -81,9 +82,15 @@ impl HfsVolume {
     }
 
     /// The records whose parent is `parent`, a thread first, as long as `take` wants more.
-    fn children(
+    fn children(&self, parent: u32, take: impl FnMut(Key, &Record) -> Result<bool>) -> Result<()> {
+        self.children_from(parent, None, take)
+    }
+
+    /// As `children`, from the record on that lies at a place of the catalogue.
+    fn children_from(
         &self,
         parent: u32,
+        place: Option<RecordPlace>,
         mut take: impl FnMut(Key, &Record) -> Result<bool>,
     ) -> Result<()> {
         let flavour = self.flavour;
@@ -96,10 +103,14 @@ impl HfsVolume {
                 })
             })
         };
-        self.catalog.scan(&self.disc, compare, |record| match flavour.key(&record.key) {
+        let take = |record: &Record| match flavour.key(&record.key) {
             Some(key) if key.parent == parent => take(key, record),
             _ => Ok(false),
-        })
+        };
+        match place {
+            None => self.catalog.scan(&self.disc, compare, take),
+            Some(place) => self.catalog.scan_from(&self.disc, place, compare, take),
+        }
     }
 
     /// Parent and record of a folder, by way of its thread.
@@ -180,6 +191,7 @@ impl HfsVolume {
             if more.iter().all(|(_, count)| *count == 0) {
                 break;
             }
+            all.try_reserve(more.len()).map_err(|_| Error::NoMemory)?;
             all.extend(more);
         }
         runs(&self.disc, self.blocks, &all, fork.bytes)
@@ -210,8 +222,45 @@ impl HfsVolume {
         Ok(found)
     }
 
-    fn parse_dir(&self, node: NodeId) -> Result<Dir> {
+    /// Adds what stands in a folder to `builder`, from the record at a place on, until there are
+    /// `wanted` entries.
+    fn add_entries(
+        &self,
+        builder: &mut DirBuilder,
+        folder: u32,
+        place: Option<RecordPlace>,
+        wanted: usize,
+    ) -> Result<()> {
         const INVISIBLE: u8 = 0x40;
+        let (mut nodes, mut last) = (0u64, None);
+        self.children_from(folder, place, |key, record| {
+            if let Some(Entry::Item(child)) = self.flavour.entry(&record.data) {
+                let mut name = self.flavour.name(&key.name);
+                // The folder in which HFS+ keeps the files of hard links is nobody's.
+                if name.starts_with(b"\0\0\0\0HFS+ Private Data") {
+                    return Ok(true);
+                }
+                make_component(&mut name);
+                let is_hidden = child.finder_info.get(8).is_some_and(|f| f & INVISIBLE != 0);
+                let node = NodeId::at(record.at);
+                if last.replace(record.place.node()) != Some(record.place.node()) {
+                    nodes = nodes.saturating_add(1);
+                }
+                let cost = nodes.saturating_mul(self.catalog.node_bytes());
+                let entry = DirEntry { name: &name, node, kind: Some(child.kind), is_hidden };
+                builder.push_at(entry, record.place.number(), cost)?;
+            }
+            Ok(builder.len() < wanted)
+        })
+    }
+}
+
+impl InParts for HfsVolume {
+    fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
         let item = self.item(node)?;
         if item.kind != FileKind::Directory {
             return Err(Error::NotDirectory);
@@ -222,21 +271,17 @@ impl HfsVolume {
         // How large it is shows only when it is read.
         let _turn = self.disc.turn(self.disc.limits().directory_bytes);
         let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
-        self.children(item.id, |key, record| {
-            if let Some(Entry::Item(child)) = self.flavour.entry(&record.data) {
-                let mut name = self.flavour.name(&key.name);
-                // The folder in which HFS+ keeps the files of hard links is nobody's.
-                if name.starts_with(b"\0\0\0\0HFS+ Private Data") {
-                    return Ok(true);
-                }
-                make_component(&mut name);
-                let is_hidden = child.finder_info.get(8).is_some_and(|f| f & INVISIBLE != 0);
-                let node = NodeId::at(record.at);
-                builder.push(DirEntry { name: &name, node, kind: Some(child.kind), is_hidden })?;
-            }
-            Ok(true)
-        })?;
+        self.add_entries(&mut builder, item.id, None, usize::MAX)?;
         finished(builder, &self.disc, place, || true)
+    }
+
+    fn parse_part(&self, outline: &Outline, part: usize) -> Result<DirBuilder> {
+        let (node, place) = (outline.node, site(outline.node.position()));
+        let mut builder = DirBuilder::new(node, outline.parent, self.disc.limits(), place);
+        let from = RecordPlace::from_number(outline.places(part).0);
+        let wanted = outline.positions(part).len();
+        self.add_entries(&mut builder, self.item(node)?.id, Some(from), wanted)?;
+        Ok(builder)
     }
 }
 
@@ -332,7 +377,15 @@ impl Volume for HfsVolume {
     }
 
     fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>> {
-        self.dirs.get_or_make(node, || self.parse_dir(node).map(Arc::new))
+        crate::volume::read_dir(self, node)
+    }
+
+    fn read_dir_part(&self, node: NodeId, position: usize) -> Result<DirPart> {
+        crate::volume::read_part(self, node, position)
+    }
+
+    fn find(&self, dir: NodeId, name: &[u8], fold: bool) -> Result<Option<NodeId>> {
+        crate::volume::find(self, dir, name, fold)
     }
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
@@ -366,7 +419,7 @@ impl Volume for HfsVolume {
         if item.data.bytes > max {
             return Err(site(node.position()).limit("bytes in one symbolic link", max));
         }
-        let mut target = vec![0; to_usize(item.data.bytes)];
+        let mut target = zeroed(to_usize(item.data.bytes))?;
         let extents = self.extents_of(item.id, DATA_FORK, &item.data)?;
         extents.read_into(&self.disc, 0, &mut target)?;
         if target.contains(&0) {

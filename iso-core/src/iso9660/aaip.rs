@@ -1,6 +1,8 @@
 //! Attribute lists: POSIX ACLs and extended attributes in system use entries (AAIP 2.0).
 //! Components of `AL` entries in, names and values out; no other entry is looked at.
 
+use crate::num::to_usize;
+
 /// What the `AL` entries of one file hold, end to end: a component record may begin in one entry
 /// and end in the next.
 #[derive(Debug, Default)]
@@ -15,13 +17,17 @@ impl AttributeList {
         self.0.extend_from_slice(data.get(1..).unwrap_or_default());
     }
 
-    /// The components: flags, length and bytes of each record, put together.
-    fn components(&self) -> Vec<Vec<u8>> {
+    /// The components: flags, length and bytes of each record, put together. Nothing where there
+    /// are more than `max`.
+    fn components(&self, max: usize) -> Option<Vec<Vec<u8>>> {
         let mut components: Vec<Vec<u8>> = Vec::new();
         let mut joins = false;
         let mut rest = self.0.as_slice();
         while let [flags, len, tail @ ..] = rest {
             let Some((bytes, after)) = tail.split_at_checked(usize::from(*len)) else { break };
+            if !joins && components.len() >= max {
+                return None;
+            }
             match components.last_mut().filter(|_| joins) {
                 Some(component) => component.extend_from_slice(bytes),
                 None => components.push(bytes.to_vec()),
@@ -29,13 +35,15 @@ impl AttributeList {
             joins = flags & CONTINUES != 0;
             rest = after;
         }
-        components
+        Some(components)
     }
 
-    /// The attributes by their full names, ACLs in the form that Linux gives them.
-    pub(super) fn attributes(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+    /// The attributes by their full names, ACLs in the form that Linux gives them. Nothing where
+    /// there are more than `max`: each takes many times the bytes that it is recorded in.
+    pub(super) fn attributes(&self, max: u64) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
         let mut attributes = Vec::new();
-        for pair in self.components().chunks_exact(2) {
+        // A name and a value each.
+        for pair in self.components(to_usize(max.saturating_mul(2)))?.chunks_exact(2) {
             let [name, value] = pair else { continue };
             if name.is_empty() {
                 attributes.extend(acls(value));
@@ -46,7 +54,7 @@ impl AttributeList {
         // Writers record an ACL in both forms; the first of a name counts.
         let mut seen = std::collections::HashSet::new();
         attributes.retain(|(name, _)| seen.insert(name.clone()));
-        attributes
+        Some(attributes)
     }
 }
 
@@ -158,7 +166,8 @@ mod tests {
     fn attributes(entries: &[&[u8]]) -> Vec<(String, Vec<u8>)> {
         let mut list = AttributeList::default();
         entries.iter().for_each(|entry| list.take(entry));
-        let named = list.attributes().into_iter();
+        assert_eq!(list.attributes(0).is_none(), !list.0.is_empty());
+        let named = list.attributes(1000).unwrap().into_iter();
         named.map(|(name, value)| (String::from_utf8(name).unwrap(), value)).collect()
     }
 

@@ -19,7 +19,7 @@ impl IsoVolume {
         let base = sector_start(node.position());
         let sector = self.sector(base)?;
         let record = self.find_record(&sector, node)?;
-        let mut found = recorded(&self.rock_ridge(&record));
+        let mut found = self.recorded(&record, &self.rock_ridge(&record))?;
         if record.is_self() && node != self.root {
             found.extend(self.named_attributes(&record)?);
         }
@@ -42,7 +42,7 @@ impl IsoVolume {
             let may_have_any = record.flags().contains(FileFlags::ASSOCIATED)
                 || xa_record(record).is_some()
                 || rock_ridge.is_cut
-                || !recorded(&rock_ridge).is_empty();
+                || self.recorded(record, &rock_ridge).map_or(true, |found| !found.is_empty());
             may_have_any.then_some(())
         })?;
         Ok(found.is_some() || budget.is_spent())
@@ -62,9 +62,9 @@ impl IsoVolume {
                 && record.data_at(self.block_bytes) == own.data_at(self.block_bytes)
         };
         let found = self.find_in(&holder, &mut |record| {
-            names(record).then(|| recorded(&self.rock_ridge(record)))
+            names(record).then(|| self.recorded(record, &self.rock_ridge(record)))
         });
-        Ok(found?.unwrap_or_default())
+        found?.unwrap_or(Ok(Vec::new()))
     }
 
     /// The bytes of the associated file of a record, which stands before it under the same
@@ -89,12 +89,15 @@ impl IsoVolume {
         let len = extents.len();
         Ok(Some(Data::Plain(extents.finish(len))))
     }
-}
 
-/// What system use entries record.
-fn recorded(rock_ridge: &RockRidge) -> Vec<Xattr> {
-    let listed = rock_ridge.attribute_list.attributes().into_iter();
-    let mut found: Vec<Xattr> = listed.map(|(name, value)| Xattr::told(&name, value)).collect();
-    found.extend(rock_ridge.finder_info.as_deref().map(Xattr::finder_info));
-    found
+    /// What system use entries record.
+    fn recorded(&self, record: &Record<'_>, rock_ridge: &RockRidge) -> Result<Vec<Xattr>> {
+        let max = self.disc.limits().streams;
+        let listed = rock_ridge.attribute_list.attributes(max);
+        let listed = listed.ok_or(record.site().limit("attributes of one file", max))?;
+        let mut found: Vec<Xattr> =
+            listed.into_iter().map(|(name, value)| Xattr::told(&name, value)).collect();
+        found.extend(rock_ridge.finder_info.as_deref().map(Xattr::finder_info));
+        Ok(found)
+    }
 }

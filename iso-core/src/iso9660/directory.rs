@@ -13,7 +13,9 @@ use super::volume::{IsoVolume, NameStyle, kind};
 use crate::error::{Error, Result, Site};
 use crate::num::{round_up, to_usize};
 use crate::text::{Charset, Coding, make_component};
-use crate::volume::{Dir, DirBuilder, DirEntry, FileKind, NodeId, finished};
+use crate::volume::{
+    Dir, DirBuilder, DirEntry, FileKind, InParts, NodeId, Outline, Shelf, finished,
+};
 
 /// Bytes of a directory that are held while its records are read: whole sectors.
 const PIECE_BYTES: u64 = 256 << 10;
@@ -79,13 +81,21 @@ impl IsoVolume {
     /// Hands every record of a directory to `take`, until that has enough. A piece of the
     /// directory is held at a time.
     pub(super) fn for_each_record(&self, dir: &DirExtent, take: Take<'_>) -> Result<()> {
+        self.for_each_record_in(dir, (dir.at, PIECE_BYTES), take)
+    }
+
+    /// As `for_each_record`, from the record at byte `from` on, in pieces of so many bytes.
+    fn for_each_record_in(
+        &self,
+        dir: &DirExtent,
+        (from, piece_bytes): (u64, u64),
+        take: Take<'_>,
+    ) -> Result<()> {
         let end = dir.at.saturating_add(dir.readable);
-        let mut at = dir.at;
+        let mut at = from;
         while at < end {
             // Pieces end where sectors do: no record crosses that edge.
-            let next = round_up(at.saturating_add(1), SECTOR_BYTES)
-                .saturating_add(PIECE_BYTES.saturating_sub(SECTOR_BYTES))
-                .min(end);
+            let next = round_up(at.saturating_add(piece_bytes.max(1)), SECTOR_BYTES).min(end);
             let bytes = self.disc.metadata(at, to_usize(next.saturating_sub(at)), dir.site())?;
             let left = dir.at.saturating_add(dir.len).saturating_sub(at);
             for record in Records::new(&bytes, at, left, self.form()) {
@@ -117,17 +127,20 @@ impl IsoVolume {
         Budget::new(self.disc.limits().directory_system_use_bytes)
     }
 
-    pub(super) fn parse_dir(&self, node: NodeId) -> Result<Dir> {
-        let dir = self.dir_extent(node)?;
-        let place = dir.site();
-        let parent = self.parent(&dir)?;
-        let _turn = self.disc.turn(dir.len);
-        self.dirs.make_room(dir.len);
-        let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
+    /// Adds the entries of a directory to `builder`, from the record at byte `from` on, until there
+    /// are `wanted`.
+    fn add_entries(
+        &self,
+        builder: &mut DirBuilder,
+        dir: &DirExtent,
+        node: NodeId,
+        (from, piece_bytes): (u64, u64),
+        wanted: usize,
+    ) -> Result<()> {
         let budget = self.budget();
         // The identifier of the file that goes on in the next record.
         let mut continued: Option<Vec<u8>> = None;
-        self.for_each_record(&dir, &mut |record| {
+        self.for_each_record_in(dir, (from, piece_bytes), &mut |record| {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
@@ -137,32 +150,33 @@ impl IsoVolume {
                     return Ok(ControlFlow::Continue(()));
                 }
             };
-            if !record.head.extent.agrees() || !record.head.data_len.agrees() {
-                let error = record.site().corrupt("the two spellings of a number differ");
-                self.disc.findings().note_error("the first one is used", &error);
-            }
-            if record.hides_another() {
-                let error = record.site().corrupt("another record stands in it");
-                self.disc.findings().note_error("that one is not shown", &error);
-            }
+            self.note_oddities(&record);
             let flags = record.flags();
             let continues = continued.as_deref() == Some(record.identifier);
             continued = flags.contains(FileFlags::MULTI_EXTENT).then(|| record.identifier.to_vec());
             // Associated files are forks of the file of the same name (ECMA-119 6.5.4).
             let is_other = record.is_self() || record.is_parent();
             if !continues && !is_other && !flags.contains(FileFlags::ASSOCIATED) {
-                self.add_entry(&mut builder, &record, node, &budget)?;
+                self.add_entry(builder, &record, node, &budget)?;
             }
             if budget.is_spent() {
                 let max = self.disc.limits().directory_system_use_bytes;
-                return Err(place.limit("bytes of system use in one directory", max));
+                return Err(dir.site().limit("bytes of system use in one directory", max));
             }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        if let Some(coding) = self.coding(&builder, node) {
-            builder.decode(coding)?;
+            let is_over = builder.len() >= wanted;
+            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })
+    }
+
+    fn note_oddities(&self, record: &Record<'_>) {
+        if !record.head.extent.agrees() || !record.head.data_len.agrees() {
+            let error = record.site().corrupt("the two spellings of a number differ");
+            self.disc.findings().note_error("the first one is used", &error);
         }
-        finished(builder, &self.disc, place, || self.repeats_an_identifier(&dir))
+        if record.hides_another() {
+            let error = record.site().corrupt("another record stands in it");
+            self.disc.findings().note_error("that one is not shown", &error);
+        }
     }
 
     /// The character set of a directory's names; nothing where they need none. What is found out
@@ -232,7 +246,9 @@ impl IsoVolume {
             return Ok(());
         }
         let is_hidden = record.flags().contains(FileFlags::HIDDEN);
-        dir.push(DirEntry { name: &name, node, kind: Some(kind), is_hidden })
+        let entry = DirEntry { name: &name, node, kind: Some(kind), is_hidden };
+        // A record that begins a file can be parsed without those before it.
+        dir.push_at(entry, record.at, record.at.saturating_add(budget.spent()))
     }
 
     fn name(&self, record: &Record<'_>, rock_ridge: RockRidge) -> Vec<u8> {
@@ -320,5 +336,38 @@ impl IsoVolume {
     /// The directory that begins at a block, as `CL` and `PL` name it.
     fn node_at_block(&self, block: u32) -> NodeId {
         NodeId::at(u64::from(block).saturating_mul(self.block_bytes))
+    }
+}
+
+impl InParts for IsoVolume {
+    fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
+        let dir = self.dir_extent(node)?;
+        let place = dir.site();
+        let parent = self.parent(&dir)?;
+        let _turn = self.disc.turn(dir.len);
+        self.shelf.make_room(dir.len);
+        let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
+        self.add_entries(&mut builder, &dir, node, (dir.at, PIECE_BYTES), usize::MAX)?;
+        if let Some(coding) = self.coding(&builder, node) {
+            builder.decode(coding)?;
+        }
+        finished(builder, &self.disc, place, || self.repeats_an_identifier(&dir))
+    }
+
+    fn parse_part(&self, outline: &Outline, part: usize) -> Result<DirBuilder> {
+        let dir = self.dir_extent(outline.node)?;
+        let limits = self.disc.limits();
+        let mut builder = DirBuilder::new(outline.node, outline.parent, limits, dir.site());
+        let (from, next) = outline.places(part);
+        let end = next.unwrap_or(dir.at.saturating_add(dir.readable));
+        // Past its last entry there may be much that belongs to no part.
+        let bytes = end.saturating_sub(from).min(limits.directory_part_bytes).max(1);
+        let wanted = outline.positions(part).len();
+        self.add_entries(&mut builder, &dir, outline.node, (from, bytes), wanted)?;
+        Ok(builder)
     }
 }

@@ -88,22 +88,30 @@ pub(super) fn xa_record<'a>(record: &Record<'a>) -> Option<&'a [u8]> {
 
 /// How many bytes of continuation areas may still be read: every record of a directory may name
 /// the same long chain of them.
-pub(super) struct Budget(Cell<u64>);
+pub(super) struct Budget {
+    left: Cell<u64>,
+    bytes: u64,
+}
 
 impl Budget {
     pub(super) const fn new(bytes: u64) -> Self {
-        Self(Cell::new(bytes))
+        Self { left: Cell::new(bytes), bytes }
     }
 
     /// Takes bytes out of it; what is asked for and not there empties it.
     fn spend(&self, bytes: u64) -> bool {
-        let left = self.0.get().checked_sub(bytes);
-        self.0.set(left.unwrap_or(0));
+        let left = self.left.get().checked_sub(bytes);
+        self.left.set(left.unwrap_or(0));
         left.is_some()
     }
 
+    /// Bytes that were read.
+    pub(super) fn spent(&self) -> u64 {
+        self.bytes.saturating_sub(self.left.get())
+    }
+
     pub(super) fn is_spent(&self) -> bool {
-        self.0.get() == 0
+        self.left.get() == 0
     }
 }
 

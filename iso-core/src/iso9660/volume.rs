@@ -10,13 +10,13 @@ use super::record::{Form, Record, Records, sector_start, site};
 use super::rrip::RockRidge;
 use super::susp::{Budget, Place, Sharing, for_each_entry};
 use super::zisofs::Zisofs;
-use crate::cache::{Disc, WeightedCache};
+use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
 use crate::text::Charset;
 use crate::volume::{
-    Attr, Data, Dir, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId, Posix, SameFile,
-    Volume, Xattr,
+    Attr, Data, Dir, DirPart, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId,
+    ParsedCaches, Posix, SameFile, Shelf, Volume, Xattr,
 };
 
 /// Which names of an ISO 9660 volume are shown.
@@ -44,8 +44,7 @@ pub(crate) struct IsoVolume {
     pub(super) sharing: Option<Sharing>,
     pub(super) block_bytes: u64,
     pub(super) root: NodeId,
-    pub(super) dirs: WeightedCache<NodeId, Dir>,
-    files: WeightedCache<NodeId, Data>,
+    pub(super) shelf: Shelf,
 }
 
 /// What is recorded of one file or directory.
@@ -67,25 +66,26 @@ impl IsoVolume {
     /// `Corrupt` if there is no directory where the descriptor or a path table says the root is;
     /// `Unsupported` for `NameStyle::RockRidge` on a tree without Rock Ridge.
     pub(crate) fn open(
-        disc: Arc<Disc>,
+        disc: &Arc<Disc>,
+        caches: &Arc<ParsedCaches>,
         tree: &TreeDescriptor,
         style: NameStyle,
         charset: Charset,
     ) -> Result<Self> {
-        let error = match Self::open_at(disc.clone(), tree, (style, charset), tree.root_at) {
+        let open_at = |at| Self::open_at((disc, caches), tree, (style, charset), at);
+        let error = match open_at(tree.root_at) {
             Err(error @ Error::Corrupt { .. }) => error,
             outcome => return outcome,
         };
-        let others = tree.other_roots(&disc).into_iter();
-        let mut opened =
-            others.filter_map(|at| Self::open_at(disc.clone(), tree, (style, charset), at).ok());
+        let others = tree.other_roots(disc).into_iter();
+        let mut opened = others.filter_map(|at| open_at(at).ok());
         let volume = opened.next().ok_or_else(|| error.repeated())?;
         disc.findings().note_error("the root that the path table names is used", &error);
         Ok(volume)
     }
 
     fn open_at(
-        disc: Arc<Disc>,
+        (disc, caches): (&Arc<Disc>, &Arc<ParsedCaches>),
         tree: &TreeDescriptor,
         (style, charset): (NameStyle, Charset),
         root_at: u64,
@@ -98,9 +98,8 @@ impl IsoVolume {
             sharing: None,
             block_bytes,
             root: NodeId::at(root_at),
-            dirs: WeightedCache::new(disc.limits().parsed_cache_bytes),
-            files: WeightedCache::new(disc.limits().parsed_cache_bytes / 4),
-            disc,
+            shelf: caches.shelf(),
+            disc: disc.clone(),
         };
         let sector = volume.sector(sector_start(root_at))?;
         let own = volume
@@ -248,6 +247,10 @@ impl IsoVolume {
         if quotient(left, unit_bytes) > max {
             return Err(record.site().limit("extents in one file", max));
         }
+        // Without gaps all units are one run.
+        if record.head.gap_size > 0 {
+            extents.reserve(quotient(left, unit_bytes).saturating_add(1))?;
+        }
         let gap_bytes = u64::from(record.head.gap_size).saturating_mul(self.block_bytes);
         let step = unit_bytes.saturating_add(gap_bytes);
         let mut at = u64::from(record.head.extent.get()).saturating_mul(self.block_bytes);
@@ -336,11 +339,19 @@ impl Volume for IsoVolume {
     }
 
     fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>> {
-        self.dirs.get_or_make(node, || self.parse_dir(node).map(Arc::new))
+        crate::volume::read_dir(self, node)
+    }
+
+    fn read_dir_part(&self, node: NodeId, position: usize) -> Result<DirPart> {
+        crate::volume::read_part(self, node, position)
+    }
+
+    fn find(&self, dir: NodeId, name: &[u8], fold: bool) -> Result<Option<NodeId>> {
+        crate::volume::find(self, dir, name, fold)
     }
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
-        self.files.get_or_make(node, || {
+        self.shelf.file(node, || {
             let (file, extents) = self.file_with_extents(node)?;
             file.kind.has_bytes()?;
             if file.rock_ridge.sparse {

@@ -1,12 +1,13 @@
 //! Files compressed by zisofs: read at any place, one block decompressed at a time (zisofs format,
 //! versions 1 and 2). The `ZF` entry that announces them is parsed by `rrip`.
 
+use miniz_oxide::inflate::decompress_slice_iter_to_slice;
 use zerocopy::FromBytes;
 use zerocopy::little_endian::{U32, U64};
 
 use super::disk::{ZisofsHead, ZisofsHead2};
 use super::rrip::Compressed;
-use crate::cache::Disc;
+use crate::cache::{Disc, Weigh, zeroed};
 use crate::error::{Result, Site};
 use crate::num::{quotient, remainder, to_u64, to_usize};
 use crate::volume::{Decode, Extents};
@@ -108,18 +109,20 @@ impl Zisofs {
         let len = to_usize(self.size.saturating_sub(start).min(self.block_bytes));
         let (at, packed_len) = self.packed_block(disc, index)?;
         if packed_len == 0 {
-            return Ok(vec![0; len].into());
+            return Ok(zeroed(len)?.into());
         }
         let place = self.packed.run_at(at).and_then(|run| run.at).unwrap_or(at);
         disc.decoded((place, packed_len, len), || {
-            let mut packed = vec![0; to_usize(packed_len)];
+            let mut packed = zeroed(to_usize(packed_len))?;
             self.packed.read_into(disc, at, &mut packed)?;
-            let block = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&packed, len);
-            block
-                .ok()
-                .filter(|block| block.len() == len)
-                .map(Into::into)
-                .ok_or(self.site.moved(place).corrupt("a block of it does not decompress"))
+            let mut block = zeroed(len)?;
+            let chunks = std::iter::once(packed.as_slice());
+            let decoded = decompress_slice_iter_to_slice(&mut block, chunks, true, false);
+            if decoded != Ok(len) {
+                let site = self.site.moved(place);
+                return Err(site.corrupt("a block of it does not decompress"));
+            }
+            Ok(block.into())
         })
     }
 }
@@ -147,6 +150,11 @@ impl Decode for Zisofs {
             rest = tail;
         }
         Ok(())
+    }
+
+    fn weight_bytes(&self) -> u64 {
+        // The packed extents are counted with their own size, which is a part of this value's.
+        to_u64(size_of::<Self>()).saturating_add(self.packed.weight_bytes())
     }
 }
 

@@ -12,6 +12,7 @@ use super::disk::{
 use super::icb::{Icb, site};
 use super::partition::Replica;
 use super::volume::{UdfVolume, address_of};
+use crate::cache::Weigh;
 use crate::error::{Result, Site};
 use crate::num::{to_u64, to_usize};
 use crate::time::Timestamp;
@@ -134,8 +135,10 @@ impl UdfVolume {
     /// Adds the streams that a stream directory names (ECMA-167 4/9.2).
     fn add_streams(&self, directory: &Icb, found: &mut Vec<Xattr>) -> Result<()> {
         let place = Site::new("stream directory", "ECMA-167 4/9.2", directory.at);
-        let bytes = self.dir_bytes(directory, place)?;
-        let max = self.disc.limits().streams;
+        let (bytes, _) = self.dir_bytes(directory, place)?;
+        let limits = self.disc.limits();
+        let (max, max_bytes) = (limits.streams, limits.attribute_bytes);
+        let mut held_bytes = 0u64;
         let skipped = Characteristics::PARENT | Characteristics::DELETED;
         for entry in Identifiers::new(&bytes, place).flatten() {
             if entry.characteristics.intersects(skipped) {
@@ -146,8 +149,13 @@ impl UdfVolume {
             }
             match self.icb_at(address_of(&entry.icb)).and_then(|icb| self.stream(&icb)) {
                 Ok(value) => {
-                    let name = self.name(entry.name, directory.at, entry.offset);
-                    found.push(Xattr { name: attribute_name(name), value });
+                    let name = self.name(entry.name, directory.at, to_u64(entry.offset));
+                    let stream = Xattr { name: attribute_name(name), value };
+                    held_bytes = held_bytes.saturating_add(stream.weight_bytes());
+                    if held_bytes > max_bytes {
+                        return Err(place.limit("bytes of streams of one file", max_bytes));
+                    }
+                    found.push(stream);
                 }
                 Err(error) => self.disc.findings().note_error("a stream is left out", &error),
             }

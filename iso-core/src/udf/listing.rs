@@ -1,19 +1,26 @@
 //! Directories of a UDF file set: which bytes they are, and which entries they show
 //! (ECMA-167 4/8.6, UDF 2.60 2.3.4). The rest of the volume is in `volume`.
 
+use super::allocation;
 use super::directory::Identifiers;
 use super::disk::Characteristics;
-use super::icb::Icb;
+use super::icb::{Icb, site};
 use super::partition::Replica;
 use super::volume::{UdfVolume, address_of, node_of};
 use crate::error::{Error, Result, Site};
 use crate::num::to_u64;
 use crate::text::{decode_cs0, make_component};
-use crate::volume::{Dir, DirBuilder, DirEntry, FileKind, NodeId, finished};
+use crate::volume::{
+    Dir, DirBuilder, DirEntry, FileKind, InParts, NodeId, Outline, Shelf, finished,
+};
+
+/// Bytes that one identifier may reach into what follows it: its length, or what its CRC covers.
+const LONGEST_IDENTIFIER: u64 = 128 << 10;
 
 impl UdfVolume {
-    /// The bytes of a directory; where they are damaged and have a mirror, those.
-    pub(super) fn dir_bytes(&self, icb: &Icb, place: Site) -> Result<Vec<u8>> {
+    /// The bytes of a directory; where they are damaged and have a mirror, those. With them, which
+    /// copy they are.
+    pub(super) fn dir_bytes(&self, icb: &Icb, place: Site) -> Result<(Vec<u8>, Replica)> {
         let max = self.disc.limits().directory_bytes;
         let read = |replica: Replica| self.small_file(icb, replica, max, "bytes in one directory");
         let is_good = |bytes: &Vec<u8>| {
@@ -21,7 +28,7 @@ impl UdfVolume {
         };
         let main = read(Replica::Main);
         if main.as_ref().is_ok_and(is_good) || !self.partitions.has_mirror(icb.address) {
-            return main;
+            return main.map(|bytes| (bytes, Replica::Main));
         }
         // One of them is held at a time.
         let has_main = main.is_ok();
@@ -29,39 +36,39 @@ impl UdfVolume {
         match read(Replica::Mirror) {
             Ok(mirror) if is_good(&mirror) || !has_main => {
                 self.note_mirror("a directory");
-                Ok(mirror)
+                Ok((mirror, Replica::Mirror))
             }
-            _ => read(Replica::Main),
+            _ => read(Replica::Main).map(|bytes| (bytes, Replica::Main)),
         }
     }
 
-    pub(super) fn parse_dir(&self, node: NodeId) -> Result<Dir> {
-        let icb = self.icb(node)?;
-        if icb.kind != FileKind::Directory {
-            return Err(Error::NotDirectory);
-        }
-        let limits = self.disc.limits();
-        let place = Site::new("directory", "ECMA-167 4/8.6", icb.at);
-        let _turn = self.disc.turn(icb.information_len);
-        self.dirs.make_room(icb.information_len);
-        let bytes = self.dir_bytes(&icb, place)?;
-        let entries = Identifiers::new(&bytes, place);
-        let parent = entries
-            .clone()
-            .flatten()
-            .find(|entry| entry.characteristics.contains(Characteristics::PARENT))
-            .and_then(|entry| node_of(&self.partitions, address_of(&entry.icb)).ok());
-        let mut builder = DirBuilder::new(node, parent.unwrap_or(self.root), limits, place);
+    /// Adds entries of a directory to `builder` until there are `wanted`; `base` is the byte of the
+    /// directory at which they begin. Whether all of them were sound.
+    fn add_entries(
+        &self,
+        builder: &mut DirBuilder,
+        entries: Identifiers<'_>,
+        dir: &ListedDir,
+        base: u64,
+        wanted: usize,
+    ) -> Result<bool> {
+        let mut is_sound = true;
         for entry in entries {
+            if builder.len() >= wanted {
+                break;
+            }
             let entry = match entry {
                 Ok(entry) => entry,
                 Err(error) => {
+                    is_sound = false;
                     self.disc.findings().note_error("it is left out", &error);
                     continue;
                 }
             };
             if !entry.is_sound {
-                let error = place.corrupt("the checksum or CRC of an identifier in it is wrong");
+                is_sound = false;
+                let error =
+                    dir.place.corrupt("the checksum or CRC of an identifier in it is wrong");
                 self.disc.findings().note_error("it is used all the same", &error);
             }
             let skipped = Characteristics::PARENT | Characteristics::DELETED;
@@ -69,20 +76,22 @@ impl UdfVolume {
                 continue;
             }
             let is_hidden = entry.characteristics.contains(Characteristics::HIDDEN);
-            if is_hidden && self.is_bad_block_file(node, entry.name) {
+            if is_hidden && self.is_bad_block_file(dir.node, entry.name) {
                 continue;
             }
             let is_dir = entry.characteristics.contains(Characteristics::DIRECTORY);
             let kind = is_dir.then_some(FileKind::Directory);
-            let name = self.name(entry.name, icb.at, entry.offset);
+            let offset = base.saturating_add(to_u64(entry.offset));
+            let name = self.name(entry.name, dir.place.at, offset);
             match node_of(&self.partitions, address_of(&entry.icb)) {
                 Ok(node) => {
-                    builder.push(DirEntry { name: &name, node, kind, is_hidden })?;
+                    let entry = DirEntry { name: &name, node, kind, is_hidden };
+                    builder.push_at(entry, offset, offset)?;
                 }
                 Err(error) => self.disc.findings().note_error("an entry is left out", &error),
             }
         }
-        finished(builder, &self.disc, place, || true)
+        Ok(is_sound)
     }
 
     /// Whether an entry is the file of the root that holds the blocks nobody may use: it stands
@@ -92,7 +101,7 @@ impl UdfVolume {
     }
 
     /// The name of an entry; one that cannot be decoded is made from its bytes.
-    pub(super) fn name(&self, cs0: &[u8], dir_at: u64, offset: usize) -> Vec<u8> {
+    pub(super) fn name(&self, cs0: &[u8], dir_at: u64, offset: u64) -> Vec<u8> {
         let decoded = decode_cs0(cs0);
         let is_readable = decoded.is_some();
         let mut name = decoded.unwrap_or_else(|| cs0.escape_ascii().to_string().into_bytes());
@@ -100,7 +109,7 @@ impl UdfVolume {
             let place = Site::new(
                 "file identifier descriptor",
                 "UDF 2.60 2.3.4",
-                dir_at.saturating_add(to_u64(offset)),
+                dir_at.saturating_add(offset),
             );
             // Damage to it would be known by the descriptor's CRC.
             let error = place.corrupt("its name is no file name");
@@ -109,5 +118,76 @@ impl UdfVolume {
             ));
         }
         name
+    }
+}
+
+/// A directory whose entries are read.
+struct ListedDir {
+    node: NodeId,
+    place: Site,
+}
+
+impl ListedDir {
+    fn new(node: NodeId, icb: &Icb) -> Self {
+        Self { node, place: Site::new("directory", "ECMA-167 4/8.6", icb.at) }
+    }
+}
+
+impl InParts for UdfVolume {
+    fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
+        let icb = self.icb(node)?;
+        if icb.kind != FileKind::Directory {
+            return Err(Error::NotDirectory);
+        }
+        let limits = self.disc.limits();
+        let dir = ListedDir::new(node, &icb);
+        let place = dir.place;
+        let _turn = self.disc.turn(icb.information_len);
+        self.shelf.make_room(icb.information_len);
+        let (bytes, replica) = self.dir_bytes(&icb, place)?;
+        let entries = Identifiers::new(&bytes, place);
+        let parent = entries
+            .clone()
+            .flatten()
+            .find(|entry| entry.characteristics.contains(Characteristics::PARENT))
+            .and_then(|entry| node_of(&self.partitions, address_of(&entry.icb)).ok());
+        let mut builder = DirBuilder::new(node, parent.unwrap_or(self.root), limits, place);
+        self.add_entries(&mut builder, entries, &dir, 0, usize::MAX)?;
+        drop(bytes);
+        let (dir, outline) = finished(builder, &self.disc, place, || true)?;
+        let Some(mut outline) = outline else { return Ok((dir, None)) };
+        let extents = allocation::extents(&self.disc, &self.partitions, &icb, replica)?;
+        outline.extents = Some(extents);
+        Ok((dir, Some(outline)))
+    }
+
+    fn parse_part(&self, outline: &Outline, part: usize) -> Result<DirBuilder> {
+        let node = outline.node;
+        let icb = self.icb(node)?;
+        let limits = self.disc.limits();
+        let dir = ListedDir::new(node, &icb);
+        let missing = site(icb.at).corrupt("its extents end before its length");
+        let extents = outline.extents.as_ref().ok_or(missing)?;
+        let (from, next) = outline.places(part);
+        let end = from.saturating_add(limits.directory_part_bytes);
+        // Its own bytes are enough unless one of its identifiers is damaged, and reaches further.
+        let ends = [end.min(next.unwrap_or(u64::MAX)), end.saturating_add(LONGEST_IDENTIFIER)];
+        let wanted = outline.positions(part).len();
+        let mut builder = DirBuilder::new(node, outline.parent, limits, dir.place);
+        for end in ends {
+            let bytes = self.metadata_of(extents, from..end.min(extents.len()), icb.at)?;
+            let place = dir.place.moved(dir.place.at.saturating_add(from));
+            let entries = Identifiers::new(&bytes, place);
+            builder = DirBuilder::new(node, outline.parent, limits, dir.place);
+            let is_sound = self.add_entries(&mut builder, entries, &dir, from, wanted)?;
+            if is_sound && builder.len() == wanted {
+                break;
+            }
+        }
+        Ok(builder)
     }
 }

@@ -11,7 +11,7 @@ use super::icb::{self, Icb};
 use super::sequence::Sequence;
 use super::sparing::Sparing;
 use super::virtual_table::Finder;
-use crate::cache::Disc;
+use crate::cache::{Disc, Weigh};
 use crate::error::{Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
 use crate::volume::Extents;
@@ -53,6 +53,21 @@ enum Map {
     Metadata { main: Option<Extents>, mirror: Option<Extents> },
     /// Not known yet: its table has to be found with the help of the others.
     Unread,
+}
+
+impl Weigh for Map {
+    fn weight_bytes(&self) -> u64 {
+        let held = match self {
+            Self::Plain(_) | Self::Unread => 0,
+            Self::Sparable(_, sparing) => sparing.weight_bytes(),
+            Self::Virtual(_, table) => to_u64(size_of_val(table.as_slice())),
+            Self::Metadata { main, mirror } => {
+                let files = main.iter().chain(mirror);
+                files.fold(0u64, |sum, file| sum.saturating_add(file.weight_bytes()))
+            }
+        };
+        held.saturating_add(to_u64(size_of::<Self>()))
+    }
 }
 
 /// A run of blocks in the image.
@@ -100,8 +115,11 @@ impl Partitions {
         let raw = split(logical, maps, disc.limits().partition_maps, site)?;
         let block_bytes = u64::from(logical.block_bytes.get());
         let reader = Reader { disc, sequence, sector_bytes, block_bytes, table_at, site };
-        let physical = raw.iter().map(|map| reader.physical(map)).collect::<Result<_>>()?;
-        let mut partitions = Self { block_bytes, maps: physical, tables: Vec::new(), site };
+        let mut partitions = Self { block_bytes, maps: Vec::new(), tables: Vec::new(), site };
+        for map in &raw {
+            partitions.maps.push(reader.physical(map)?);
+            partitions.check_weight(disc)?;
+        }
         for (index, map) in raw.iter().enumerate() {
             if matches!(partitions.maps.get(index), Some(Map::Unread)) {
                 let (found, tables) = reader.mapped(map, &partitions)?;
@@ -109,9 +127,21 @@ impl Partitions {
                 if let Some(slot) = partitions.maps.get_mut(index) {
                     *slot = found;
                 }
+                partitions.check_weight(disc)?;
             }
         }
         Ok(partitions)
+    }
+
+    /// Refuses tables that are too heavy together: many maps may name one table, which each of them
+    /// would hold.
+    fn check_weight(&self, disc: &Disc) -> Result<()> {
+        let max = disc.limits().partition_table_bytes;
+        let bytes = self.maps.iter().fold(0u64, |sum, map| sum.saturating_add(map.weight_bytes()));
+        if bytes > max {
+            return Err(self.site.limit("bytes of tables of partitions", max));
+        }
+        Ok(())
     }
 
     /// The byte at which a block begins.

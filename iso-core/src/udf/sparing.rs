@@ -1,24 +1,37 @@
 //! Sparing tables: which packets of a rewritable medium went bad, and what stands in their place
 //! (UDF 2.60 2.2.12). Reads the tables through `Disc`; a volume without a good one is read as is.
 
-use std::collections::BTreeMap;
-
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
 use super::disk::{SparableMap, SparingEntry, SparingTable};
 use super::tag;
-use crate::cache::Disc;
+use crate::cache::{Disc, Weigh};
 use crate::error::{Result, Site};
-use crate::num::to_usize;
+use crate::num::{to_u64, to_usize};
 
 /// The packets of a partition that lie elsewhere.
 #[derive(Debug)]
 pub(super) struct Sparing {
     packet_blocks: u32,
-    /// Byte at which the stand-in of a packet begins, by the packet's first block.
-    spared: BTreeMap<u32, u64>,
+    /// In the order of their packets.
+    spared: Box<[Spared]>,
     block_bytes: u64,
+}
+
+/// A packet that lies elsewhere.
+#[derive(Debug, Clone, Copy)]
+struct Spared {
+    /// Its first block.
+    packet: u32,
+    /// Byte at which its stand-in begins.
+    at: u64,
+}
+
+/// A table as it was read.
+struct Table {
+    sequence: u32,
+    spared: Box<[Spared]>,
 }
 
 impl Sparing {
@@ -29,13 +42,13 @@ impl Sparing {
         locations: &[u8],
         sector_bytes: u64,
     ) -> Self {
-        let mut best: Option<(u32, BTreeMap<u32, u64>)> = None;
+        let mut best: Option<Table> = None;
         let len = map.table_bytes.get();
         for location in locations.chunks_exact(size_of::<U32>()).take(map.tables.into()) {
             let Ok(block) = U32::read_from_bytes(location) else { continue };
             let at = u64::from(block.get()).saturating_mul(sector_bytes);
             match table(disc, at, len.into(), sector_bytes) {
-                Ok(table) if best.as_ref().is_none_or(|best| table.0 > best.0) => {
+                Ok(table) if best.as_ref().is_none_or(|best| table.sequence > best.sequence) => {
                     best = Some(table);
                 }
                 Ok(_) => {}
@@ -52,7 +65,7 @@ impl Sparing {
         Self {
             // 32 on compact discs, and the one length that UDF 2.60 2.2.11 knows.
             packet_blocks: if told == 0 { 32 } else { told.into() },
-            spared: best.unwrap_or_default().1,
+            spared: best.map(|table| table.spared).unwrap_or_default(),
             block_bytes: sector_bytes,
         }
     }
@@ -62,18 +75,25 @@ impl Sparing {
     pub(super) fn place(&self, block: u32) -> (Option<u64>, u64) {
         let within = block.checked_rem(self.packet_blocks).unwrap_or(0);
         let packet = block.saturating_sub(within);
-        if let Some(at) = self.spared.get(&packet) {
+        let index = self.spared.partition_point(|spared| spared.packet < packet);
+        let next = self.spared.get(index);
+        if let Some(spared) = next.filter(|next| next.packet == packet) {
             let left = self.packet_blocks.saturating_sub(within);
             let offset = u64::from(within).saturating_mul(self.block_bytes);
-            return (Some(at.saturating_add(offset)), left.into());
+            return (Some(spared.at.saturating_add(offset)), left.into());
         }
-        let next = self.spared.range(packet..).next();
-        (None, next.map_or(u64::MAX, |(next, _)| u64::from(next.saturating_sub(block))))
+        (None, next.map_or(u64::MAX, |next| u64::from(next.packet.saturating_sub(block))))
     }
 }
 
-/// The number of a table and what it says.
-fn table(disc: &Disc, at: u64, len: u64, sector_bytes: u64) -> Result<(u32, BTreeMap<u32, u64>)> {
+impl Weigh for Sparing {
+    fn weight_bytes(&self) -> u64 {
+        to_u64(size_of::<Self>().saturating_add(size_of_val(&*self.spared)))
+    }
+}
+
+/// The table at a byte of the image.
+fn table(disc: &Disc, at: u64, len: u64, sector_bytes: u64) -> Result<Table> {
     /// Entries from here on name no packet: a free or an unusable stand-in.
     const NO_PACKET: u32 = 0xFFFF_FFF0;
     let site = Site::new("sparing table", "UDF 2.60 2.2.12", at);
@@ -93,9 +113,16 @@ fn table(disc: &Disc, at: u64, len: u64, sector_bytes: u64) -> Result<(u32, BTre
         .filter(|entry| entry.original.get() < NO_PACKET)
         .map(|entry| {
             let at = u64::from(entry.mapped.get()).saturating_mul(sector_bytes);
-            (entry.original.get(), at)
+            Spared { packet: entry.original.get(), at }
         });
-    Ok((head.sequence.get(), spared.collect()))
+    // At most as many as 16 bits count.
+    let mut spared: Vec<Spared> = spared.collect();
+    spared.sort_by_key(|spared| spared.packet);
+    // Of entries for one packet the last one counts.
+    spared.reverse();
+    spared.dedup_by_key(|spared| spared.packet);
+    spared.reverse();
+    Ok(Table { sequence: head.sequence.get(), spared: spared.into() })
 }
 
 #[cfg(test)]
@@ -106,7 +133,7 @@ mod tests {
     fn a_spared_packet_stands_elsewhere_and_its_neighbours_do_not() {
         let sparing = Sparing {
             packet_blocks: 32,
-            spared: BTreeMap::from([(64, 1 << 20)]),
+            spared: Box::new([Spared { packet: 64, at: 1 << 20 }]),
             block_bytes: 2048,
         };
         assert_eq!(sparing.place(10), (None, 54));

@@ -10,7 +10,7 @@ use super::icb::{Icb, site};
 use super::partition::{Address, Partitions, Replica, blocks_of};
 use super::tag::{self, id};
 use crate::cache::{Disc, zeroed};
-use crate::error::{Result, Site};
+use crate::error::{Error, Result, Site};
 use crate::num::{quotient, to_usize};
 
 /// File types of a table: 248 since UDF 2.00, none before (UDF 2.60 2.2.11, UDF 1.50 2.2.10).
@@ -122,11 +122,12 @@ impl Finder<'_> {
         let extents = allocation::extents(self.disc, self.partitions, icb, Replica::Main)?;
         let mut bytes = zeroed(to_usize(extents.len()))?;
         extents.read_into(self.disc, 0, &mut bytes)?;
-        Ok(parse(&bytes).map(|(entries, previous)| VirtualTable {
-            entries: entries.iter().map(|entry| entry.get()).collect(),
-            at: icb.at,
-            previous: (previous != NONE).then_some(previous),
-        }))
+        let Some((recorded, previous)) = parse(&bytes) else { return Ok(None) };
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(recorded.len()).map_err(|_| Error::NoMemory)?;
+        entries.extend(recorded.iter().map(|entry| entry.get()));
+        let previous = (previous != NONE).then_some(previous);
+        Ok(Some(VirtualTable { entries, at: icb.at, previous }))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A UDF file set as a `Volume`: directories, attributes and file extents by ICB.
 //! Puts together what `icb`, `allocation`, `directory` and `symlink` parse; parses nothing itself.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use zerocopy::FromBytes;
@@ -12,11 +13,13 @@ use super::partition::{Address, Partitions, Replica};
 use super::sequence::Sequence;
 use super::tag::{self, id};
 use super::{allocation, symlink};
-use crate::cache::{Disc, WeightedCache, zeroed};
+use crate::cache::{Disc, zeroed};
 use crate::error::{Error, Result, Site};
 use crate::num::{quotient, to_u64, to_usize};
 use crate::text::{decode_dstring, trim_padding};
-use crate::volume::{Attr, Data, Dir, Facts, FileKind, NodeId, Volume, Xattr};
+use crate::volume::{
+    Attr, Data, Dir, DirPart, Extents, Facts, FileKind, NodeId, ParsedCaches, Shelf, Volume, Xattr,
+};
 
 /// The file set of a UDF logical volume.
 pub(crate) struct UdfVolume {
@@ -24,8 +27,7 @@ pub(crate) struct UdfVolume {
     facts: Facts,
     pub(super) partitions: Partitions,
     pub(super) root: NodeId,
-    pub(super) dirs: WeightedCache<NodeId, Dir>,
-    files: WeightedCache<NodeId, Data>,
+    pub(super) shelf: Shelf,
 }
 
 impl UdfVolume {
@@ -35,7 +37,12 @@ impl UdfVolume {
     /// # Errors
     /// `Corrupt` where a descriptor that is needed is missing or wrong; `Unsupported` for
     /// partitions of no known kind.
-    pub(crate) fn open(disc: Arc<Disc>, anchor: &Anchor, table_at: Option<u64>) -> Result<Self> {
+    pub(crate) fn open(
+        disc: Arc<Disc>,
+        caches: &Arc<ParsedCaches>,
+        anchor: &Anchor,
+        table_at: Option<u64>,
+    ) -> Result<Self> {
         let sequence = Sequence::read(&disc, anchor)?;
         let (logical, maps, place) = sequence.logical(anchor)?;
         let block_bytes = logical.block_bytes.get();
@@ -61,8 +68,7 @@ impl UdfVolume {
             facts,
             root: node_of(&partitions, address_of(&root)).map_err(no_root)?,
             partitions,
-            dirs: WeightedCache::new(disc.limits().parsed_cache_bytes),
-            files: WeightedCache::new(disc.limits().parsed_cache_bytes / 4),
+            shelf: caches.shelf(),
             disc,
         };
         if volume.icb(volume.root).map_err(no_root)?.kind != FileKind::Directory {
@@ -187,19 +193,30 @@ impl UdfVolume {
         if extents.len() > max {
             return Err(site(icb.at).limit(what, max));
         }
-        let mut bytes = zeroed(to_usize(extents.len()))?;
+        self.metadata_of(&extents, 0..extents.len(), icb.at)
+    }
+
+    /// A range of the bytes that lie in extents, for the entry at a byte of the image. They are
+    /// read as metadata, so that the cache keeps what is read again.
+    pub(super) fn metadata_of(
+        &self,
+        extents: &Extents,
+        range: Range<u64>,
+        entry_at: u64,
+    ) -> Result<Vec<u8>> {
+        /// Bytes that are held twice while they are read.
+        const PIECE_BYTES: u64 = 256 << 10;
+        let mut bytes = zeroed(to_usize(range.end.saturating_sub(range.start)))?;
         let mut filled = 0usize;
-        // Read as metadata, run by run, so that the cache keeps what is read again.
-        for (_, run) in extents.runs() {
+        while filled < bytes.len() {
+            let run = extents.run_at(range.start.saturating_add(to_u64(filled)));
+            let run = run.ok_or(site(entry_at).corrupt("its extents end before its length"))?;
             let left = bytes.get_mut(filled..).unwrap_or_default();
-            let len = to_usize(run.len).min(left.len());
+            let len = to_usize(run.len.min(PIECE_BYTES)).min(left.len());
             if let (Some(at), Some(target)) = (run.at, left.get_mut(..len)) {
-                target.copy_from_slice(&self.disc.metadata(at, len, site(icb.at))?);
+                target.copy_from_slice(&self.disc.metadata(at, len, site(entry_at))?);
             }
             filled = filled.saturating_add(len);
-        }
-        if filled < bytes.len() {
-            return Err(site(icb.at).corrupt("its extents end before its length"));
         }
         Ok(bytes)
     }
@@ -242,11 +259,19 @@ impl Volume for UdfVolume {
     }
 
     fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>> {
-        self.dirs.get_or_make(node, || self.parse_dir(node).map(Arc::new))
+        crate::volume::read_dir(self, node)
+    }
+
+    fn read_dir_part(&self, node: NodeId, position: usize) -> Result<DirPart> {
+        crate::volume::read_part(self, node, position)
+    }
+
+    fn find(&self, dir: NodeId, name: &[u8], fold: bool) -> Result<Option<NodeId>> {
+        crate::volume::find(self, dir, name, fold)
     }
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
-        self.files.get_or_make(node, || {
+        self.shelf.file(node, || {
             let icb = self.icb(node)?;
             icb.kind.has_bytes()?;
             let extents = allocation::extents(&self.disc, &self.partitions, &icb, Replica::Main)?;

@@ -28,6 +28,9 @@ pub trait Decode: Send + Sync {
     /// # Errors
     /// What is wrong with the bytes on the disc, or with reading them.
     fn fill(&self, disc: &Disc, offset: u64, buf: &mut [u8]) -> Result<()>;
+
+    /// Bytes that the value keeps alive, its own included, as for [`Weigh`].
+    fn weight_bytes(&self) -> u64;
 }
 
 impl Data {
@@ -83,10 +86,11 @@ impl Data {
 
 impl Weigh for Data {
     fn weight_bytes(&self) -> u64 {
-        match self {
+        let held = match self {
             Self::Plain(extents) => extents.weight_bytes(),
-            Self::Decoded(_) => 1 << 10,
-            Self::Told(bytes) => to_u64(bytes.len()),
-        }
+            Self::Decoded(decode) => decode.weight_bytes(),
+            Self::Told(bytes) => to_u64(bytes.capacity()),
+        };
+        held.saturating_add(to_u64(size_of::<Self>()))
     }
 }

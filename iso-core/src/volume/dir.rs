@@ -4,10 +4,11 @@
 use std::sync::{Arc, OnceLock};
 
 use crate::cache::Weigh;
+use crate::error::Result;
 use crate::num::to_u64;
 use crate::text::{Coding, fold_eq};
 
-use super::name_index::NameIndex;
+use super::name_index::{NameHashes, NameIndex};
 use super::{FileKind, NodeId};
 
 /// One name in a directory.
@@ -32,13 +33,16 @@ pub struct Dir {
     pub(super) slots: Box<[Slot]>,
     pub(super) names: Arc<Names>,
     pub(super) coding: Option<Coding>,
+    /// The lowest and the highest node that it names.
+    pub(super) nodes: Option<(NodeId, NodeId)>,
 }
 
 /// The names of a directory and the way to find them.
 #[derive(Debug)]
 pub(super) struct Names {
     pub(super) bytes: Box<[u8]>,
-    pub(super) index: NameIndex,
+    pub(super) index: Arc<NameIndex>,
+    /// Made for the first lookup that disregards case.
     pub(super) folded: OnceLock<NameIndex>,
 }
 
@@ -71,6 +75,12 @@ impl Dir {
     #[must_use]
     pub const fn parent(&self) -> NodeId {
         self.parent
+    }
+
+    /// The lowest and the highest number of the nodes that it names.
+    #[must_use]
+    pub const fn nodes(&self) -> Option<(NodeId, NodeId)> {
+        self.nodes
     }
 
     /// How many entries there are.
@@ -117,9 +127,23 @@ impl Dir {
         if exact.is_some() || !fold {
             return exact;
         }
-        let names =
-            || NameIndex::folded(self.slots.iter().map(|slot| slot.name(&self.names.bytes)));
-        self.first(self.names.folded.get_or_init(names), name, |found| fold_eq(found, name))
+        let is_it = |found: &[u8]| fold_eq(found, name);
+        match self.folded() {
+            Ok(folded) => self.first(folded, name, is_it),
+            // Without memory for an index every name is looked at.
+            Err(_) => self.slots.iter().position(|slot| is_it(slot.name(&self.names.bytes))),
+        }
+    }
+
+    /// The index without regard to case.
+    fn folded(&self) -> Result<&NameIndex> {
+        if let Some(folded) = self.names.folded.get() {
+            return Ok(folded);
+        }
+        let mut hashes = NameHashes::folded(self.slots.len())?;
+        self.slots.iter().for_each(|slot| hashes.push(slot.name(&self.names.bytes)));
+        let folded = hashes.sorted().into_index()?;
+        Ok(self.names.folded.get_or_init(|| folded))
     }
 
     fn first(
@@ -141,7 +165,8 @@ impl Dir {
     ) -> Self {
         let slots = self.slots.iter().map(|slot| Slot { node: number(slot.node), ..*slot });
         let (slots, names) = (slots.collect(), self.names.clone());
-        Self { node, parent, slots, names, coding: self.coding }
+        let nodes = self.nodes.map(|(first, last)| (number(first), number(last)));
+        Self { node, parent, slots, names, coding: self.coding, nodes }
     }
 
     fn entry(&self, slot: &Slot) -> DirEntry<'_> {
@@ -159,7 +184,13 @@ impl Weigh for Dir {
         // The index without regard to case may come later, and is as heavy as the other.
         let indexes = self.names.index.weight_bytes().saturating_mul(2);
         let slots = to_u64(size_of_val(&*self.slots));
-        let own = to_u64(size_of::<Self>().saturating_add(self.names.bytes.len()));
+        let names = to_u64(size_of::<Names>().saturating_add(self.names.bytes.len()));
+        // Names and index are allocations of their own beside those that each holds.
+        let allocations = ALLOCATION_BYTES.saturating_mul(4);
+        let own = to_u64(size_of::<Self>()).saturating_add(names).saturating_add(allocations);
         own.saturating_add(slots).saturating_add(indexes)
     }
 }
+
+/// What an allocation takes beside its bytes, with the counters of an `Arc`.
+const ALLOCATION_BYTES: u64 = 32;

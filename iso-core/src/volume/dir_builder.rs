@@ -9,7 +9,8 @@ use crate::num::to_u64;
 use crate::text::Coding;
 
 use super::dir::{Names, Slot};
-use super::name_index::NameIndex;
+use super::name_index::{NameHashes, NameIndex};
+use super::outline::{Marks, Numbered, Outline};
 use super::{Dir, DirEntry, NodeId};
 
 /// Gathers the entries of one directory.
@@ -23,6 +24,7 @@ pub struct DirBuilder {
     max_name_bytes: u64,
     site: Site,
     coding: Option<Coding>,
+    marks: Marks,
 }
 
 impl DirBuilder {
@@ -38,14 +40,25 @@ impl DirBuilder {
             max_name_bytes: limits.directory_name_bytes,
             site,
             coding: None,
+            marks: Marks::new(limits),
         }
+    }
+
+    /// As `push`, for an entry whose record lies at `place`, as the format counts places: parsing
+    /// can begin there again. `cost` tells how many bytes were read of the directory up to here.
+    ///
+    /// # Errors
+    /// As `push`.
+    pub(crate) fn push_at(&mut self, entry: DirEntry<'_>, place: u64, cost: u64) -> Result<()> {
+        self.marks.passed(self.slots.len(), place, cost)?;
+        self.push(entry)
     }
 
     /// Adds an entry after the others.
     ///
     /// # Errors
     /// `Limit` past the bounds on entries and names; `BadName` for a name of more than 65 535
-    /// bytes.
+    /// bytes; `NoMemory`.
     pub fn push(&mut self, entry: DirEntry<'_>) -> Result<()> {
         if to_u64(self.slots.len()) >= self.max_entries {
             return Err(self.site.limit("entries in one directory", self.max_entries));
@@ -53,8 +66,14 @@ impl DirBuilder {
         let (name_start, name_len) = append(&mut self.names, entry.name)?;
         self.check_names()?;
         let DirEntry { kind, node, is_hidden, .. } = entry;
+        self.slots.try_reserve(1).map_err(|_| Error::NoMemory)?;
         self.slots.push(Slot { name_start, name_len, kind, is_hidden, node });
         Ok(())
+    }
+
+    /// How many entries there are.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
     }
 
     fn check_names(&self) -> Result<()> {
@@ -88,16 +107,15 @@ impl DirBuilder {
         Ok(())
     }
 
-    /// Gives every entry but the first of those that share a name one of its own: `a.txt`,
-    /// `a~2.txt`, `a~3.txt` in the order of the disc, which is the same each time. Whether there
-    /// was any.
-    fn make_unique(&mut self, index: &NameIndex) -> Result<bool> {
+    /// Finds a name of its own for every entry but the first of those that share one: `a.txt`,
+    /// `a~2.txt`, `a~3.txt` in the order of the disc, which is the same each time. The entries with
+    /// their numbers, in order.
+    fn numbers(&self, hashes: &NameHashes) -> Result<Vec<Numbered>> {
         // New names are given when all are found: until then names are those of the disc. No two
         // of them are the same, since name and number can be told from what they make together.
-        let mut renamed: Vec<(u32, u32, u16)> = Vec::new();
-        let mut made: Vec<u8> = Vec::new();
+        let mut numbered = Vec::new();
         let mut name = Vec::new();
-        for mut slots in index.alike() {
+        for mut slots in hashes.alike() {
             slots.sort_by(|a, b| self.name(*a).cmp(self.name(*b)).then(a.cmp(b)));
             for same in slots.chunk_by(|a, b| self.name(*a) == self.name(*b)) {
                 let mut number = 1u32;
@@ -105,24 +123,29 @@ impl DirBuilder {
                     loop {
                         number = number.saturating_add(1);
                         number_name(self.name(*slot), number, &mut name);
-                        if index.candidates(&name).all(|other| self.name(other) != name) {
+                        if hashes.candidates(&name).all(|other| self.name(other) != name) {
                             break;
                         }
                     }
-                    let (start, len) = append(&mut made, &name)?;
-                    renamed.push((*slot, start, len));
+                    numbered.try_reserve(1).map_err(|_| Error::NoMemory)?;
+                    numbered.push(Numbered { position: *slot, number });
                 }
             }
         }
-        let first = u32::try_from(self.names.len()).map_err(|_| Error::NoMemory)?;
-        append_all(&mut self.names, &made)?;
-        for (slot, start, len) in &renamed {
-            let slot = usize::try_from(*slot).ok().and_then(|slot| self.slots.get_mut(slot));
-            if let Some(slot) = slot {
-                (slot.name_start, slot.name_len) = (first.saturating_add(*start), *len);
-            }
+        numbered.sort_unstable();
+        Ok(numbered)
+    }
+
+    /// Gives entries, which are counted from `first` on, the numbers that they were found.
+    fn rename(&mut self, numbered: &[Numbered], first: usize) -> Result<()> {
+        let mut name = Vec::new();
+        for Numbered { position, number } in numbered {
+            let slot = usize::try_from(*position).ok().and_then(|at| at.checked_sub(first));
+            let Some(slot) = slot.and_then(|slot| self.slots.get_mut(slot)) else { continue };
+            number_name(slot.name(&self.names), *number, &mut name);
+            (slot.name_start, slot.name_len) = append(&mut self.names, &name)?;
         }
-        Ok(!renamed.is_empty())
+        Ok(())
     }
 
     fn name(&self, slot: u32) -> &[u8] {
@@ -134,37 +157,77 @@ impl DirBuilder {
     ///
     /// # Errors
     /// `NoMemory` if the names take more than 4 GiB; `BadName` if one grew past 65 535 bytes.
-    pub fn finish(mut self) -> Result<(Dir, bool)> {
-        let mut index = NameIndex::new(self.names());
-        let changed = self.make_unique(&index)?;
-        if changed {
-            drop(index);
-            index = NameIndex::new(self.names());
+    pub fn finish(self) -> Result<(Dir, bool)> {
+        let finished = self.finish_marked()?;
+        Ok((finished.dir, !finished.numbered.is_empty()))
+    }
+
+    /// As `finish`, with the outline of a directory that is large enough to have one.
+    pub(crate) fn finish_outlined(self) -> Result<(Dir, bool, Option<Outline>)> {
+        let Finished { dir, numbered, marks } = self.finish_marked()?;
+        let changed = !numbered.is_empty();
+        let outline = marks.outline(&dir, numbered.into());
+        Ok((dir, changed, outline))
+    }
+
+    fn finish_marked(mut self) -> Result<Finished> {
+        let mut hashes = NameHashes::new(self.slots.len(), self.names())?;
+        let numbered = self.numbers(&hashes)?;
+        if !numbered.is_empty() {
+            drop(hashes);
+            self.rename(&numbered, 0)?;
+            hashes = NameHashes::new(self.slots.len(), self.names())?;
         }
-        let bytes = self.names.into();
-        let dir = Dir {
+        let index = hashes.into_index()?;
+        let nodes = || self.slots.iter().map(|slot| slot.node);
+        let nodes = nodes().min().zip(nodes().max());
+        let marks = std::mem::take(&mut self.marks);
+        Ok(Finished { dir: self.into_dir(Arc::new(index), nodes), numbered, marks })
+    }
+
+    /// The finished part of a directory, which begins with the entry at position `first` of it.
+    ///
+    /// # Errors
+    /// `Corrupt` if it is not the part that the outline knows.
+    pub(crate) fn finish_part(mut self, outline: &Outline, part: usize) -> Result<Dir> {
+        let positions = outline.positions(part);
+        if self.slots.len() != positions.len() {
+            return Err(self.site.corrupt("it is not the same when it is read again"));
+        }
+        if let Some(coding) = outline.coding {
+            self.decode(coding)?;
+        }
+        self.rename(outline.numbered_in(&positions), positions.start)?;
+        Ok(self.into_dir(Arc::new(NameIndex::empty()), outline.nodes))
+    }
+
+    fn into_dir(self, index: Arc<NameIndex>, nodes: Option<(NodeId, NodeId)>) -> Dir {
+        let names = Names { bytes: self.names.into(), index, folded: OnceLock::new() };
+        Dir {
             node: self.node,
             parent: self.parent,
             slots: self.slots.into(),
-            names: Arc::new(Names { bytes, index, folded: OnceLock::new() }),
+            names: Arc::new(names),
             coding: self.coding,
-        };
-        Ok((dir, changed))
+            nodes,
+        }
     }
+}
+
+/// A directory with what an outline of it is made of.
+struct Finished {
+    dir: Dir,
+    numbered: Vec<Numbered>,
+    marks: Marks,
 }
 
 /// Keeps a name, and gives where it begins and its length.
 fn append(names: &mut Vec<u8>, name: &[u8]) -> Result<(u32, u16)> {
     let start = u32::try_from(names.len()).map_err(|_| Error::NoMemory)?;
     let len = u16::try_from(name.len()).map_err(|_| Error::BadName("it is too long"))?;
+    names.try_reserve(name.len()).map_err(|_| Error::NoMemory)?;
     names.extend_from_slice(name);
     Ok((start, len))
-}
-
-/// Keeps names that are found by where they begin, which must stay within 4 GiB.
-fn append_all(names: &mut Vec<u8>, more: &[u8]) -> Result<()> {
-    names.extend_from_slice(more);
-    u32::try_from(names.len()).map(drop).map_err(|_| Error::NoMemory)
 }
 
 /// Makes a name with a number before its extension.

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use crate::cache::{Disc, Weigh, zeroed};
-use crate::error::{Result, Site};
+use crate::error::{Error, Result, Site};
 use crate::limits::Limits;
 use crate::num::{to_u64, to_usize};
 
@@ -122,7 +122,7 @@ impl Extents {
 
 impl Weigh for Extents {
     fn weight_bytes(&self) -> u64 {
-        to_u64(size_of_val(&*self.runs).saturating_add(size_of::<Self>()))
+        to_u64(size_of::<Self>().saturating_add(size_of_val(&*self.runs)))
     }
 }
 
@@ -142,10 +142,20 @@ impl ExtentsBuilder {
         Self { runs: Vec::new(), len: 0, max: limits.extents, site }
     }
 
+    /// Makes room for so many more runs, at most for as many as a file may have: exactly as much
+    /// memory as they take, where growing by itself would take up to three times that.
+    ///
+    /// # Errors
+    /// `NoMemory`.
+    pub fn reserve(&mut self, runs: u64) -> Result<()> {
+        let runs = to_usize(runs.min(self.max));
+        self.runs.try_reserve_exact(runs).map_err(|_| Error::NoMemory)
+    }
+
     /// Adds a run behind the others; one that continues the last run on the disc joins it.
     ///
     /// # Errors
-    /// `Limit` past the bound on extents, `Corrupt` where the length passes 2^63.
+    /// `Limit` past the bound on extents, `Corrupt` where the length passes 2^63, `NoMemory`.
     pub fn push(&mut self, run: Extent) -> Result<()> {
         if run.len == 0 {
             return Ok(());
@@ -169,6 +179,7 @@ impl ExtentsBuilder {
         if to_u64(self.runs.len()) >= self.max {
             return Err(self.site.limit("extents in one file", self.max));
         }
+        self.runs.try_reserve(1).map_err(|_| Error::NoMemory)?;
         self.runs.push((start, run));
         Ok(())
     }

@@ -5,8 +5,11 @@ mod data;
 mod dir;
 mod dir_builder;
 mod extents;
+mod in_parts;
 mod name_index;
 mod node;
+mod outline;
+mod parsed;
 mod path;
 mod present;
 mod walk;
@@ -23,21 +26,25 @@ pub use data::{Data, Decode};
 pub use dir::{Dir, DirEntry};
 pub use dir_builder::DirBuilder;
 pub use extents::{Extent, Extents, ExtentsBuilder};
+pub use in_parts::DirPart;
+pub(crate) use in_parts::{InParts, find, read_dir, read_part};
 pub use node::{Attr, Device, FileKind, NodeId, Posix, SameFile};
+pub(crate) use outline::Outline;
+pub(crate) use parsed::{ParsedCaches, Shelf};
 pub use path::resolve;
 pub use present::{Case, Hidden, Owner, Permissions, Presentation, Stat, xattr_name};
 pub use walk::{Step, Walk};
 pub use xattr::{FINDER_INFO, RESOURCE_FORK, Xattr, lacks_xattrs};
 
-/// A finished directory; that names in it were not unique is a finding. `is_damage` is asked then
-/// whether they are not unique as recorded either.
+/// A finished directory, and the outline of a large one; that names in it were not unique is a
+/// finding. `is_damage` is asked then whether they are not unique as recorded either.
 pub(crate) fn finished(
     builder: DirBuilder,
     disc: &Disc,
     site: Site,
     is_damage: impl FnOnce() -> bool,
-) -> Result<Dir> {
-    let (dir, changed) = builder.finish()?;
+) -> Result<(Dir, Option<Outline>)> {
+    let (dir, changed, outline) = builder.finish_outlined()?;
     if changed {
         let error = site.corrupt("names in it are not unique");
         let text = format!("{error}; all but the first are shown with a number");
@@ -46,7 +53,7 @@ pub(crate) fn finished(
             false => disc.findings().note_harmless(text),
         }
     }
-    Ok(dir)
+    Ok((dir, outline))
 }
 
 /// What a volume says of itself as a whole.
@@ -94,6 +101,23 @@ pub trait Volume: Send + Sync {
     /// # Errors
     /// `NotDirectory`, or what is wrong with the directory as a whole.
     fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>>;
+
+    /// The entries of a directory around a position, without `.` and `..`: all of them, or those
+    /// that are parsed together. A large directory is not parsed from its beginning each time.
+    ///
+    /// # Errors
+    /// As `read_dir`.
+    fn read_dir_part(&self, node: NodeId, _position: usize) -> Result<DirPart> {
+        self.read_dir(node).map(DirPart::whole)
+    }
+
+    /// The node of an entry of a directory by name, as [`Dir::find`] finds it.
+    ///
+    /// # Errors
+    /// As `read_dir`.
+    fn find(&self, dir: NodeId, name: &[u8], fold: bool) -> Result<Option<NodeId>> {
+        Ok(self.read_dir(dir)?.find(name, fold).map(|entry| entry.node))
+    }
 
     /// The bytes of a regular file: where they lie, or how they are worked out.
     ///
@@ -168,11 +192,8 @@ pub trait Volume: Send + Sync {
         match name {
             // Asked of files too, by NFS servers that know a number and nothing else.
             b"." => Ok(dir),
-            b".." => Ok(self.read_dir(dir)?.parent()),
-            _ => {
-                let dir = self.read_dir(dir)?;
-                dir.find(name, fold).map(|entry| entry.node).ok_or(Error::NotFound)
-            }
+            b".." => Ok(self.read_dir_part(dir, 0)?.parent()),
+            _ => self.find(dir, name, fold)?.ok_or(Error::NotFound),
         }
     }
 

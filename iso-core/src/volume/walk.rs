@@ -2,13 +2,11 @@
 //! The only thing that descends by itself; mounts never do.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
-use crate::cache::Weigh;
 use crate::error::{Error, Result, Site};
 use crate::num::to_u64;
 
-use super::{Dir, FileKind, NodeId, Volume};
+use super::{DirPart, FileKind, NodeId, Volume};
 
 /// What a walk met.
 #[derive(Debug)]
@@ -52,8 +50,9 @@ pub struct Walk<'v> {
 /// A directory being walked.
 struct Open {
     node: NodeId,
-    /// Its entries; nothing where so much is held already that they are asked for again.
-    dir: Option<Arc<Dir>>,
+    /// The entries around the next one; nothing where so much is held already that they are asked
+    /// for again.
+    part: Option<DirPart>,
     /// The next entry.
     position: usize,
     /// Length of the path up to here.
@@ -66,7 +65,7 @@ impl<'v> Walk<'v> {
     /// # Errors
     /// The directory itself cannot be read.
     pub fn new(volume: &'v dyn Volume, start: NodeId) -> Result<Self> {
-        let dir = volume.read_dir(start)?;
+        let part = volume.read_dir_part(start, 0)?;
         let mut walk = Self {
             volume,
             open: Vec::new(),
@@ -76,25 +75,32 @@ impl<'v> Walk<'v> {
             visited: HashSet::from([start]),
             revisits: 0,
         };
-        walk.push(start, dir);
+        walk.push(start, part);
         Ok(walk)
     }
 
-    fn push(&mut self, node: NodeId, dir: Arc<Dir>) {
-        let total = self.held_bytes.saturating_add(dir.weight_bytes());
-        let is_light = total <= self.volume.disc().limits().parsed_cache_bytes;
-        if is_light {
-            self.held_bytes = total;
-        }
+    fn push(&mut self, node: NodeId, part: DirPart) {
         self.above.insert(node);
-        let dir = is_light.then_some(dir);
-        self.open.push(Open { node, dir, position: 0, path_len: self.path.len() });
+        self.open.push(Open { node, part: None, position: 0, path_len: self.path.len() });
+        self.hold(part);
+    }
+
+    /// Holds entries of the directory that is walked, unless too much is held.
+    fn hold(&mut self, part: DirPart) {
+        let Some(open) = self.open.last_mut() else { return };
+        let held = open.part.take().map_or(0, |old| old.weight_bytes());
+        self.held_bytes = self.held_bytes.saturating_sub(held);
+        let total = self.held_bytes.saturating_add(part.weight_bytes());
+        if total <= self.volume.disc().limits().parsed_cache_bytes {
+            self.held_bytes = total;
+            open.part = Some(part);
+        }
     }
 
     fn pop(&mut self) {
         let Some(open) = self.open.pop() else { return };
         self.above.remove(&open.node);
-        let weight = open.dir.map_or(0, |dir| dir.weight_bytes());
+        let weight = open.part.map_or(0, |part| part.weight_bytes());
         self.held_bytes = self.held_bytes.saturating_sub(weight);
     }
 
@@ -117,8 +123,8 @@ impl<'v> Walk<'v> {
                 return Err(site.limit("directories with several paths", to_u64(limits.revisits)));
             }
         }
-        let dir = self.volume.read_dir(node)?;
-        self.push(node, dir);
+        let part = self.volume.read_dir_part(node, 0)?;
+        self.push(node, part);
         Ok(())
     }
 
@@ -151,19 +157,24 @@ impl Iterator for Walk<'_> {
             let depth = self.open.len();
             let open = self.open.last_mut()?;
             self.path.truncate(open.path_len);
-            let again = match &open.dir {
-                Some(dir) => Ok(dir.clone()),
-                None => self.volume.read_dir(open.node),
+            let position = open.position;
+            let is_here = |part: &&DirPart| position >= part.len() || part.get(position).is_some();
+            let entries = match open.part.as_ref().filter(is_here) {
+                Some(part) => part.clone(),
+                None => match self.volume.read_dir_part(open.node, position) {
+                    Ok(part) => {
+                        self.hold(part.clone());
+                        part
+                    }
+                    Err(error) => return Some(self.cut_off(error)),
+                },
             };
-            let entries = match again {
-                Ok(entries) => entries,
-                Err(error) => return Some(self.cut_off(error)),
-            };
-            let Some(entry) = entries.get(open.position) else {
+            let Some(entry) = entries.get(position) else {
                 self.pop();
                 continue;
             };
-            open.position = open.position.saturating_add(1);
+            let open = self.open.last_mut()?;
+            open.position = position.saturating_add(1);
             let last = open.position >= entries.len();
             if !self.path.is_empty() {
                 self.path.push(b'/');

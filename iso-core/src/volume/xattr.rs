@@ -4,6 +4,8 @@
 use std::time::{Duration, Instant};
 
 use super::{Data, FileKind, Volume, Walk};
+use crate::cache::Weigh;
+use crate::num::to_u64;
 
 /// The name of a resource fork, as on macOS.
 pub const RESOURCE_FORK: &[u8] = b"com.apple.ResourceFork";
@@ -30,6 +32,13 @@ impl Xattr {
         let mut value = recorded.to_vec();
         value.resize(FINDER_INFO_BYTES, 0);
         Self::told(FINDER_INFO, value)
+    }
+}
+
+impl Weigh for Xattr {
+    fn weight_bytes(&self) -> u64 {
+        let own = size_of::<Self>().saturating_sub(size_of::<Data>());
+        to_u64(own.saturating_add(self.name.capacity())).saturating_add(self.value.weight_bytes())
     }
 }
 
