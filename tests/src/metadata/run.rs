@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
+use std::os::fd::AsFd;
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -96,7 +97,8 @@ fn judge(base: &Base, bytes: &[u8], at: &Path, outcome: &mut Outcome) -> Result<
         noexec: false,
         through: None,
     };
-    attach(at, &what).context("the kernel refused what the verifier accepted")?;
+    let directory = File::open(at)?;
+    attach(directory.as_fd(), &what).context("the kernel refused what the verifier accepted")?;
     let walked = walk(at, base.permissions);
     mount_fuse::unmount(at, true)?;
     outcome.files += walked?;
