@@ -2,6 +2,7 @@
 //! time: its folder may be moved. Takes it away again; serves nothing.
 
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use mount_fuse::Directory;
 use serde::{Deserialize, Serialize};
@@ -10,8 +11,8 @@ use crate::logs;
 use crate::unix::health::{self, Health};
 use crate::unix::mounts::{self, Entry};
 
-/// Times that unmounting is tried: somebody may rename a folder on the way at that moment.
-const ATTEMPTS: usize = 100;
+/// How long unmounting is tried: somebody may rename a folder on the way at that moment.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What a mount is known by.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -40,38 +41,48 @@ impl Known {
 /// A mount that this process or its supervisor made. Dropping it takes it away, with all bind
 /// mounts of it in this mount namespace, even while it is in use.
 #[derive(Debug)]
-pub(super) struct Attached(Known);
+pub(super) struct Attached {
+    known: Known,
+    /// Nobody serves it any more, so that the kernel may have given its device to another mount.
+    is_over: bool,
+}
 
 impl From<Known> for Attached {
+    /// The mount of a process that is gone.
     fn from(known: Known) -> Self {
-        Self(known)
+        Self { known, is_over: true }
     }
 }
 
 impl Attached {
     /// What is mounted at a path now.
     pub(super) fn at(path: &Path) -> Self {
-        Self(Known::at(path))
+        Self { known: Known::at(path), is_over: false }
     }
 
     /// A mount of somebody else, known by its descriptor alone.
     pub(super) fn elsewhere() -> Self {
-        Self(Known::default())
+        Self { known: Known::default(), is_over: false }
     }
 
     /// What it is known by.
     pub(super) const fn known(&self) -> &Known {
-        &self.0
+        &self.known
+    }
+
+    /// Notes that nobody serves it any more.
+    pub(super) const fn is_served_no_more(&mut self) {
+        self.is_over = true;
     }
 
     /// Leaves it to whoever ejects it.
     pub(super) fn leave(mut self) {
-        self.0.device = None;
+        self.known.device = None;
     }
 
     /// Where its device is mounted now, the latest last.
     fn places(&self) -> Vec<Entry> {
-        let Some(device) = &self.0.device else { return Vec::new() };
+        let Some(device) = &self.known.device else { return Vec::new() };
         let mut entries = mounts::list().unwrap_or_default();
         entries.retain(|entry| entry.device == *device);
         entries
@@ -90,12 +101,12 @@ impl Attached {
 
     fn unmount(&self, at: &Path, lazy: bool) -> bool {
         let entry = mounts::top_at(at);
-        // Without a number of its own, a mount that nobody serves is known by being dead: the
-        // kernel may have given the device to another one since.
+        // Where the kernel has no number that it never gives again (before Linux 6.8), and for bind
+        // mounts, a mount that nobody serves is known by being dead.
         let is_dead = || entry.is_some_and(|entry| health::of(&entry) == Health::Dead);
         let is_ours = |device: &str, id: Option<u64>| {
-            self.0.device.as_deref() == Some(device)
-                && (id.is_some() && id == self.0.id || !lazy || is_dead())
+            let is_known = id.is_some() && id == self.known.id;
+            self.known.device.as_deref() == Some(device) && (is_known || !self.is_over || is_dead())
         };
         match mount_fuse::unmount_if(at, lazy, is_ours) {
             Ok(()) => true,
@@ -109,7 +120,8 @@ impl Attached {
 
 impl Drop for Attached {
     fn drop(&mut self) {
-        for _ in 0..ATTEMPTS {
+        let since = Instant::now();
+        while since.elapsed() < PATIENCE {
             let places: Vec<PathBuf> = self.places().into_iter().map(|entry| entry.at).collect();
             let left = places.iter().rev().filter(|at| !self.unmount(at, true)).count();
             if left == 0 {

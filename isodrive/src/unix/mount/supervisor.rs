@@ -173,8 +173,11 @@ pub(super) enum End {
 
 /// Takes away what is left and says how it went. The worker ends before its mount goes: one that
 /// sends false messages and serves on must not keep a mount from being known as dead.
-fn finish(end: End, mounted: Attached, mut worker: Worker, events: &Events) -> Outcome {
+fn finish(end: End, mut mounted: Attached, mut worker: Worker, events: &Events) -> Outcome {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    if matches!(end, End::Ended(_) | End::WorkerGone | End::Elsewhere) {
+        mounted.is_served_no_more();
+    }
     let outcome = match end {
         End::Ended(None) if mounted.is_there() => {
             tracing::warn!("the connection was cut");
@@ -198,6 +201,7 @@ fn finish(end: End, mounted: Attached, mut worker: Worker, events: &Events) -> O
             // Readers that still use the mount get errors from here on.
             if mounted.unmount_unused() {
                 wait_for_the_worker(events);
+                mounted.is_served_no_more();
             }
             if signal == SIGINT { Err(Failure::told(Exit::Interrupted)) } else { Ok(()) }
         }
