@@ -122,7 +122,9 @@ impl Destination {
     }
 
     /// Each name gets a file of its own.
-    pub(super) fn hard_link(&mut self, _: &[u8], _: &Place) -> io::Result<bool> {
+    pub(super) fn hard_link(&mut self, _: &[u8], first: &Place) -> io::Result<bool> {
+        let Place { path, identity } = first;
+        tracing::trace!(?path, ?identity, "no hard link is made");
         Ok(false)
     }
 
