@@ -108,10 +108,15 @@ fn eject_with(path: &[u8]) -> Option<String> {
     let last = text.rsplit(std::path::is_separator).next().unwrap_or_default();
     let is_enough = last.starts_with(|c: char| c.is_ascii_alphanumeric())
         && last.chars().all(is_plain)
-        && Path::new(last).symlink_metadata().is_err()
+        && (is_here(last, path) || Path::new(last).symlink_metadata().is_err())
         && crate::system::eject::means(last, path);
     let eject = ShellCommand::new("isodrive eject");
     if is_enough { eject.operand(last).text() } else { eject.operand(json::os(path)).text() }
+}
+
+/// Whether a name in the current directory leads to this path.
+fn is_here(name: &str, path: &[u8]) -> bool {
+    std::path::absolute(name).is_ok_and(|here| here.as_os_str().as_encoded_bytes() == path)
 }
 
 #[cfg(test)]

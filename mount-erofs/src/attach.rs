@@ -171,6 +171,15 @@ fn mount(
     Ok(mounted.map_err(|_| io::Error::other("mounting broke down"))??)
 }
 
+/// What the name of a folder begins with that is there while a mount is made.
+const SCRATCH: &str = "mounting-";
+
+/// The process that made such a folder, by the folder's name.
+#[must_use]
+pub fn scratch_owner(name: &str) -> Option<u32> {
+    name.strip_prefix(SCRATCH)?.split('-').next()?.parse().ok()
+}
+
 /// A link in a folder of its own, for as long as this lives.
 struct Link {
     folder: PathBuf,
@@ -180,7 +189,7 @@ impl Link {
     fn new(scratch: &Path, name: &OsStr, target: &Path) -> io::Result<Self> {
         static LINKS: AtomicU32 = AtomicU32::new(0);
         let number = LINKS.fetch_add(1, Ordering::Relaxed);
-        let folder = scratch.join(format!("mounting-{}-{number}", std::process::id()));
+        let folder = scratch.join(format!("{SCRATCH}{}-{number}", std::process::id()));
         let link = Self { folder };
         // A name that leads out of the folder would be made elsewhere.
         let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));

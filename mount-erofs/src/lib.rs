@@ -14,7 +14,9 @@ mod space;
 mod translate;
 mod verify;
 
-pub use attach::{Attach, AttachError, FS_TYPE, MARK, Through, attach, scratch_file, source_name};
+pub use attach::{
+    Attach, AttachError, FS_TYPE, MARK, Through, attach, scratch_file, scratch_owner, source_name,
+};
 pub use declined::Declined;
 pub use output::{Output, Sender, receive};
 pub use translate::{Place, Summary, translate};

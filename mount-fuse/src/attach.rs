@@ -6,6 +6,7 @@ use std::ffi::CString;
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -155,6 +156,8 @@ fn attach_by_helper(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError>
         .stdin(theirs)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
+        // Interrupted halfway, it would leave a mount that nobody serves.
+        .process_group(0)
         .spawn()
         .map_err(|error| {
             let is_missing = error.kind() == io::ErrorKind::NotFound;
@@ -164,6 +167,9 @@ fn attach_by_helper(at: &Path, options: &Attach) -> Result<OwnedFd, AttachError>
     let output = helper.wait_with_output().map_err(AttachError::HelperNotRun)?;
     received.map_err(|error| {
         let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        if let Some(signal) = output.status.signal() {
+            return AttachError::Refused(format!("fusermount3 was ended by signal {signal}"));
+        }
         if said.is_empty() { AttachError::HelperNotRun(error) } else { AttachError::Refused(said) }
     })
 }

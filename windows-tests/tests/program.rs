@@ -83,7 +83,7 @@ fn without_winfsp_a_mount_says_so_and_everything_else_works() {
         assert_eq!(
             said(&output),
             "error: WinFsp is not installed (isodrive needs it to create drives)\n  \
-             fix     winget install WinFsp.WinFsp        (asks for administrator rights once)\n  \
+             fix     it asks for administrator rights once:  winget install WinFsp.WinFsp\n  \
              meanwhile `isodrive ls`, `cat`, `extract`, `info` work without it\n"
         );
     }

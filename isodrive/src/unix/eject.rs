@@ -85,9 +85,13 @@ fn find<'t>(
     if paths.iter().flatten().any(is_foreign) {
         return Ok(None);
     }
+    // By the table alone: a mount whose server does not answer holds whoever asks for its root.
+    let by_table = |entry: &&Entry| paths.contains(&Some(&entry.at));
+    if let Some(entry) = table.iter().rev().find(by_table) {
+        return Ok(Some(entry));
+    }
     let file = target.metadata().ok();
     let record = |entry: &&Entry| records.iter().find(|record| record.is_of(entry));
-    let is_path = |entry: &&Entry| paths.contains(&Some(&entry.at));
     let is_file = |entry: &&Entry| {
         let identity = record(entry).map(|record| &record.identity);
         identity.zip(file.as_ref()).is_some_and(|(identity, file)| identity.begins_with(file))
@@ -100,8 +104,8 @@ fn find<'t>(
     let is_label = |entry: &&Entry| {
         record(entry).is_some_and(|record| record.label.bytes() == target.as_os_str().as_bytes())
     };
-    let ways: [&dyn Fn(&&Entry) -> bool; 5] = [&is_path, &is_file, &is_image, &is_name, &is_label];
-    let count = if is_there(target) { 3 } else { ways.len() };
+    let ways: [&dyn Fn(&&Entry) -> bool; 4] = [&is_file, &is_image, &is_name, &is_label];
+    let count = if is_there(target) { 2 } else { ways.len() };
     for fits in ways.into_iter().take(count) {
         let found: Vec<&Entry> = table.iter().rev().filter(fits).collect();
         if let [first, rest @ ..] = found.as_slice() {
@@ -180,7 +184,6 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
         return Ok(());
     }
     let since = Instant::now();
-    let mut pause = Duration::from_millis(1);
     let is_cleaning = || if lazy { record.is_kept() } else { record.is_alive() };
     while is_cleaning() && since.elapsed() < PATIENCE {
         // A supervisor that stays although its mount is gone serves a copy elsewhere.
@@ -188,8 +191,17 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
         if is_late && warn_of_copies(entry, terminal) {
             break;
         }
-        std::thread::sleep(pause);
-        pause = pause.saturating_mul(2).min(Duration::from_millis(50));
+        let is_soon = since.elapsed() < LATE;
+        std::thread::sleep(Duration::from_millis(if is_soon { 1 } else { 20 }));
+    }
+    if record.is_alive() && record.is_kept() {
+        let message = format!(
+            "{} is ejected, but its supervisor (pid {}) does not end: its record and directory stay",
+            quoted(&entry.at),
+            record.supervisor.pid
+        );
+        let kill = ShellCommand::new("kill -9").operand(record.supervisor.pid.to_string());
+        return Err(Failure::new(Exit::Other, message).advice("try", kill.after("end it:")));
     }
     Ok(())
 }
@@ -227,6 +239,11 @@ fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
 
 fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {
     let name = quoted(&entry.at);
+    if let Some(owner) = entry.user.filter(|owner| !entry.is_mine() && *owner != geteuid().as_raw())
+    {
+        let message = format!("cannot eject {name}: user {owner} mounted it");
+        return Failure::new(Exit::Other, message);
+    }
     if error.kind() != io::ErrorKind::ResourceBusy {
         return refusal::not_unmounted(&entry.at, &bare(error));
     }

@@ -58,7 +58,7 @@ impl Entry {
     }
 
     /// Whether the kernel's EROFS driver serves it.
-    fn is_kernels(&self) -> bool {
+    pub(crate) fn is_kernels(&self) -> bool {
         self.kind == mount_erofs::FS_TYPE
     }
 

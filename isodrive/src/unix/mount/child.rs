@@ -37,15 +37,8 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    /// Starts this program again as a worker; what it says becomes events.
-    pub(super) fn start(
-        arguments: &Mount,
-        events: &SyncSender<Event>,
-        deadline: Deadline,
-    ) -> Result<Self, Failure> {
-        let failed = |error: std::io::Error| {
-            Failure::io(Exit::Other, "cannot start the process that reads the image", &error)
-        };
+    /// Starts this program again as a worker, without a thread of this process.
+    pub(super) fn start(arguments: &Mount, deadline: Deadline) -> Result<Self, Failure> {
         sandbox::keep_descriptors_from_children();
         let (line, theirs) = Line::pair().map_err(failed)?;
         // A worker that reads nothing must not hold the supervisor.
@@ -68,12 +61,20 @@ impl Worker {
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .current_dir("/");
-        let mut child = child.spawn().map_err(failed)?;
-        if let Some(log) = child.stderr.take() {
+        Ok(Self { child: child.spawn().map_err(failed)?, line })
+    }
+
+    /// Has what the worker says become events, and its log part of this process's.
+    pub(super) fn listen(
+        &mut self,
+        arguments: &Mount,
+        events: &SyncSender<Event>,
+    ) -> Result<(), Failure> {
+        if let Some(log) = self.child.stderr.take() {
             let max_bytes = max_log_bytes(arguments);
             std::thread::spawn(move || pass_log_on(log, max_bytes));
         }
-        let ear = line.try_clone().map_err(failed)?;
+        let ear = self.line.try_clone().map_err(failed)?;
         let events = events.clone();
         std::thread::spawn(move || {
             while let Ok(Some((message, _))) = ear.receive::<FromWorker>() {
@@ -83,7 +84,7 @@ impl Worker {
             }
             let _ = events.send(Event::Gone);
         });
-        Ok(Self { child, line })
+        Ok(())
     }
 
     /// Its process number.
@@ -117,6 +118,10 @@ impl Worker {
     fn ended(&mut self) -> Option<ExitStatus> {
         super::ended_within(&mut self.child, Duration::from_secs(1))
     }
+}
+
+fn failed(error: std::io::Error) -> Failure {
+    Failure::io(Exit::Other, "cannot start the process that reads the image", &error)
 }
 
 /// What is told, and logged, of a worker that is gone.

@@ -50,7 +50,7 @@ pub(super) struct Guardian {
 }
 
 impl Guardian {
-    /// Starts a guardian. Where that fails, the mount does without: the next command cleans up.
+    /// Starts a guardian, which must be done before this process has threads. Where that fails, the mount does without: the next command cleans up.
     pub(super) fn start() -> Self {
         let process = start().inspect_err(|error| tracing::warn!(%error, "no guardian"));
         Self { process: process.ok(), cleanup: RefCell::default() }
@@ -128,7 +128,7 @@ fn clean_up(mut cleanup: Cleanup, supervisor: &Process, since: SystemTime) {
     if cleanup.mounted.is_none()
         && let Some(at) = &cleanup.mounting
     {
-        remove_late_mount(&at.path());
+        remove_late_mount(&at.path(), LATE_MOUNT);
     }
     if let Some(known) = cleanup.mounted.take() {
         tracing::warn!("the supervisor was killed, its mount is taken away");
@@ -153,20 +153,23 @@ fn end(worker: Option<&Process>) {
     }
 }
 
-/// Takes away a mount that appears although its supervisor was killed while it was being made.
-fn remove_late_mount(at: &Path) {
+/// Takes away a mount that appears although its supervisor was killed, or its helper interrupted,
+/// while it was being made.
+pub(super) fn remove_late_mount(at: &Path, wait: Duration) {
     let since = Instant::now();
     loop {
         if let Some(entry) = mounts::top_at(at)
             && entry.is_ours()
-            && health::of(&entry) == Health::Dead
+            // Nothing of isodrive's was there when the mount began; what the kernel serves is never
+            // dead.
+            && (entry.is_kernels() || health::of(&entry) == Health::Dead)
         {
             tracing::warn!(at = %logs::path(at), "a mount without a supervisor is taken away");
             let _ = mount_fuse::unmount_if(at, true, |device, _| device == entry.device);
             return;
         }
         // Root mounts by one call of its own: there is nothing left to wait for.
-        if geteuid().is_root() || since.elapsed() > LATE_MOUNT {
+        if geteuid().is_root() || since.elapsed() >= wait {
             return;
         }
         std::thread::sleep(Duration::from_millis(20));

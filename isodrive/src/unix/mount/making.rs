@@ -5,13 +5,14 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use mount_fuse::Attach;
 use rustix::process::geteuid;
 
 use super::child::Worker;
 use super::events::{Deadline, Events};
-use super::guardian::Guardian;
+use super::guardian::{Guardian, remove_late_mount};
 use super::kernel;
 use super::mounted::Attached;
 use super::place::Place;
@@ -101,8 +102,12 @@ impl Making<'_> {
         }
         let (device, mounted) = match &mut self.place {
             Place::Directory(point) => {
-                let device = mount_fuse::attach(point.directory()?, &options)
-                    .map_err(|error| not_mounted(self.arguments, point.path(), &error))?;
+                let attached = mount_fuse::attach(point.directory()?, &options);
+                let device = attached.map_err(|error| {
+                    // A helper that was killed may have mounted before.
+                    remove_late_mount(point.path(), Duration::ZERO);
+                    not_mounted(self.arguments, point.path(), &error)
+                })?;
                 point.release();
                 (device, Attached::at(point.path()))
             }

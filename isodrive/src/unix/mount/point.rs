@@ -250,7 +250,6 @@ fn open_base(base: &Path) -> io::Result<Directory> {
     let (Some(home), Some(name)) = (base.parent(), base.file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
-    std::fs::create_dir_all(home)?;
     let home = Directory::open(home)?;
     match rustix::fs::mkdirat(&home, name, Mode::from_raw_mode(0o777)) {
         Ok(()) | Err(Errno::EXIST) => Directory::open(base),

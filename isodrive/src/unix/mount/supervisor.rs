@@ -31,19 +31,19 @@ use crate::unix::user;
 
 /// Makes a mount and keeps it until it ends. `lock` is given back once the mount can be used.
 pub(super) fn run(arguments: &Mount, lock: Option<ImageLock>, terminal: &mut Terminal) -> Outcome {
-    // First of all: it is a copy of this process, which must have no threads yet.
-    let guardian = &Guardian::start();
     let deadline = Deadline::after(arguments.keep.ready_timeout);
     let parts = image::open_parts(&arguments.image.image)?;
     let joined = Joined::of(&parts);
     let files = parts.files;
     let identity = Identity::of(&files);
+    // It takes a moment to start, in which the guardian is copied and the place is made ready.
+    let mut worker = Worker::start(arguments, deadline)?;
+    let guardian = &Guardian::start();
     let events = Events::listen()?;
+    worker.listen(arguments, &events.sender)?;
     if arguments.keep.ready_pipe {
         events.listen_to_caller();
     }
-    // It takes a moment to start, in which the place is made ready.
-    let mut worker = Worker::start(arguments, &events.sender, deadline)?;
     guardian.note(|left| left.worker = Some(Process::of(worker.pid())));
     state::sweep(|_| true).iter().for_each(|at| cleaned(at, terminal));
     let place = match &arguments.at {
