@@ -21,7 +21,7 @@ const BEFORE: &str = "
     mount --bind $HERE/device/fuse /dev/fuse || exit 77
     # The copies of other people's mounts.
     for at in $(grep -E 'fuse.isodrive|isodrive:' /proc/self/mountinfo | cut -d' ' -f5); do
-        umount -l \"$(printf '%b' \"$at\")\"
+        umount -l \"$(printf '%b' \"$at\")\" 2>/dev/null || true
     done
     ISODRIVE=$HERE/program
     as_user() { setpriv --reuid 65534 --regid 65534 --clear-groups -- env HOME=$HERE/home \"$@\"; }

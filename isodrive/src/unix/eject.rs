@@ -196,7 +196,7 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
     }
     if record.is_alive() && record.is_kept() {
         let message = format!(
-            "{} is ejected, but its supervisor (pid {}) does not end: its record and directory stay",
+            "{} is ejected; its supervisor (pid {}) does not end, and its record stays",
             quoted(&entry.at),
             record.supervisor.pid
         );

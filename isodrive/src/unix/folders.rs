@@ -4,7 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
@@ -15,6 +15,7 @@ use rustix::process::geteuid;
 
 use crate::exit::bare;
 use crate::terminal::quoted;
+use crate::unix::state::Process;
 
 /// Bytes of a record at most; a real one has about a thousand.
 const MAX_BYTES: u64 = 1 << 20;
@@ -192,15 +193,18 @@ impl Folder {
         Ok(rustix::fs::unlinkat(&self.descriptor, name, AtFlags::empty())?)
     }
 
-    /// Removes half-written files whose writers were interrupted.
+    /// Removes half-written files whose writers were interrupted, and folders in which a killed
+    /// supervisor was mounting by EROFS.
     pub(super) fn sweep(&self) {
         for name in self.names() {
             let Some(name) = name.to_str() else { continue };
+            if mount_erofs::scratch_owner(name).is_some_and(|pid| !is_running(pid)) {
+                let itself = format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
+                let _ = std::fs::remove_dir_all(Path::new(&itself).join(name));
+            }
             let mut parts = name.rsplit('.');
             let (Some(PARTIAL), Some(pid)) = (parts.next(), parts.next()) else { continue };
-            let is_alive =
-                pid.parse().is_ok_and(|pid: u32| Path::new("/proc").join(pid.to_string()).exists());
-            if !is_alive || self.is_old(name) {
+            if !pid.parse().is_ok_and(is_running) || self.is_old(name) {
                 let _ = self.remove(name);
             }
         }
@@ -212,6 +216,10 @@ impl Folder {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         written.is_none_or(|written| now.saturating_sub(Duration::from_secs(written)) > WRITING)
     }
+}
+
+fn is_running(pid: u32) -> bool {
+    Process::of(pid).is_alive()
 }
 
 #[cfg(test)]

@@ -387,26 +387,12 @@ pub(crate) fn forget(supervisor: &Process) {
         let _ = record.remove();
     }
     folders::all().iter().for_each(Folder::sweep);
-    sweep_scratch();
-}
-
-/// Removes folders in which a killed supervisor was mounting by EROFS.
-fn sweep_scratch() {
-    let Ok(entries) = folder().and_then(std::fs::read_dir) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(mount_erofs::scratch_owner);
-        if pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists()) {
-            let _ = std::fs::remove_dir_all(entry.path());
-        }
-    }
 }
 
 /// Cleans up after mounts that have ended without doing so, those of them that `which` says. Gives
 /// the places where one was.
 pub(crate) fn sweep(which: impl Fn(&Record) -> bool) -> Vec<PathBuf> {
     folders::all().iter().for_each(Folder::sweep);
-    sweep_scratch();
     let records = Record::all().into_iter();
     let dead = records.filter(|record| !record.is_alive() && which(record));
     dead.filter(|record| record.clean_up().unwrap_or(false)).map(|record| record.at()).collect()

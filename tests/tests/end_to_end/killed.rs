@@ -236,3 +236,97 @@ fn a_lock_that_a_script_holds_is_not_held_by_the_mount() -> Result<()> {
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
     Ok(())
 }
+
+#[test]
+fn eject_asks_no_silent_server_and_names_a_supervisor_that_does_not_end() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    for target in ["here", "disc.iso"] {
+        let mount = session.mount(&["disc.iso", "here"])?;
+        signal(mount.worker, Signal::STOP)?;
+        let wrapper = ["timeout", "20"];
+        let arguments = ["eject", "--lazy", target];
+        let ended = session.command_under(&wrapper, &arguments)?.output()?;
+        let is_held = ended.status.code() == Some(124);
+        signal(mount.worker, Signal::CONT)?;
+        assert!(!is_held, "eject {target} waits for the server");
+        assert!(!is_mounted(&mount.at));
+        nothing_is_left(&session, target)?;
+    }
+    let mount = session.mount(&["disc.iso", "here"])?;
+    signal(mount.supervisor, Signal::STOP)?;
+    let ended = session.run(&["eject", "here"])?;
+    signal(mount.supervisor, Signal::CONT)?;
+    assert_eq!(ended.code, 1, "{}", ended.err);
+    let want = format!("its supervisor (pid {}) does not end", mount.supervisor);
+    assert!(ended.err.contains(&want), "{}", ended.err);
+    nothing_is_left(&session, "the supervisor went on").map(drop)
+}
+
+#[test]
+fn a_supervisor_that_is_killed_while_the_kernels_driver_mounts_leaves_nothing() -> Result<()> {
+    if !can_mount() || !isodrive_tests::kernel_driver::can_mount() {
+        return Ok(());
+    }
+    use std::os::unix::process::CommandExt;
+    let session = Session::with_disc()?;
+    let mut killed = 0;
+    for start in 0..80u64 {
+        let mut command = session.command(&["mount", "--driver", "erofs", "disc.iso", "here"])?;
+        command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        std::thread::sleep(Duration::from_micros(4_000 + start * 150));
+        let group = rustix::process::Pid::from_child(&child);
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        if child.wait()?.success() {
+            assert_eq!(session.run(&["eject", "here"])?.code, 0);
+        } else {
+            killed += 1;
+        }
+        nothing_is_left(&session, &format!("start {start}"))?;
+    }
+    println!("{killed} of 80 killed before they ended");
+    assert!(killed > 0);
+    Ok(())
+}
+
+#[test]
+fn interrupted_helpers_of_ordinary_users_leave_no_dead_mount() -> Result<()> {
+    use std::os::unix::process::CommandExt;
+    if !can_mount() {
+        return Ok(());
+    }
+    let Some(session) = session(false)? else { return Ok(()) };
+    for start in 0..80u64 {
+        let mut command = session.command(&["mount", "disc.iso", "here"])?;
+        command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        std::thread::sleep(Duration::from_micros(3_000 + start * 200));
+        let group = rustix::process::Pid::from_child(&child);
+        let kind = [Signal::INT, Signal::TERM, Signal::HUP][usize::try_from(start % 3)?];
+        let _ = rustix::process::kill_process_group(group, kind);
+        if child.wait()?.success() {
+            assert_eq!(session.run(&["eject", "here"])?.code, 0);
+        }
+        nothing_is_left(&session, &format!("start {start}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn whose_mount_it_is_stands_before_what_the_helper_says() -> Result<()> {
+    if !can_mount() || !isodrive_tests::program::is_root("another user's mount") {
+        return Ok(());
+    }
+    let Some(other) = session(false)? else { return Ok(()) };
+    let at = other.path("roots");
+    let own = Session::with_disc()?;
+    let mount = own.mount(&["--allow-other", "disc.iso", &at.display().to_string()]);
+    let ended = other.run(&["eject", "roots"])?;
+    assert!(ended.err.contains("user 0 mounted it") && ended.code == 1, "{}", ended.err);
+    drop(mount);
+    assert_eq!(own.run(&["eject", &at.display().to_string()])?.code, 0);
+    Ok(())
+}

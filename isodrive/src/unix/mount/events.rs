@@ -1,8 +1,6 @@
 //! What happens to a mount, in one line: signals to its supervisor and words of its worker.
 //! Waits only; what to do is the supervisor's business.
 
-use std::io::Read;
-use std::os::fd::AsFd;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -10,6 +8,7 @@ use rustix::event::{PollFd, PollFlags, poll};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
+use super::caller::Caller;
 use super::child::{Worker, broke_down};
 use super::wire::FromWorker;
 use crate::exit::{Exit, Failure};
@@ -65,14 +64,12 @@ impl Events {
         Ok(Self { sender, receiver })
     }
 
-    /// Listens on standard input to the command that makes the mount: one byte says that it took
-    /// the mount over, an end without says that it was ended.
+    /// Listens to the command that makes the mount: whether it takes the mount over.
     pub(super) fn listen_to_caller(&self) {
         let sender = self.sender.clone();
-        let Ok(caller) = std::io::stdin().as_fd().try_clone_to_owned() else { return };
+        let Some(caller) = Caller::of_this_process() else { return };
         std::thread::spawn(move || {
-            let is_confirmed = std::fs::File::from(caller).read(&mut [0]).is_ok_and(|n| n == 1);
-            let event = if is_confirmed { Event::Confirmed } else { Event::Abandoned };
+            let event = if caller.takes_over() { Event::Confirmed } else { Event::Abandoned };
             let _ = sender.send(event);
         });
     }

@@ -22,8 +22,8 @@ use crate::unix::state::{self, Process};
 /// How long a mount that was being made is waited for: its helper may still be at work.
 const LATE_MOUNT: Duration = Duration::from_secs(1);
 
-/// How long a killed worker may take to end.
-const WORKER_END: Duration = Duration::from_millis(300);
+/// How long a killed process may take to end.
+const END: Duration = Duration::from_millis(300);
 
 /// What a supervisor leaves behind if it is killed.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -50,7 +50,8 @@ pub(super) struct Guardian {
 }
 
 impl Guardian {
-    /// Starts a guardian, which must be done before this process has threads. Where that fails, the mount does without: the next command cleans up.
+    /// Starts a guardian, which must be done before this process has threads. Where that fails, the
+    /// mount does without: the next command cleans up.
     pub(super) fn start() -> Self {
         let process = start().inspect_err(|error| tracing::warn!(%error, "no guardian"));
         Self { process: process.ok(), cleanup: RefCell::default() }
@@ -139,6 +140,8 @@ fn clean_up(mut cleanup: Cleanup, supervisor: &Process, since: SystemTime) {
         (None, Some(at)) => point::remove_if_made_since(&at.path(), since),
         (None, None) => {}
     }
+    // Its end of the socket closes before it is gone for good.
+    wait_for_end(supervisor);
     state::forget(supervisor);
 }
 
@@ -147,8 +150,12 @@ fn end(worker: Option<&Process>) {
     let Some(worker) = worker.filter(|worker| worker.is_alive()) else { return };
     let pid = i32::try_from(worker.pid).ok().and_then(Pid::from_raw);
     let _ = pid.map(|pid| rustix::process::kill_process(pid, Signal::KILL));
+    wait_for_end(worker);
+}
+
+fn wait_for_end(process: &Process) {
     let since = Instant::now();
-    while worker.is_alive() && since.elapsed() < WORKER_END {
+    while process.is_alive() && since.elapsed() < END {
         std::thread::sleep(Duration::from_millis(1));
     }
 }

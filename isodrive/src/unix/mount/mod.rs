@@ -5,6 +5,7 @@
 //! unmounts; the worker, which reads the image and answers the kernel from inside a sandbox; the
 //! guardian, which takes away what a killed supervisor leaves behind.
 
+mod caller;
 mod child;
 mod events;
 mod guardian;
