@@ -21,6 +21,13 @@ use crate::unix::state::Record;
 /// How long a server may take to end after its mount is gone.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How often a busy mount is tried, and after how many times its holders are looked for.
+const ATTEMPTS: u32 = 20;
+const MOMENTARY: u32 = 4;
+
+/// How long a busy mount is left alone between two attempts.
+const PAUSE: Duration = Duration::from_millis(25);
+
 /// How long a server usually takes for that, at most.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -221,16 +228,18 @@ fn warn_of_copies(entry: &Entry, terminal: &mut Terminal) -> bool {
     true
 }
 
-/// Takes it away. Whoever looks at a mount for a moment makes it busy for that moment; only who
-/// stays is worth telling.
+/// Takes it away. A process that looks at a mount for a moment, or is about to become a program and
+/// drops what it inherited, makes it busy for that moment; only one that stays is worth naming.
 fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
     let unmount = || mount_fuse::unmount_if(&entry.at, lazy, |device, _| device == entry.device);
-    let is_momentary = |error: &io::Error| {
-        error.kind() == io::ErrorKind::ResourceBusy && holders::of(&entry.at).is_empty()
-    };
-    for _ in 0..20 {
+    for attempt in 0..ATTEMPTS {
         match unmount() {
-            Err(error) if is_momentary(&error) => std::thread::sleep(Duration::from_millis(25)),
+            Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                if attempt > MOMENTARY && !holders::of(&entry.at).is_empty() {
+                    return Err(error);
+                }
+                std::thread::sleep(PAUSE);
+            }
             result => return result,
         }
     }

@@ -69,7 +69,7 @@ impl Making<'_> {
                     events,
                     deadline,
                 )?
-                .map(|()| self.stands(Attached::at(point.path())))
+                .map(|()| self.stands(point.mounted()))
             }
             (_, _, why) => Err(why.unwrap_or("there is no image").to_owned()),
         };
@@ -108,8 +108,9 @@ impl Making<'_> {
                     remove_late_mount(point.path(), Duration::ZERO);
                     not_mounted(self.arguments, point.path(), &error)
                 })?;
+                let mounted = point.mounted();
                 point.release();
-                (device, Attached::at(point.path()))
+                (device, mounted)
             }
             Place::Device { descriptor, .. } => {
                 let device = descriptor.take().ok_or_else(unexpected)?;

@@ -60,6 +60,11 @@ impl Attached {
         Self { known: Known::at(path), is_over: false }
     }
 
+    /// The mount of a device, with the number that the kernel gives to no other mount.
+    pub(super) fn known_as((device, id): (String, Option<u64>)) -> Self {
+        Self { known: Known { device: Some(device), id }, is_over: false }
+    }
+
     /// A mount of somebody else, known by its descriptor alone.
     pub(super) fn elsewhere() -> Self {
         Self { known: Known::default(), is_over: false }

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use super::guardian::Guardian;
+use super::mounted::Attached;
 use crate::exit::{Exit, Failure, bare};
 use crate::json::Name;
 use crate::shell::{Advice, ShellCommand};
@@ -25,15 +26,15 @@ const CLOCK_STEP: Duration = Duration::from_millis(20);
 /// A directory to mount on. Removed again when this is dropped, if it was made for the mount.
 #[derive(Debug)]
 pub(super) struct MountPoint {
-    /// The directory, until something is mounted on it.
-    directory: Option<Directory>,
+    /// The folder that the directory lies in, and the directory, until something is mounted on it.
+    opened: Option<(Directory, Directory)>,
     path: PathBuf,
     made: Option<Place>,
 }
 
 impl MountPoint {
-    fn new(directory: Directory, made: Option<Place>) -> Self {
-        Self { path: directory.path().to_path_buf(), directory: Some(directory), made }
+    fn new(folder: Directory, directory: Directory, made: Option<Place>) -> Self {
+        Self { path: directory.path().to_path_buf(), opened: Some((folder, directory)), made }
     }
 
     /// Its path, without links.
@@ -47,13 +48,22 @@ impl MountPoint {
     /// It was released.
     pub(super) fn directory(&self) -> Result<&Directory, Failure> {
         let released = || Failure::new(Exit::MountPoint, "the mount point was released already");
-        self.directory.as_ref().ok_or_else(released)
+        self.opened.as_ref().map(|(_, directory)| directory).ok_or_else(released)
+    }
+
+    /// What is mounted on it now, by the folder's descriptor: its path may lead elsewhere by now.
+    pub(super) fn mounted(&self) -> Attached {
+        let look = || {
+            let (folder, _) = self.opened.as_ref()?;
+            folder.mounted_on(self.path.file_name()?).ok()
+        };
+        look().map_or_else(|| Attached::at(&self.path), Attached::known_as)
     }
 
     /// Closes the directory: once it is mounted on it needs no protection, and an open descriptor
     /// looks like a user of the mount.
     pub(super) fn release(&mut self) {
-        self.directory = None;
+        self.opened = None;
     }
 
     /// What tells the directory from another, if it was made for the mount.
@@ -129,9 +139,9 @@ pub(super) fn given(
     clear(&folder.path().join(last), cleaned)
         .map_err(|(why, remedy)| refuse(&why).advice("try", remedy))?;
     let point = match folder.open_child(last) {
-        Ok(directory) => MountPoint::new(directory, None),
+        Ok(directory) => MountPoint::new(folder, directory, None),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            make(&folder, last, guardian).map_err(unusable)?
+            make(folder, last, guardian).map_err(|(_, error)| unusable(error))?
         }
         Err(error) if is_link(&folder, last) => {
             tracing::debug!(%error, "a symbolic link");
@@ -150,13 +160,26 @@ pub(super) fn given(
 }
 
 /// Makes a directory for a mount; the guardian knows of it before it is there.
-fn make(folder: &Directory, name: &OsStr, guardian: &Guardian) -> io::Result<MountPoint> {
+/// Gives the folder back where that fails.
+fn make(
+    folder: Directory,
+    name: &OsStr,
+    guardian: &Guardian,
+) -> Result<MountPoint, (Directory, io::Error)> {
     guardian.note(|left| left.making = Some(Name::of_path(&folder.path().join(name))));
-    rustix::fs::mkdirat(folder, name, Mode::from_raw_mode(0o777))?;
-    let directory = folder.open_child(name)?;
-    let made = directory.place()?;
-    guardian.note(|left| left.made = Some((Name::of_path(directory.path()), made)));
-    Ok(MountPoint::new(directory, Some(made)))
+    let attempt = || -> io::Result<(Directory, Place)> {
+        rustix::fs::mkdirat(&folder, name, Mode::from_raw_mode(0o777))?;
+        let directory = folder.open_child(name)?;
+        let made = directory.place()?;
+        Ok((directory, made))
+    };
+    match attempt() {
+        Ok((directory, made)) => {
+            guardian.note(|left| left.made = Some((Name::of_path(directory.path()), made)));
+            Ok(MountPoint::new(folder, directory, Some(made)))
+        }
+        Err(error) => Err((folder, error)),
+    }
 }
 
 fn is_link(folder: &Directory, name: &OsStr) -> bool {
@@ -226,17 +249,17 @@ pub(super) fn for_label(
         let what = format!("cannot make the directory {}", quoted(path));
         elsewhere(Failure::io(Exit::MountPoint, what, error))
     };
-    let folder = open_base(&base).map_err(|error| refuse(&base, &error))?;
+    let mut folder = open_base(&base).map_err(|error| refuse(&base, &error))?;
     let name = directory_name(label, image);
     for number in 0..1000u32 {
         let numbered = match number {
             0 => name.clone(),
             _ => format!("{name} ({number})"),
         };
-        match make(&folder, OsStr::new(&numbered), guardian) {
+        match make(folder, OsStr::new(&numbered), guardian) {
             Ok(point) => return Ok(point),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            Err(error) => return Err(refuse(&base.join(numbered), &error)),
+            Err((same, error)) if error.kind() == io::ErrorKind::AlreadyExists => folder = same,
+            Err((_, error)) => return Err(refuse(&base.join(numbered), &error)),
         }
     }
     Err(Failure::new(
