@@ -110,8 +110,11 @@ impl Attached {
         // mounts, a mount that nobody serves is known by being dead.
         let is_dead = || entry.is_some_and(|entry| health::of(&entry) == Health::Dead);
         let is_ours = |device: &str, id: Option<u64>| {
-            let is_known = id.is_some() && id == self.known.id;
-            self.known.device.as_deref() == Some(device) && (is_known || !self.is_over || is_dead())
+            let is_known = match (id, self.known.id) {
+                (Some(there), Some(known)) => there == known,
+                _ => !self.is_over,
+            };
+            self.known.device.as_deref() == Some(device) && (is_known || is_dead())
         };
         match mount_fuse::unmount_if(at, lazy, is_ours) {
             Ok(()) => true,
