@@ -7,7 +7,6 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -308,7 +307,7 @@ impl Record {
 
     /// Where it is mounted.
     pub(crate) fn at(&self) -> PathBuf {
-        PathBuf::from(OsStr::from_bytes(&self.at.bytes()))
+        self.at.path()
     }
 
     /// Whether it is about this mount.
@@ -333,7 +332,7 @@ impl Record {
 
     /// The image's path.
     pub(crate) fn image(&self) -> PathBuf {
-        PathBuf::from(OsStr::from_bytes(&self.image.bytes()))
+        self.image.path()
     }
 
     /// How it does, as far as can be told from here.

@@ -204,7 +204,7 @@ impl Making<'_> {
             identity: self.identity.clone(),
             parts: self.joined.names.clone(),
             terms: Terms::of(self.arguments, &self.opened),
-            // Whoever stays in the foreground needs nobody to take over.
+            // A mount in the foreground has no caller to take it over.
             is_confirmed: !self.arguments.keep.ready_pipe,
             label: Name::new(&self.opened.label.bytes()),
             system: harmless(&self.opened.system),

@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Ou
     Ok(())
 }
 
-/// Tells the supervisor that its mount is known to whoever asked for it. From here on signals end
+/// Tells the supervisor that its mount is known to the person who asked. From here on signals end
 /// nothing: the mount is there, and this process is about to end well.
 fn take_over(mut caller: ChildStdin) {
     for signal in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {

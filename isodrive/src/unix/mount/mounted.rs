@@ -80,7 +80,7 @@ impl Attached {
         self.is_over = true;
     }
 
-    /// Leaves it to whoever ejects it.
+    /// Leaves it to a later `eject`.
     pub(super) fn leave(mut self) {
         self.known.device = None;
     }

@@ -62,7 +62,7 @@ impl Place {
         }
     }
 
-    /// Leaves a directory that was made for the mount to whoever ejects it.
+    /// Leaves a directory that was made for the mount to a later `eject`.
     pub(super) const fn keep(&mut self) {
         if let Self::Directory(point) = self {
             point.keep();

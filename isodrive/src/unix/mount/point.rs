@@ -71,7 +71,7 @@ impl MountPoint {
         self.made
     }
 
-    /// Leaves a directory that was made for the mount to whoever ejects it.
+    /// Leaves a directory that was made for the mount to a later `eject`.
     pub(super) const fn keep(&mut self) {
         self.made = None;
     }
