@@ -23,6 +23,9 @@ const MAX_BYTES: u64 = 1 << 20;
 /// What a half-written record is called.
 const PARTIAL: &str = "part";
 
+/// What the name of a file begins with that is written to see whether one can be.
+const PROBE: &str = "probe-";
+
 /// How long the writing of a record may take; a half-written one of this age was left behind.
 const WRITING: Duration = Duration::from_secs(60);
 
@@ -164,7 +167,7 @@ impl Folder {
 
     /// Whether a file can be written.
     pub(super) fn try_writing(&self) -> io::Result<()> {
-        let probe = format!("probe-{}", std::process::id());
+        let probe = format!("{PROBE}{}", std::process::id());
         self.write(&probe, &[b' '; 4096])?;
         self.remove(&probe)
     }
@@ -201,6 +204,10 @@ impl Folder {
             if mount_erofs::scratch_owner(name).is_some_and(|pid| !is_running(pid)) {
                 let itself = format!("/proc/self/fd/{}", self.descriptor.as_raw_fd());
                 let _ = std::fs::remove_dir_all(Path::new(&itself).join(name));
+            }
+            let prober = name.strip_prefix(PROBE).and_then(|pid| pid.parse().ok());
+            if prober.is_some_and(|pid: u32| !is_running(pid)) {
+                let _ = self.remove(name);
             }
             let mut parts = name.rsplit('.');
             let (Some(PARTIAL), Some(pid)) = (parts.next(), parts.next()) else { continue };

@@ -266,33 +266,6 @@ fn eject_asks_no_silent_server_and_names_a_supervisor_that_does_not_end() -> Res
 }
 
 #[test]
-fn a_supervisor_that_is_killed_while_the_kernels_driver_mounts_leaves_nothing() -> Result<()> {
-    if !can_mount() || !isodrive_tests::kernel_driver::can_mount() {
-        return Ok(());
-    }
-    use std::os::unix::process::CommandExt;
-    let session = Session::with_disc()?;
-    let mut killed = 0;
-    for start in 0..80u64 {
-        let mut command = session.command(&["mount", "--driver", "erofs", "disc.iso", "here"])?;
-        command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
-        let mut child = command.spawn()?;
-        std::thread::sleep(Duration::from_micros(4_000 + start * 150));
-        let group = rustix::process::Pid::from_child(&child);
-        let _ = rustix::process::kill_process_group(group, Signal::KILL);
-        if child.wait()?.success() {
-            assert_eq!(session.run(&["eject", "here"])?.code, 0);
-        } else {
-            killed += 1;
-        }
-        nothing_is_left(&session, &format!("start {start}"))?;
-    }
-    println!("{killed} of 80 killed before they ended");
-    assert!(killed > 0);
-    Ok(())
-}
-
-#[test]
 fn interrupted_helpers_of_ordinary_users_leave_no_dead_mount() -> Result<()> {
     use std::os::unix::process::CommandExt;
     if !can_mount() {

@@ -10,12 +10,11 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use iso_core::Limits;
 use iso_core::volume::Permissions;
 use mount_erofs::Attach;
-use mount_fuse::Directory;
 
 use super::child::Worker;
 use super::events::{Deadline, Events};
 use super::medium;
-use super::mounted::Attached;
+use super::point::MountPoint;
 use super::wire::{FromWorker, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Failure, bare};
@@ -62,7 +61,7 @@ fn others_may_write(file: &File) -> bool {
 pub(super) fn mount(
     arguments: &Mount,
     (file, identity): (&File, &Identity),
-    at: &Directory,
+    point: &MountPoint,
     worker: &mut Worker,
     events: &Events,
     deadline: Deadline,
@@ -97,10 +96,10 @@ pub(super) fn mount(
         noexec: arguments.show.noexec,
         through: None,
     };
-    Ok(match mount_erofs::attach(at.as_fd(), &attach) {
+    Ok(match mount_erofs::attach(point.directory()?.as_fd(), &attach) {
         Ok(_) if !identity.is_same(&Identity::of(std::slice::from_ref(file))) => {
             // What was translated is not what the kernel would serve.
-            drop(Attached::at(at.path()));
+            drop(point.mounted());
             Err("the image was changed while it was translated".to_owned())
         }
         Ok(through) => {

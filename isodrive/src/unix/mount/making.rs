@@ -64,7 +64,7 @@ impl Making<'_> {
                 kernel::mount(
                     self.arguments,
                     (file, &self.identity),
-                    point.directory()?,
+                    point,
                     worker,
                     events,
                     deadline,
