@@ -8,26 +8,31 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 
 use crate::unix::holders::Holder;
-use crate::unix::mounts;
+use crate::unix::mounts::{self, Entry};
 
 /// Processes named at most.
 const MAX: usize = 8;
 
-/// One process of each other mount namespace that has a mount of this device (`major:minor`).
-pub(crate) fn elsewhere(device: &str) -> Vec<Holder> {
+/// One process of each other mount namespace that has a mount which is gone here.
+pub(crate) fn elsewhere(gone: &Entry) -> Vec<Holder> {
+    let here = Path::new("/proc/self");
+    let own = namespace(here);
+    let own_numbers = mounts::numbers_of(here);
     let mut seen = HashSet::new();
-    seen.extend(namespace(Path::new("/proc/self")));
-    let has_copy = |process: &PathBuf| {
-        let namespace = namespace(process);
-        namespace.is_none_or(|namespace| seen.insert(namespace))
-            && mounts::is_mounted_for(process, device)
+    // Not every process tells its namespace, not even root. A mount lies in one namespace alone, so
+    // one with a mount of ours is in ours.
+    let is_elsewhere = |process: &PathBuf| match namespace(process) {
+        Some(namespace) => own.as_ref() != Some(&namespace) && seen.insert(namespace),
+        None => mounts::numbers_of(process).is_disjoint(&own_numbers),
     };
     let holder = |process: PathBuf| {
         let pid = process.file_name()?.to_str()?.parse().ok()?;
         let what = "keeps a copy in its mount namespace".to_owned();
         Some(Holder::new(pid, what))
     };
-    processes().filter(has_copy).filter_map(holder).take(MAX).collect()
+    let others = processes().filter(is_elsewhere);
+    let with_copy = others.filter(|process| mounts::has_copy(process, gone));
+    with_copy.filter_map(holder).take(MAX).collect()
 }
 
 /// Whether a process of this mount namespace, as far as it may be looked at, has something of this

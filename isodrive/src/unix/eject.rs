@@ -16,7 +16,7 @@ use crate::unix::copies;
 use crate::unix::holders;
 use crate::unix::mount::refusal;
 use crate::unix::mounts::{self, Entry};
-use crate::unix::state::Record;
+use crate::unix::state::{Driver, Record};
 
 /// How long a server may take to end after its mount is gone.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -191,7 +191,10 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
         return Ok(());
     }
     let since = Instant::now();
-    let is_cleaning = || if lazy { record.is_kept() } else { record.is_alive() };
+    let is_cleaning = || match record.driver {
+        Driver::Fuse if lazy => record.is_kept(),
+        Driver::Fuse | Driver::Erofs => record.is_alive(),
+    };
     while is_cleaning() && since.elapsed() < PATIENCE {
         // A supervisor that stays although its mount is gone serves a copy elsewhere.
         let is_late = since.elapsed() > LATE && !record.is_kept();
@@ -200,6 +203,10 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
         }
         let is_soon = since.elapsed() < LATE;
         std::thread::sleep(Duration::from_millis(if is_soon { 1 } else { 20 }));
+    }
+    if record.driver == Driver::Erofs && !record.is_alive() {
+        // Its supervisor has left the record to whoever ejects the mount.
+        let _ = record.clean_up();
     }
     if record.is_alive() && record.is_kept() {
         let message = format!(
@@ -215,7 +222,7 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
 
 /// Says who else has the mount, in other mount namespaces; whether anybody has.
 fn warn_of_copies(entry: &Entry, terminal: &mut Terminal) -> bool {
-    let copies = copies::elsewhere(&entry.device);
+    let copies = copies::elsewhere(entry);
     if copies.is_empty() {
         return false;
     }

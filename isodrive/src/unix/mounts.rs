@@ -1,6 +1,7 @@
 //! The mounts that are there now, from the kernel's own table.
 //! The table is the truth; what isodrive itself remembers of a mount is `state`'s business.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -83,7 +84,7 @@ pub(crate) fn list() -> io::Result<Vec<Entry>> {
 
 /// Everything that is mounted, whoever did it; nothing where the table cannot be read.
 pub(crate) fn all() -> Vec<Entry> {
-    parse(&std::fs::read("/proc/self/mountinfo").unwrap_or_default())
+    parse(&table_of(Path::new("/proc/self")))
 }
 
 /// What is mounted exactly there, whoever did it; the topmost where several lie over each other.
@@ -91,11 +92,25 @@ pub(crate) fn top_at(path: &Path) -> Option<Entry> {
     all().into_iter().rfind(|entry| entry.at == path)
 }
 
-/// Whether isodrive has mounted a device (`major:minor`) in the mount namespace of a process, which
-/// is given by its folder in `/proc`.
-pub(crate) fn is_mounted_for(process: &Path, device: &str) -> bool {
-    let table = std::fs::read(process.join("mountinfo")).unwrap_or_default();
-    parse(&table).iter().any(|entry| entry.is_ours() && entry.device == device)
+/// Whether the mount namespace of a process, which is given by its folder in `/proc`, has a mount
+/// that is gone here. The kernel may have given the number of its device again since, so its image
+/// counts too.
+pub(crate) fn has_copy(process: &Path, gone: &Entry) -> bool {
+    let is_copy = |entry: &Entry| {
+        entry.is_ours() && entry.device == gone.device && entry.source == gone.source
+    };
+    parse(&table_of(process)).iter().any(is_copy)
+}
+
+/// The numbers of the mounts that a process sees, each given to one mount of one namespace at a time.
+pub(crate) fn numbers_of(process: &Path) -> HashSet<Vec<u8>> {
+    let table = table_of(process);
+    let lines = table.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+    lines.filter_map(|line| line.split(|b| *b == b' ').next()).map(<[u8]>::to_vec).collect()
+}
+
+fn table_of(process: &Path) -> Vec<u8> {
+    std::fs::read(process.join("mountinfo")).unwrap_or_default()
 }
 
 /// What is mounted below a directory, whoever did it; the latest last.

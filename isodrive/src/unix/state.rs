@@ -317,12 +317,11 @@ impl Record {
         is_same && (self.driver == Driver::Fuse || entry.shows(&self.image()))
     }
 
-    /// Whether somebody still takes care of it.
+    /// Whether somebody still takes care of it. Where the kernel serves it, the supervisor does until
+    /// it has written its last word about the mount.
     pub(crate) fn is_alive(&self) -> bool {
-        match self.driver {
-            Driver::Fuse => self.supervisor.is_alive(),
-            Driver::Erofs => mounts::list().is_ok_and(|all| all.iter().any(|e| self.is_of(e))),
-        }
+        let is_mounted = || mounts::list().is_ok_and(|all| all.iter().any(|e| self.is_of(e)));
+        self.supervisor.is_alive() || (self.driver == Driver::Erofs && is_mounted())
     }
 
     /// Whether it is taken care of and answers.
@@ -354,6 +353,9 @@ impl Record {
 
     /// Tells the supervisor that the mount is being detached, and its users may finish.
     pub(crate) fn let_users_finish(&self) {
+        if !self.supervisor.is_alive() {
+            return;
+        }
         let pid = i32::try_from(self.supervisor.pid).ok().and_then(Pid::from_raw);
         let _ = pid.map(|pid| rustix::process::kill_process(pid, Signal::USR1));
     }

@@ -7,8 +7,8 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use isodrive_tests::corpus;
 use isodrive_tests::program::{Session, can_mount, is_alive, is_mounted, signal, until};
+use isodrive_tests::{corpus, kernel_driver};
 use rustix::process::Signal;
 
 /// Times that each process is killed.
@@ -187,6 +187,35 @@ fn a_terminal_that_interrupts_all_its_processes_leaves_nothing() -> Result<()> {
             session.run(&["eject", "here"])?;
         }
         nothing_is_left(&session, &format!("start {start}"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_mount_by_the_kernels_driver_leaves_nothing_when_it_is_killed_or_ejected_at_once() -> Result<()>
+{
+    use std::os::unix::process::CommandExt;
+    if !can_mount() || !kernel_driver::can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    for start in 0..80u64 {
+        let mut command = session.command(&["mount", "--driver", "erofs", "disc.iso", "here"])?;
+        command.process_group(0).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        std::thread::sleep(Duration::from_micros(4_000 + start * 150));
+        let group = rustix::process::Pid::from_child(&child);
+        let _ = rustix::process::kill_process_group(group, Signal::KILL);
+        if child.wait()?.success() {
+            assert_eq!(session.run(&["eject", "here"])?.code, 0);
+        }
+        nothing_is_left(&session, &format!("start {start}"))?;
+    }
+    for turn in 0..40 {
+        session.run(&["mount", "--driver", "erofs", "disc.iso", "here"])?;
+        let lazy: &[&str] = if turn % 2 == 0 { &["--lazy"] } else { &[] };
+        assert_eq!(session.run(&[&["eject", "here"], lazy].concat())?.code, 0);
+        nothing_is_left(&session, &format!("turn {turn}"))?;
     }
     Ok(())
 }
