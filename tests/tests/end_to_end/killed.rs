@@ -221,6 +221,28 @@ fn a_mount_by_the_kernels_driver_leaves_nothing_when_it_is_killed_or_ejected_at_
 }
 
 #[test]
+fn a_supervisor_leaves_the_next_mount_alone_that_has_its_device() -> Result<()> {
+    if !can_mount() || !isodrive_tests::program::is_root("umount at once") {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    let mut slowest = Duration::ZERO;
+    for _ in 0..10 {
+        let first = session.mount(&["disc.iso", "here"])?;
+        let ended = || std::process::Command::new("umount").arg(&first.at).status();
+        assert!(until(SECOND, || ended().is_ok_and(|status| status.success())));
+        // The kernel gives the number of a device again at once.
+        let _second = session.mount(&["disc.iso", "here"])?;
+        let before = Instant::now();
+        assert!(until(Duration::from_secs(5), || !is_alive(first.supervisor)));
+        slowest = slowest.max(before.elapsed());
+        assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    }
+    assert!(slowest < SECOND * 3 / 4, "it tried to take the next mount away for {slowest:?}");
+    Ok(())
+}
+
+#[test]
 fn a_guardian_that_is_killed_harms_nobody() -> Result<()> {
     if !can_mount() {
         return Ok(());

@@ -1,7 +1,7 @@
 //! A mount in the file tree, known by numbers that the kernel gives to no other mount at the same
 //! time: its folder may be moved. Takes it away again; serves nothing.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use mount_fuse::Directory;
@@ -13,6 +13,20 @@ use crate::unix::mounts::{self, Entry};
 
 /// How long unmounting is tried: somebody may rename a folder on the way at that moment.
 const PATIENCE: Duration = Duration::from_secs(1);
+
+/// How long it waits between two attempts.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// How an attempt to take a mount away from a place ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// It is gone from there.
+    Gone,
+    /// It was gone before: another mount with the number of its device is there by now.
+    Another,
+    /// It is still there, or nobody knows.
+    Failed,
+}
 
 /// What a mount is known by.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
@@ -101,10 +115,11 @@ impl Attached {
     /// Takes it away if nobody uses it; whether it did.
     pub(super) fn unmount_unused(&self) -> bool {
         let places = self.places();
-        !places.is_empty() && places.iter().rev().all(|entry| self.unmount(&entry.at, false))
+        let is_gone = |entry: &Entry| self.unmount(&entry.at, false) != Attempt::Failed;
+        !places.is_empty() && places.iter().rev().all(is_gone)
     }
 
-    fn unmount(&self, at: &Path, lazy: bool) -> bool {
+    fn unmount(&self, at: &Path, lazy: bool) -> Attempt {
         let entry = mounts::top_at(at);
         // Where the kernel has no number that it never gives again (before Linux 6.8), and for bind
         // mounts, a mount that nobody serves is known by being dead.
@@ -116,11 +131,17 @@ impl Attached {
             };
             self.known.device.as_deref() == Some(device) && (is_known || is_dead())
         };
-        match mount_fuse::unmount_if(at, lazy, is_ours) {
-            Ok(()) => true,
+        let mut is_another = false;
+        let is_expected = |device: &str, id: Option<u64>| {
+            is_another = !is_ours(device, id);
+            !is_another
+        };
+        match mount_fuse::unmount_if(at, lazy, is_expected) {
+            Ok(()) => Attempt::Gone,
+            Err(_) if is_another => Attempt::Another,
             Err(error) => {
                 tracing::debug!(at = %logs::path(at), %error, "not unmounted");
-                false
+                Attempt::Failed
             }
         }
     }
@@ -130,11 +151,12 @@ impl Drop for Attached {
     fn drop(&mut self) {
         let since = Instant::now();
         while since.elapsed() < PATIENCE {
-            let places: Vec<PathBuf> = self.places().into_iter().map(|entry| entry.at).collect();
-            let left = places.iter().rev().filter(|at| !self.unmount(at, true)).count();
-            if left == 0 {
+            let places = self.places();
+            let stays = |entry: &&Entry| self.unmount(&entry.at, true) == Attempt::Failed;
+            if places.iter().rev().filter(stays).count() == 0 {
                 return;
             }
+            std::thread::sleep(PAUSE);
         }
         for entry in self.places() {
             tracing::error!(at = %logs::path(&entry.at), "the mount stays");
