@@ -98,25 +98,22 @@ impl Push {
 impl Told {
     /// Stores files until the callbacks are gone.
     pub(crate) fn follow(self, volume: &dyn Volume, notifier: &Notifier) {
-        let store = |node: NodeId, bytes: &[u8]| {
-            let ino = INodeNo(node.number());
-            let is_stored = notifier.store(ino, 0, bytes).is_ok();
-            // The image may have changed under the map while the kernel copied from it.
-            let is_right = volume.disc().confirm(Some(bytes)).is_ok();
-            if !is_right {
-                forget(notifier, ino, 0, bytes.len());
-            }
-            is_stored && is_right
-        };
+        let store =
+            |node: NodeId, bytes: &[u8]| notifier.store(INodeNo(node.number()), 0, bytes).is_ok();
         let mut reader = Reader::default();
         while let Ok(node) = self.reads.recv() {
             let listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
             let candidates = listed.candidates(node);
             drop(listed);
             let pushed = AssertUnwindSafe(|| reader.read(volume, &candidates, node, &store));
-            if catch_unwind(pushed).is_err() {
+            let Ok(stored) = catch_unwind(pushed) else {
                 tracing::error!("storing files ahead broke down");
                 return;
+            };
+            // The image may have changed under the map while the kernel copied from it.
+            if !stored.is_empty() && volume.disc().confirm(None).is_err() {
+                let inos = stored.iter().map(|node| INodeNo(node.number()));
+                inos.for_each(|ino| forget(notifier, ino, 0, 0));
             }
         }
     }
@@ -135,13 +132,14 @@ struct Reader {
 
 impl Reader {
     /// A file was read that was not stored: stores those behind it, if this one follows another.
+    /// Gives the files that it stored.
     fn read(
         &mut self,
         volume: &dyn Volume,
         directories: &[NodeId],
         node: NodeId,
         store: &dyn Fn(NodeId, &[u8]) -> bool,
-    ) {
+    ) -> Vec<NodeId> {
         for directory in directories {
             let is_same = self.directory == Some(*directory);
             let from = if is_same { self.next } else { 0 };
@@ -156,32 +154,34 @@ impl Reader {
             };
             if is_same && position < self.next {
                 // Read while it was being stored.
-                return;
+                return Vec::new();
             }
             self.directory = Some(*directory);
             self.next = position.saturating_add(1);
             if !follows {
                 self.streak = 0;
                 self.window_bytes = FIRST_WINDOW_BYTES;
-                return;
+                return Vec::new();
             }
             self.streak = self.streak.saturating_add(1);
-            self.store_from(volume, &mut dir, store);
+            let stored = self.store_from(volume, &mut dir, store);
             self.window_bytes = self.window_bytes.saturating_mul(2).min(MAX_WINDOW_BYTES);
-            return;
+            return stored;
         }
+        Vec::new()
     }
 
-    /// Stores the small files from the next one on.
+    /// Stores the small files from the next one on; gives them, with one that failed half-way.
     fn store_from(
         &mut self,
         volume: &dyn Volume,
         dir: &mut Directory<'_>,
         store: &dyn Fn(NodeId, &[u8]) -> bool,
-    ) {
+    ) -> Vec<NodeId> {
         let mut left = self.window_bytes;
+        let mut all = Vec::new();
         for _ in 0..MAX_WINDOW_FILES {
-            let Some(node) = dir.get(self.next) else { return };
+            let Some(node) = dir.get(self.next) else { break };
             let attr = match volume.attr(node) {
                 Ok(attr) if attr.kind == FileKind::Regular && attr.size > 0 => attr,
                 _ => {
@@ -192,14 +192,16 @@ impl Reader {
             // One that is not small is read by itself, and the window ends before it.
             let Some(rest) = left.checked_sub(attr.size).filter(|_| attr.size <= SMALL_BYTES)
             else {
-                return;
+                break;
             };
             left = rest;
+            all.push(node);
             if !stored(volume, node, attr.size, store) {
-                return;
+                break;
             }
             self.next = self.next.saturating_add(1);
         }
+        all
     }
 }
 
