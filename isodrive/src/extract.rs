@@ -11,6 +11,7 @@ use crate::cat::{Stopped, copy};
 use crate::cli::Extract;
 use crate::exit::{Exit, Failure, Outcome, bare};
 use crate::image;
+use crate::losses::{self, Losses};
 use crate::ls::{not_read, unreadable};
 use crate::names;
 use crate::terminal::{Terminal, quoted, shown, size};
@@ -54,7 +55,7 @@ pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
         terminal,
         files: 0,
         bytes: 0,
-        unread: 0,
+        losses: Losses::default(),
         unwritten: 0,
         left_out: 0,
     };
@@ -115,8 +116,8 @@ struct Job<'a> {
     /// Files that are there under their names, and the bytes of those.
     files: u64,
     bytes: u64,
-    /// Files that the image does not give.
-    unread: u64,
+    /// What the image does not give.
+    losses: Losses,
     /// Files that the destination does not take.
     unwritten: u64,
     /// Devices and links that are not copied on purpose.
@@ -138,6 +139,9 @@ impl Job<'_> {
             return Ok(());
         }
         let walk = Walk::new(self.volume, node).map_err(|error| not_read(path, &error))?;
+        if walk.is_start_damaged() {
+            self.damaged(path);
+        }
         for step in walk {
             let below = match path {
                 b"" => step.path,
@@ -145,7 +149,12 @@ impl Job<'_> {
             };
             match step.error {
                 Some(error) => self.not_read(&below, &error),
-                None => self.one(&below, step.node, step.kind)?,
+                None => {
+                    self.one(&below, step.node, step.kind)?;
+                    if step.is_damaged {
+                        self.damaged(&below);
+                    }
+                }
             }
         }
         Ok(())
@@ -286,8 +295,14 @@ impl Job<'_> {
         self.noted(path, made)
     }
 
+    fn damaged(&mut self, path: &[u8]) {
+        self.losses.damaged(path);
+        let directory = losses::directory(path);
+        self.say(&format!("{directory} is damaged: the disc may hold more in it"));
+    }
+
     fn not_read(&mut self, path: &[u8], error: &iso_core::Error) {
-        self.unread = self.unread.saturating_add(1);
+        self.losses.unread(true);
         self.say(&format!("\"{}\" is left out: {error}", shown(path)));
     }
 
@@ -352,10 +367,7 @@ impl Job<'_> {
                 &["--unsafe-links writes links that lead out of the directory".to_owned()],
             );
         }
-        if self.unread > 0 {
-            let message = format!("{} files could not be read from the image", self.unread);
-            return Err(Failure::new(Exit::Damaged, message));
-        }
+        self.losses.outcome("files could not be read from the image")?;
         if self.unwritten > 0 {
             let message = format!("{} files could not be written", self.unwritten);
             return Err(Failure::new(Exit::Other, message)

@@ -257,10 +257,11 @@ pub(crate) fn check_strict(path: &Path, image: &Image) -> Result<(), Failure> {
     Err(objections.into_iter().fold(failure, |failure, found| failure.line("found", found)))
 }
 
-/// What `--strict` refuses of an image, in words.
+/// What is odd about an image, which `--strict` refuses, in words; first that it is cut short.
 pub(crate) fn objections(image: &Image) -> Vec<String> {
-    let cut =
-        image.truncation().map(|(missing, _)| format!("the last {} are missing", size(missing)));
+    let cut = image.truncation().map(|(missing, claimed)| {
+        format!("the image is cut short: the last {} of {claimed} bytes are missing", size(missing))
+    });
     let findings = image.disc().findings().list().into_iter().map(|finding| finding.text);
     cut.into_iter().chain(findings).collect()
 }

@@ -183,7 +183,7 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
         boot,
         boot_error,
         partitions: image.partitions().iter().map(partition_report).collect(),
-        findings: findings.list().into_iter().map(|finding| finding.text).collect(),
+        findings: image::objections(image),
         more_findings: findings.dropped(),
     }
 }
@@ -284,11 +284,19 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
         }
     }
     print_boot(report, out)?;
-    if report.findings.is_empty() {
-        return row(out, "Findings", "none".to_owned());
+    print_findings(report, out)
+}
+
+/// What is odd, the worst first. Directories below the root were not read.
+fn print_findings(report: &Report, out: &mut impl Write) -> std::io::Result<()> {
+    const READ: &str = "in the descriptors and root directories";
+    let kept = u64::try_from(report.findings.len()).unwrap_or(u64::MAX);
+    match kept.saturating_add(report.more_findings) {
+        0 => return row(out, "Findings", format!("none {READ}; isodrive tree reads the others")),
+        count => row(out, "Findings", format!("{count} {READ}"))?,
     }
-    for (index, finding) in report.findings.iter().enumerate() {
-        row(out, if index == 0 { "Findings" } else { "" }, finding.clone())?;
+    for finding in &report.findings {
+        row(out, "", finding.clone())?;
     }
     if report.more_findings > 0 {
         row(out, "", format!("and {} more", report.more_findings))?;

@@ -10,6 +10,7 @@ mod image;
 mod info;
 mod json;
 mod logs;
+mod losses;
 mod ls;
 mod names;
 mod ready;

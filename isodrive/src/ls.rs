@@ -12,8 +12,8 @@ use crate::cli::List;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{self, Name};
+use crate::losses::Losses;
 use crate::names::{self, OnWindows};
-use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, harmless, output_failed, shown, size};
 
 /// One line of JSON: a file of the image.
@@ -39,6 +39,9 @@ struct Line {
     windows_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    /// It is a directory in which damage was met: more may be in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    damaged: bool,
 }
 
 pub(crate) fn ls(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outcome {
@@ -47,9 +50,10 @@ pub(crate) fn ls(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outc
     let start = find(&chosen.volume, &arguments.path)?;
     let attr = volume.attr(start).map_err(|error| unreadable(&arguments.path, &error))?;
     let on_windows = (verbose > 0).then(|| OnWindows::new(chosen.volume.clone(), start));
-    let mut listing = Listing { arguments, volume, on_windows, terminal, names: 0, bytes: 0 };
+    let mut listing = Listing::new(arguments, volume, on_windows, terminal);
     if attr.kind == FileKind::Directory {
         let dir = volume.read_dir(start).map_err(|error| unreadable(&arguments.path, &error))?;
+        listing.start(dir.is_damaged());
         let mut order: Vec<_> = dir.iter().collect();
         order.sort_by_key(|entry| entry.name);
         for entry in order {
@@ -59,8 +63,7 @@ pub(crate) fn ls(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outc
         let path = arguments.path.as_encoded_bytes();
         listing.print(path, path, start)?;
     }
-    mention_findings(arguments, &opened, terminal);
-    Ok(())
+    listing.finish(&opened)
 }
 
 pub(crate) fn tree(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Outcome {
@@ -69,28 +72,25 @@ pub(crate) fn tree(arguments: &List, verbose: u8, terminal: &mut Terminal) -> Ou
     let start = find(&chosen.volume, &arguments.path)?;
     let walk = Walk::new(volume, start).map_err(|error| unreadable(&arguments.path, &error))?;
     let on_windows = (verbose > 0).then(|| OnWindows::new(chosen.volume.clone(), start));
-    let mut listing = Listing { arguments, volume, on_windows, terminal, names: 0, bytes: 0 };
+    let mut listing = Listing::new(arguments, volume, on_windows, terminal);
+    listing.start(walk.is_start_damaged());
     // Whether each open directory on the way has entries left, for the lines that join them.
     let mut is_last: Vec<bool> = Vec::new();
-    let mut damaged = 0u64;
     for step in walk {
         is_last.truncate(step.depth.saturating_sub(1));
         is_last.push(step.last);
         if let Some(error) = &step.error {
-            damaged = damaged.saturating_add(1);
             listing.print_damaged(&step.path, error)?;
             continue;
         }
         let prefix = if arguments.json { String::new() } else { joints(&is_last) };
         listing.write(|out| out.write_all(prefix.as_bytes()))?;
-        listing.print(step.name(), &step.path, step.node)?;
+        if step.is_damaged {
+            listing.losses.damaged(&step.path);
+        }
+        listing.print_as(step.name(), &step.path, step.node, step.is_damaged)?;
     }
-    mention_findings(arguments, &opened, terminal);
-    if damaged > 0 {
-        let message = format!("{damaged} entries could not be read and are marked");
-        return Err(Failure::new(Exit::Damaged, message));
-    }
-    Ok(())
+    listing.finish(&opened)
 }
 
 /// Names and bytes that are printed unless all were asked for: a small disc can tie its
@@ -107,6 +107,7 @@ struct Listing<'a> {
     terminal: &'a mut Terminal,
     names: u64,
     bytes: u64,
+    losses: Losses,
 }
 
 /// The lines that join an entry to the directories above it, each of which has entries left or not.
@@ -133,8 +134,36 @@ pub(crate) fn not_read(path: &[u8], error: &Error) -> Failure {
     Failure::new(Exit::of(error), format!("\"{}\" in the image: {error}", shown(path)))
 }
 
-impl Listing<'_> {
+impl<'a> Listing<'a> {
+    fn new(
+        arguments: &'a List,
+        volume: &'a dyn Volume,
+        on_windows: Option<OnWindows>,
+        terminal: &'a mut Terminal,
+    ) -> Self {
+        let losses = Losses::default();
+        Self { arguments, volume, on_windows, terminal, names: 0, bytes: 0, losses }
+    }
+
+    /// Notes the directory that was asked for, if damage was met in it.
+    fn start(&mut self, is_damaged: bool) {
+        if is_damaged {
+            self.losses.damaged(self.arguments.path.as_encoded_bytes());
+        }
+    }
+
+    /// Points to the findings, and fails if anything was lost.
+    fn finish(self, opened: &iso_core::Image) -> Outcome {
+        mention_findings(self.arguments, opened, self.terminal);
+        self.losses.outcome("entries could not be read and are marked")
+    }
+
     fn print(&mut self, name: &[u8], path: &[u8], node: NodeId) -> Outcome {
+        self.print_as(name, path, node, false)
+    }
+
+    /// Prints an entry, and of a directory whether damage was met in it.
+    fn print_as(&mut self, name: &[u8], path: &[u8], node: NodeId, is_damaged: bool) -> Outcome {
         let (volume, arguments) = (self.volume, self.arguments);
         let attr = match volume.attr(node) {
             Ok(attr) => attr,
@@ -144,13 +173,19 @@ impl Listing<'_> {
         let windows_name = self.on_windows.as_ref().and_then(|names| names.other_name(path));
         if arguments.json {
             let windows_name = windows_name.map(|name| String::from_utf16_lossy(&name));
-            let line = Line { windows_name, ..line(volume, path, &attr) };
+            let line = Line { windows_name, damaged: is_damaged, ..line(volume, path, &attr) };
+            self.losses.unread(line.error.is_some());
             return self.write(|out| json::write_line(out, &line));
         }
-        let note = windows_name
+        let mut note = windows_name
             .map_or_else(String::new, |name| format!("  [on Windows: {}]", names::written(&name)));
+        if is_damaged {
+            note.push_str("  [damaged: the disc may hold more in it]");
+        }
+        let target = target(volume, &attr).filter(|_| arguments.long);
+        self.losses.unread(matches!(target, Some(Err(_))));
         self.write(|out| match arguments.long {
-            true => writeln!(out, "{}{}{note}", long(&attr), with_target(volume, name, &attr)),
+            true => writeln!(out, "{}{}{note}", long(&attr), with_target(name, &attr, &target)),
             false if attr.kind == FileKind::Directory => writeln!(out, "{}/{note}", shown(name)),
             false => writeln!(out, "{}{note}", shown(name)),
         })
@@ -158,6 +193,7 @@ impl Listing<'_> {
 
     fn print_damaged(&mut self, path: &[u8], error: &Error) -> Outcome {
         let json = self.arguments.json;
+        self.losses.unread(true);
         self.count_name()?;
         self.write(|out| {
             if !json {
@@ -208,7 +244,7 @@ impl Write for Counting<'_> {
 }
 
 fn line(volume: &dyn Volume, path: &[u8], attr: &Attr) -> Line {
-    let target = (attr.kind == FileKind::Symlink).then(|| volume.read_link(attr.node));
+    let target = target(volume, attr);
     Line {
         schema: json::SCHEMA,
         path: Name::new(path),
@@ -219,6 +255,7 @@ fn line(volume: &dyn Volume, path: &[u8], attr: &Attr) -> Line {
         gid: attr.posix.and_then(|posix| posix.gid),
         modified: Some(json::time(attr.modified)),
         windows_name: None,
+        damaged: false,
         error: target.as_ref().and_then(|t| t.as_ref().err().map(Error::to_string)),
         target: target.and_then(|target| target.ok().map(|target| Name::new(&target))),
     }
@@ -232,31 +269,37 @@ fn long(attr: &Attr) -> String {
     format!("{} {mode} {:>14} {minute:<16} ", attr.kind.letter(), attr.size)
 }
 
-fn with_target(volume: &dyn Volume, name: &[u8], attr: &Attr) -> String {
+/// Where a symbolic link leads; nothing for everything else.
+fn target(volume: &dyn Volume, attr: &Attr) -> Option<iso_core::Result<Vec<u8>>> {
+    (attr.kind == FileKind::Symlink).then(|| volume.read_link(attr.node))
+}
+
+fn with_target(name: &[u8], attr: &Attr, target: &Option<iso_core::Result<Vec<u8>>>) -> String {
     let name = shown(name);
-    match attr.kind {
-        FileKind::Symlink => match volume.read_link(attr.node) {
-            Ok(target) => format!("{name} -> {}", shown(&target)),
-            Err(error) => format!("{name} -> [{}]", harmless(&error.to_string())),
-        },
-        FileKind::Directory => format!("{name}/"),
-        FileKind::Regular
-        | FileKind::BlockDevice
-        | FileKind::CharDevice
-        | FileKind::Fifo
-        | FileKind::Socket => name,
+    match target {
+        Some(Ok(target)) => format!("{name} -> {}", shown(target)),
+        Some(Err(error)) => format!("{name} -> [{}]", harmless(&error.to_string())),
+        None if attr.kind == FileKind::Directory => format!("{name}/"),
+        None => name,
     }
 }
 
-/// Points to the findings, which would drown the list.
+/// Findings that are shown behind a listing.
+const MAX_FINDINGS: usize = 10;
+
+/// Shows what was found odd about the disc on the way: `isodrive info` reads less and finds less.
 fn mention_findings(arguments: &List, image: &iso_core::Image, terminal: &mut Terminal) {
-    let count = image.disc().findings().list().len();
-    if count > 0 && !arguments.json {
-        let message =
-            match ShellCommand::new("isodrive info").operand(&arguments.image.image).text() {
-                Some(info) => format!("{count} findings about this disc:  {info}"),
-                None => format!("{count} findings about this disc, which isodrive info lists"),
-            };
-        terminal.warn(&message, &[]);
+    let findings = image.disc().findings();
+    let count = findings.count();
+    if count == 0 || arguments.json {
+        return;
     }
+    let shown = findings.list().into_iter().take(MAX_FINDINGS);
+    let mut lines: Vec<String> = shown.map(|finding| harmless(&finding.text)).collect();
+    let shown = u64::try_from(lines.len()).unwrap_or(count);
+    if let Some(more @ 1..) = count.checked_sub(shown) {
+        lines.push(format!("and {more} more"));
+    }
+    let noun = if count == 1 { "finding" } else { "findings" };
+    terminal.warn(&format!("{count} {noun} about this disc"), &lines);
 }

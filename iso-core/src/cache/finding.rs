@@ -1,6 +1,7 @@
 //! What is odd about a disc: each damaged thing once, for people to read.
 //! Collects and logs; never decides.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,6 +13,19 @@ use crate::error::Error;
 pub struct Finding {
     /// What is odd and where, in one line.
     pub text: String,
+}
+
+thread_local! {
+    /// How often this thread has noted damage, of whatever disc, known before or not.
+    static NOTED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Does `work` and tells whether damage was noted meanwhile that may take something away, even
+/// damage that was known before.
+pub(crate) fn met_damage<T>(work: impl FnOnce() -> T) -> (T, bool) {
+    let before = NOTED.get();
+    let done = work();
+    (done, NOTED.get() != before)
 }
 
 /// The oddities of a disc, each kept and logged once.
@@ -31,6 +45,14 @@ impl Findings {
 
     /// Notes damage that reading goes on after. What is shown may be less than the disc holds.
     pub fn note(&self, text: impl Into<String>) {
+        let text = text.into();
+        NOTED.set(NOTED.get().wrapping_add(1));
+        self.damage.get_or_init(|| text.clone());
+        self.keep(text);
+    }
+
+    /// Notes damage that takes nothing away: a second copy, or another name, makes up for it.
+    pub fn note_made_up_for(&self, text: impl Into<String>) {
         let text = text.into();
         self.damage.get_or_init(|| text.clone());
         self.keep(text);
@@ -73,6 +95,13 @@ impl Findings {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner).1.clone()
     }
 
+    /// How many there are, those that came after the list was full among them.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        let kept = self.seen.lock().unwrap_or_else(PoisonError::into_inner).1.len();
+        crate::num::to_u64(kept).saturating_add(self.dropped())
+    }
+
     /// How many came after the list was full.
     #[must_use]
     pub fn dropped(&self) -> u64 {
@@ -92,7 +121,7 @@ mod tests {
         }
         let texts: Vec<String> = findings.list().into_iter().map(|f| f.text).collect();
         assert_eq!(texts, ["a", "b"]);
-        assert_eq!(findings.dropped(), 2);
+        assert_eq!((findings.dropped(), findings.count()), (2, 4));
     }
 
     #[test]
@@ -104,5 +133,18 @@ mod tests {
         findings.note("another record is cut short");
         assert_eq!(findings.damage(), Some("a record is cut short"));
         assert_eq!(findings.list().len(), 1);
+    }
+
+    #[test]
+    fn work_that_meets_damage_is_known_although_that_was_noted_before() {
+        let findings = Findings::new(9);
+        findings.note("a record is cut short");
+        let notes = |text| met_damage(|| findings.note(text)).1;
+        assert!(notes("a record is cut short") && notes("another"));
+        assert!(!met_damage(|| findings.note_harmless("names are no UTF-8")).1);
+        assert!(!met_damage(|| findings.note_made_up_for("the mirror is used")).1);
+        let elsewhere =
+            || std::thread::scope(|scope| scope.spawn(|| findings.note("a third")).join());
+        assert!(!met_damage(elsewhere).1, "what other threads meet is theirs");
     }
 }

@@ -8,5 +8,6 @@ mod weighted;
 
 pub(crate) use disc::zeroed;
 pub use disc::{Counters, Disc};
+pub(crate) use finding::met_damage;
 pub use finding::{Finding, Findings};
 pub use weighted::{Weigh, WeightedCache};

@@ -372,7 +372,9 @@ impl Reader<'_> {
         match (main, mirror) {
             (Err(error), Err(_)) => Err(error),
             (Err(error), mirror) => {
-                self.disc.findings().note_error("the metadata mirror file is used", &error);
+                self.disc
+                    .findings()
+                    .note_made_up_for(format!("{error}; the metadata mirror file is used"));
                 Ok(Map::Metadata { main: None, mirror: mirror.ok() })
             }
             (Ok(main), mirror) => {

@@ -35,6 +35,8 @@ pub struct Dir {
     pub(super) coding: Option<Coding>,
     /// The lowest and the highest node that it names.
     pub(super) nodes: Option<(NodeId, NodeId)>,
+    /// Damage was met when it was parsed.
+    pub(super) is_damaged: bool,
 }
 
 /// The names of a directory and the way to find them.
@@ -81,6 +83,13 @@ impl Dir {
     #[must_use]
     pub const fn nodes(&self) -> Option<(NodeId, NodeId)> {
         self.nodes
+    }
+
+    /// Whether damage was met when it was read: the disc may hold more in it, or other names. The
+    /// findings tell what was met.
+    #[must_use]
+    pub const fn is_damaged(&self) -> bool {
+        self.is_damaged
     }
 
     /// How many entries there are.
@@ -166,7 +175,7 @@ impl Dir {
         let slots = self.slots.iter().map(|slot| Slot { node: number(slot.node), ..*slot });
         let (slots, names) = (slots.collect(), self.names.clone());
         let nodes = self.nodes.map(|(first, last)| (number(first), number(last)));
-        Self { node, parent, slots, names, coding: self.coding, nodes }
+        Self { node, parent, slots, names, nodes, ..*self }
     }
 
     fn entry(&self, slot: &Slot) -> DirEntry<'_> {

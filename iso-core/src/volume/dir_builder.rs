@@ -210,6 +210,7 @@ impl DirBuilder {
             names: Arc::new(names),
             coding: self.coding,
             nodes,
+            is_damaged: false,
         }
     }
 }

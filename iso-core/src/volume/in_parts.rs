@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::cache::met_damage;
 use crate::error::Result;
 use crate::text::fold_eq;
 
@@ -58,6 +59,12 @@ impl DirPart {
         self.dir.len() == self.len
     }
 
+    /// Whether damage was met when the directory was read, as [`Dir::is_damaged`] says.
+    #[must_use]
+    pub fn is_damaged(&self) -> bool {
+        self.dir.is_damaged()
+    }
+
     /// The lowest and the highest number of the nodes that the directory names, of all its parts.
     #[must_use]
     pub fn nodes(&self) -> Option<(NodeId, NodeId)> {
@@ -107,8 +114,11 @@ pub(crate) fn read_dir(volume: &impl InParts, node: NodeId) -> Result<Arc<Dir>> 
     if let Some(dir) = shelf.whole(node) {
         return Ok(dir);
     }
-    let (dir, outline) = volume.parse_dir(node)?;
-    if let Some(outline) = outline {
+    let (parsed, is_damaged) = met_damage(|| volume.parse_dir(node));
+    let (mut dir, outline) = parsed?;
+    dir.is_damaged = is_damaged;
+    if let Some(mut outline) = outline {
+        outline.is_damaged = is_damaged;
         shelf.keep_outline(node, outline);
     }
     let dir = Arc::new(dir);
@@ -177,7 +187,9 @@ fn part_of(
         return Ok(dir);
     }
     let builder = volume.parse_part(outline, part)?;
-    let dir = Arc::new(builder.finish_part(outline, part)?);
+    let mut dir = builder.finish_part(outline, part)?;
+    dir.is_damaged = outline.is_damaged;
+    let dir = Arc::new(dir);
     if is_worth_keeping {
         shelf.put_part(outline.node, part, dir.clone());
     }

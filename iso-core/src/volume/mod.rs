@@ -49,7 +49,7 @@ pub(crate) fn finished(
         let error = site.corrupt("names in it are not unique");
         let text = format!("{error}; all but the first are shown with a number");
         match is_damage() {
-            true => disc.findings().note(text),
+            true => disc.findings().note_made_up_for(text),
             false => disc.findings().note_harmless(text),
         }
     }

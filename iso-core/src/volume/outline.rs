@@ -82,6 +82,7 @@ impl Marks {
             numbered,
             index: dir.names.index.clone(),
             extents: None,
+            is_damaged: false,
         })
     }
 }
@@ -101,6 +102,8 @@ pub(crate) struct Outline {
     pub(super) index: Arc<NameIndex>,
     /// Where the bytes of the directory lie, for formats that would have to work it out again.
     pub(crate) extents: Option<Extents>,
+    /// Damage was met when the directory was parsed.
+    pub(super) is_damaged: bool,
 }
 
 impl Outline {

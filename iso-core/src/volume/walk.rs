@@ -24,6 +24,8 @@ pub struct Step {
     /// Why the node, or the directory that it is, cannot be read. The entries of a directory that
     /// cannot be entered are left out of the walk.
     pub error: Option<Error>,
+    /// Whether it is a directory in which damage was met: more may be in it than the walk finds.
+    pub is_damaged: bool,
 }
 
 impl Step {
@@ -45,6 +47,7 @@ pub struct Walk<'v> {
     path: Vec<u8>,
     visited: HashSet<NodeId>,
     revisits: usize,
+    is_start_damaged: bool,
 }
 
 /// A directory being walked.
@@ -74,9 +77,16 @@ impl<'v> Walk<'v> {
             path: Vec::new(),
             visited: HashSet::from([start]),
             revisits: 0,
+            is_start_damaged: part.is_damaged(),
         };
         walk.push(start, part);
         Ok(walk)
+    }
+
+    /// Whether damage was met in the directory that the walk starts from.
+    #[must_use]
+    pub const fn is_start_damaged(&self) -> bool {
+        self.is_start_damaged
     }
 
     fn push(&mut self, node: NodeId, part: DirPart) {
@@ -104,8 +114,8 @@ impl<'v> Walk<'v> {
         self.held_bytes = self.held_bytes.saturating_sub(weight);
     }
 
-    /// Opens the directory that the walk has just named.
-    fn enter(&mut self, node: NodeId) -> Result<()> {
+    /// Opens the directory that the walk has just named; whether damage was met in it.
+    fn enter(&mut self, node: NodeId) -> Result<bool> {
         let limits = self.volume.disc().limits();
         let site = Site::new("directory", "ECMA-119 6.8.2.1", node.position());
         if self.open.len() >= limits.walk_depth {
@@ -124,8 +134,9 @@ impl<'v> Walk<'v> {
             }
         }
         let part = self.volume.read_dir_part(node, 0)?;
+        let is_damaged = part.is_damaged();
         self.push(node, part);
-        Ok(())
+        Ok(is_damaged)
     }
 
     /// Leaves a directory whose other entries cannot be had any more.
@@ -133,18 +144,21 @@ impl<'v> Walk<'v> {
         let node = self.open.last().map_or(self.volume.root(), |open| open.node);
         self.pop();
         let (path, depth) = (self.path.clone(), self.open.len());
-        Step { path, depth, last: true, node, kind: FileKind::Directory, error: Some(error) }
+        let (kind, error) = (FileKind::Directory, Some(error));
+        Step { path, depth, last: true, node, kind, error, is_damaged: true }
     }
 
-    /// Enters what a directory says is one; gives its kind, and why it cannot be entered.
-    fn entered(&mut self, node: NodeId) -> (FileKind, Option<Error>) {
+    /// Enters what a directory says is one; gives its kind, why it cannot be entered, and whether
+    /// damage was met in it.
+    fn entered(&mut self, node: NodeId) -> (FileKind, Option<Error>, bool) {
         match self.enter(node) {
             // Its own entry knows better than the directory that names it.
             Err(Error::NotDirectory) => match self.volume.attr(node) {
-                Ok(attr) => (attr.kind, None),
-                Err(error) => (FileKind::Regular, Some(error)),
+                Ok(attr) => (attr.kind, None, false),
+                Err(error) => (FileKind::Regular, Some(error), false),
             },
-            entered => (FileKind::Directory, entered.err()),
+            Ok(is_damaged) => (FileKind::Directory, None, is_damaged),
+            Err(error) => (FileKind::Directory, Some(error), true),
         }
     }
 }
@@ -183,12 +197,12 @@ impl Iterator for Walk<'_> {
             let node = entry.node;
             let kind = entry.kind.map_or_else(|| self.volume.attr(node).map(|a| a.kind), Ok);
             let path = self.path.clone();
-            let (kind, error) = match kind {
+            let (kind, error, is_damaged) = match kind {
                 Ok(FileKind::Directory) => self.entered(node),
-                Ok(kind) => (kind, None),
-                Err(error) => (FileKind::Regular, Some(error)),
+                Ok(kind) => (kind, None, false),
+                Err(error) => (FileKind::Regular, Some(error), false),
             };
-            return Some(Step { path, depth, last, node, kind, error });
+            return Some(Step { path, depth, last, node, kind, error, is_damaged });
         }
     }
 }

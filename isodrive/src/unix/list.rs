@@ -33,6 +33,9 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     sandbox: Option<String>,
     state: String,
+    /// Oddities of the disc that were met so far; the log names each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<State>,
     /// Who serves it.
@@ -101,6 +104,7 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
                 Health::Dead => "dead (server gone) - isodrive doctor --fix".to_owned(),
                 Health::Silent => "not responding".to_owned(),
             },
+            findings: None,
             detail: None,
             driver: None,
             processes: None,
@@ -121,6 +125,7 @@ fn of_record(record: Record, state: String, used_by: Vec<Holder>) -> Line {
         since: Some(record.since),
         sandbox: Some(record.sandbox),
         state,
+        findings: Some(record.findings),
         detail,
         driver: Some(record.driver),
         processes: match record.driver {
@@ -129,6 +134,10 @@ fn of_record(record: Record, state: String, used_by: Vec<Holder>) -> Line {
         },
         used_by,
     }
+}
+
+fn found(findings: u64) -> String {
+    if findings == 1 { "1 finding".to_owned() } else { format!("{findings} findings") }
 }
 
 /// Columns as wide as what stands in them.
@@ -151,7 +160,10 @@ fn write_table(lines: &[Line], out: &mut impl Write) -> std::io::Result<()> {
                 Some(Driver::Erofs) => "EROFS".to_owned(),
                 Some(Driver::Fuse) | None => or_dash(line.sandbox.clone()),
             },
-            line.state.clone(),
+            match line.findings {
+                Some(findings @ 1..) => format!("{}; {}", line.state, found(findings)),
+                Some(0) | None => line.state.clone(),
+            },
         ]
     }));
     table::write(&rows, out)

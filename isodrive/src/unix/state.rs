@@ -58,6 +58,9 @@ pub(crate) struct Record {
     pub(crate) system: String,
     /// Size of the image.
     pub(crate) bytes: u64,
+    /// Oddities of the disc that were met so far.
+    #[serde(default)]
+    pub(crate) findings: u64,
     /// What tells the mount point from another directory, if isodrive made it and so removes it.
     pub(crate) made_directory: Option<Place>,
     /// When it was mounted, in seconds since 1970.
@@ -227,6 +230,15 @@ impl Kept {
     /// Writes down how the mount does now.
     pub(crate) fn become_state(&mut self, state: State) -> io::Result<()> {
         self.record.state = state;
+        self.rewrite()
+    }
+
+    /// Writes down how many oddities of the disc were met by now.
+    pub(crate) fn found(&mut self, findings: u64) -> io::Result<()> {
+        if findings == self.record.findings {
+            return Ok(());
+        }
+        self.record.findings = findings;
         self.rewrite()
     }
 

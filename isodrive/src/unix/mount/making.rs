@@ -209,6 +209,7 @@ impl Making<'_> {
             label: Name::new(&self.opened.label.bytes()),
             system: harmless(&self.opened.system),
             bytes: self.opened.bytes,
+            findings: self.opened.findings,
             made_directory: self.place.point().and_then(|point| point.made()),
             since: jiff::Timestamp::now().as_second(),
             sandbox: self.level.clone(),

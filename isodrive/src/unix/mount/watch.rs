@@ -142,6 +142,10 @@ impl<'a> Watch<'a> {
             self.answered = pulse.answered;
             self.last_request = self.last_pulse;
         }
+        let noted = self.kept.as_mut().map_or(Ok(()), |kept| kept.found(pulse.findings));
+        if let Err(error) = noted {
+            tracing::warn!(%error, "the record is not true any more");
+        }
         self.become_state(match &pulse.oldest {
             Some((operation, seconds)) if *seconds >= SLOW.as_secs() => {
                 State::Waiting { operation: harmless(operation), seconds: *seconds }

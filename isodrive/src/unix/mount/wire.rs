@@ -73,6 +73,8 @@ pub(super) struct Opened {
     pub(super) system: String,
     pub(super) reason: String,
     pub(super) bytes: u64,
+    /// Oddities of the disc that were met so far.
+    pub(super) findings: u64,
     /// Bytes there are and bytes there ought to be, of an image that is cut short.
     pub(super) truncated: Option<(u64, u64)>,
     /// The file system that is shown, by its name.
@@ -95,6 +97,8 @@ pub(super) struct Pulse {
     pub(super) oldest: Option<(String, u64)>,
     /// The image is no longer the one that was opened.
     pub(super) is_changed: bool,
+    /// Oddities of the disc that were met so far.
+    pub(super) findings: u64,
 }
 
 /// A failure on its way.

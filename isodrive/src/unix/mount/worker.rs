@@ -158,6 +158,7 @@ fn opened(image: &Image, shown: &Shown) -> Opened {
         system: facts.system.clone(),
         reason: shown.reason.clone(),
         bytes: image.disc().len(),
+        findings: image.disc().findings().count(),
         truncated: image.truncation().map(|(_, claimed)| (image.disc().len(), claimed)),
     }
 }
@@ -193,6 +194,7 @@ fn pulse(activity: &Activity, shown: &Shown) -> Pulse {
         answered: activity.answered(),
         oldest: activity.oldest().map(|(what, age)| (what.to_owned(), age.as_secs())),
         is_changed: shown.volume.disc().is_changed(),
+        findings: shown.volume.disc().findings().count(),
     }
 }
 
