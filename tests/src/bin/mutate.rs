@@ -39,7 +39,9 @@ fn main() -> Result<ExitCode> {
     println!("the slowest took {:?}", outcomes.iter().map(|o| o.slowest).max().unwrap_or_default());
     let wrong: Vec<&String> = outcomes.iter().flat_map(|outcome| &outcome.wrong).collect();
     wrong.iter().for_each(|line| println!("{line}"));
-    println!("{} abnormal ends and silent differences", wrong.len());
-    let is_whole = sum(|o| o.discs) == count && wrong.is_empty();
+    let mute: Vec<&String> = outcomes.iter().flat_map(|outcome| &outcome.mute).collect();
+    mute.iter().for_each(|line| println!("mute: {line}"));
+    println!("{} abnormal ends and silent differences, {} mute losses", wrong.len(), mute.len());
+    let is_whole = sum(|o| o.discs) == count && wrong.is_empty() && mute.is_empty();
     Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -9,6 +9,12 @@ const CATALOG: usize = 0;
 const OVERFLOW: usize = 4;
 const DATA: usize = 8;
 
+/// Where the trees of the catalogue and of the extents stand in the image.
+pub const TREES: [std::ops::Range<usize>; 2] = [
+    BLOCKS_AT * SECTOR + CATALOG * BLOCK..BLOCKS_AT * SECTOR + OVERFLOW * BLOCK,
+    BLOCKS_AT * SECTOR + OVERFLOW * BLOCK..BLOCKS_AT * SECTOR + DATA * BLOCK,
+];
+
 /// A volume that holds `FORKS`: a data fork in pieces of one block with a gap between each two,
 /// and a resource fork. `FORKS` is of type `TEXT` and creator `ttxt`.
 pub fn write(data: &[u8], resource: &[u8]) -> Vec<u8> {

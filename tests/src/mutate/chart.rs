@@ -8,6 +8,7 @@ use iso_core::{Image, Limits, View};
 
 use super::{digest_of, iso_chart};
 use crate::make::ecma167::BLOCK;
+use crate::make::hfs;
 use crate::make::udf::{self, Layout};
 use crate::{corpus, make};
 
@@ -29,6 +30,10 @@ pub struct Chart {
     pub view: Option<View>,
     /// Bytes that say where things are.
     pub metadata: Vec<Range<u64>>,
+    /// Those of them that decide most: lengths, kinds and flags of records and entries.
+    pub aims: Vec<u64>,
+    /// Descriptors whose checksums can be made right again after damage.
+    pub tagged: Vec<Range<u64>>,
     /// The files.
     pub files: Vec<Charted>,
 }
@@ -67,6 +72,8 @@ pub fn seeds() -> Result<Vec<Seed>> {
     for (name, image) in make::discs() {
         if name.starts_with("iso-") {
             seeds.extend(iso_seed(name, image));
+        } else if name.starts_with("hfs") {
+            seeds.push(hfs_seed(name, image));
         } else if !name.starts_with("udf") {
             seeds.push(uncharted(name, image));
         }
@@ -103,6 +110,23 @@ fn uncharted(name: &str, image: Vec<u8>) -> Seed {
     let len = image.len() as u64;
     let mut chart = Chart::default();
     chart.metadata.push(32_768.min(len)..(1 << 20).min(len));
+    Seed { name: name.to_owned(), image, chart }
+}
+
+/// A bare HFS volume: its header, and the nodes of its trees with their descriptors.
+fn hfs_seed(name: &str, image: Vec<u8>) -> Seed {
+    const HEADER: u64 = 1024;
+    const NODE: u64 = 512;
+    let trees = hfs::TREES.map(|tree| tree.start as u64..tree.end as u64);
+    // The kind of a node, how many records it has, and where the last ones begin; the lengths of
+    // keys and the kinds of records stand behind.
+    let aims = trees.iter().flat_map(|tree| {
+        let nodes = (tree.start..tree.end).step_by(NODE as usize);
+        nodes.flat_map(|node| (8..20).chain(NODE - 16..NODE).map(move |byte| node + byte))
+    });
+    let aims = aims.collect();
+    let metadata = std::iter::once(HEADER..HEADER + 162).chain(trees).collect();
+    let chart = Chart { metadata, aims, ..Chart::default() };
     Seed { name: name.to_owned(), image, chart }
 }
 
@@ -147,9 +171,29 @@ fn udf_seed(layout: Layout) -> Seed {
             digest,
         });
     }
-    let metadata = shared.into_iter().chain(all).collect();
-    let chart = Chart { view: Some(View::Udf), metadata, files };
+    let metadata: Vec<Range<u64>> = shared.into_iter().chain(all).collect();
+    // Descriptors fill blocks; identifiers stand where their lists have them.
+    let blocks = metadata.iter().flat_map(|area| (area.start..area.end).step_by(BLOCK));
+    let blocks = blocks.map(|at| at..at + BLOCK as u64);
+    let identifiers = places
+        .iter()
+        .flat_map(|place| listed(layout, place.identifier.0, &place.identifier.1))
+        .filter(|range| is_tagged(&image, range));
+    let tagged: Vec<Range<u64>> =
+        blocks.filter(|range| is_tagged(&image, range)).chain(identifiers).collect();
+    // Kinds, flags and lengths of descriptors stand in their first bytes.
+    let aims = tagged.iter().flat_map(|range| (16..40).map(|byte| range.start + byte)).collect();
+    let chart = Chart { view: Some(View::Udf), metadata, aims, tagged, files };
     Seed { name: format!("udf-{layout:?}"), image, chart }
+}
+
+/// Whether a whole descriptor with a right checksum stands in a range (ECMA-167 3/7.2.3).
+fn is_tagged(image: &[u8], range: &Range<u64>) -> bool {
+    let Some(bytes) = image.get(range.start as usize..range.end as usize) else { return false };
+    let Some(tag) = bytes.get(..16).filter(|tag| tag[0] != 0 || tag[1] != 0) else { return false };
+    let len = usize::from(u16::from_le_bytes([tag[10], tag[11]]));
+    let rest = tag.iter().enumerate().filter(|(at, _)| *at != 4).map(|(_, byte)| byte);
+    16 + len <= bytes.len() && tag[4] == rest.fold(0u8, |sum, byte| sum.wrapping_add(*byte))
 }
 
 /// The bytes of a block of directories and entries, in every copy.

@@ -18,6 +18,7 @@ struct Drawing<'i> {
     shared: Vec<Range<u64>>,
     directories: Vec<Range<u64>>,
     areas: Vec<Range<u64>>,
+    aims: Vec<u64>,
     files: Vec<Charted>,
 }
 
@@ -39,6 +40,7 @@ pub(super) fn draw(image: &[u8]) -> Option<Chart> {
         shared: Vec::new(),
         directories: Vec::new(),
         areas: Vec::new(),
+        aims: Vec::new(),
         files: Vec::new(),
     };
     drawing.shared.push(16 * SECTOR..descriptors_end(image));
@@ -50,7 +52,8 @@ pub(super) fn draw(image: &[u8]) -> Option<Chart> {
     let mut files = drawing.files;
     files.iter_mut().for_each(|file| file.depends_on.extend(shared.clone()));
     let view = if skip.is_some() { View::RockRidge } else { View::Iso9660 };
-    Some(Chart { view: Some(view), metadata, files })
+    let aims = drawing.aims;
+    Some(Chart { view: Some(view), metadata, aims, files, ..Chart::default() })
 }
 
 /// The end of the volume descriptors and of the two sectors that writers put behind them.
@@ -88,6 +91,9 @@ impl Drawing<'_> {
                 continue;
             }
             let name = record.get(33..33 + usize::from(record[32]))?;
+            // Its length, that of its attributes, its flags, how it is interleaved, that of its
+            // name, and its first character.
+            self.aims.extend([0, 1, 25, 26, 27, 32, 33].map(|byte| pos + byte));
             let own = self.depends_on(pos, record);
             let (flags, attributes) = (record[25], u64::from(record[1]));
             let (extent, bytes) =
@@ -138,7 +144,8 @@ impl Drawing<'_> {
     fn depends_on(&mut self, pos: u64, record: &[u8]) -> Vec<Range<u64>> {
         let mut ranges = Vec::new();
         ranges.push(pos..pos + u64::from(record[0]));
-        self.entries(record, &mut |_, _| {}, &mut ranges);
+        let lengths = self.entries(record, &mut |_, _| {}, &mut ranges);
+        self.aims.extend(lengths.into_iter().map(|at| pos + at as u64));
         self.areas.extend(ranges[1..].iter().cloned());
         ranges
     }
@@ -179,19 +186,26 @@ impl Drawing<'_> {
         is_special
     }
 
+    /// Shows the system use entries of a record to `see`, and adds the areas in which they go on to
+    /// `ranges`. Gives the places in the record at which signatures and lengths stand.
     fn entries(
         &self,
         record: &[u8],
         see: &mut dyn FnMut(&[u8], &[u8]),
         ranges: &mut Vec<Range<u64>>,
-    ) {
-        let Some(skip) = self.skip else { return };
+    ) -> Vec<usize> {
+        let mut lengths = Vec::new();
+        let Some(skip) = self.skip else { return lengths };
         let is_own = record[32] == 1 && record[33] == 0;
         let mut area = system_use(record).get(if is_own { 0 } else { skip }..).unwrap_or_default();
-        for _ in 0..64 {
+        let end = usize::from(record[0]);
+        for round in 0..64 {
             let mut next = None;
             while area.len() >= 4 && usize::from(area[2]) >= 4 && usize::from(area[2]) <= area.len()
             {
+                if round == 0 {
+                    lengths.extend([end - area.len(), end - area.len() + 2]);
+                }
                 let (entry, rest) = area.split_at(usize::from(area[2]));
                 if &entry[..2] == b"CE" && entry.len() >= 28 {
                     let at = number(entry, 4) * self.block + number(entry, 12);
@@ -200,9 +214,10 @@ impl Drawing<'_> {
                 see(&entry[..2], entry);
                 area = rest;
             }
-            let Some(range) = next else { return };
+            let Some(range) = next else { return lengths };
             area = self.image.get(range.start as usize..range.end as usize).unwrap_or_default();
             ranges.push(range);
         }
+        lengths
     }
 }

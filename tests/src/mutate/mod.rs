@@ -1,5 +1,6 @@
 //! Random damage to the metadata of sound discs, and what must come of it: no panic, no hang, and
-//! every file whose own bytes and metadata were left alone is there as it was, or its loss is told.
+//! every file whose own bytes and metadata were left alone is there as it was, or its loss costs an
+//! exit code and a name: an error of a node, or a directory that is known as damaged.
 
 mod chart;
 mod iso_chart;
@@ -14,6 +15,7 @@ use iso_core::volume::{FileKind, NodeId, Volume, Walk};
 use iso_core::{Image, Limits};
 use sha2::{Digest, Sha256};
 
+use crate::make::ecma167::retag;
 use crate::probe::{Effort, ask};
 
 pub use chart::{Chart, Charted, Key, Seed, seeds};
@@ -29,12 +31,14 @@ pub struct Outcome {
     pub untouched: u64,
     /// Those of them that were there as they should be.
     pub as_before: u64,
-    /// Those whose loss was told by an error or a finding.
+    /// Those whose loss costs `tree` and `extract` their exit code 5 and is named.
     pub told: u64,
     /// The longest that one disc took.
     pub slowest: Duration,
     /// What must not be: panics, hangs, silent differences; each with the number of its mutation.
     pub wrong: Vec<String>,
+    /// Losses of which a finding tells, and no exit code.
+    pub mute: Vec<String>,
 }
 
 const EFFORT: Effort = Effort { nodes: 400, file_bytes: 4096, view_bytes: 4 << 20 };
@@ -71,21 +75,47 @@ pub fn run(seeds: &[Seed], numbers: Range<u64>) -> Outcome {
         let took = since.elapsed();
         outcome.discs += 1;
         outcome.slowest = outcome.slowest.max(took);
-        let complaint = match tried {
-            Ok(Ok(())) if took > PATIENCE => format!("it took {took:?}"),
-            Ok(Ok(())) => continue,
-            Ok(Err(silent)) => silent.to_string(),
-            Err(_) => "a panic".to_owned(),
-        };
-        outcome.wrong.push(format!("mutation {number} of {}: {complaint} {edits:?}", seed.name));
+        let told = |what: &str| format!("mutation {number} of {}: {what} {edits:?}", seed.name);
+        match tried {
+            Ok(Ok(Verdict::Well)) if took <= PATIENCE => {}
+            Ok(Ok(Verdict::Well)) => outcome.wrong.push(told(&format!("it took {took:?}"))),
+            Ok(Ok(Verdict::Mute(what))) => outcome.mute.push(told(&what)),
+            Ok(Err(silent)) => outcome.wrong.push(told(&silent.to_string())),
+            Err(_) => outcome.wrong.push(told("a panic")),
+        }
     }
     outcome
 }
 
-/// Changes one to four places in the metadata, and gives what was changed.
+/// What is to be said of one damaged disc.
+enum Verdict {
+    Well,
+    /// This was lost, and only a finding tells of it.
+    Mute(String),
+}
+
+/// Changes one to four places in the metadata, and gives what was changed. Descriptors may get right
+/// checksums over their damage, as what a hostile program writes has.
 fn damage(image: &mut [u8], chart: &Chart, numbers: &mut Numbers) -> Vec<Range<u64>> {
     let mut edits = Vec::new();
     for _ in 0..=numbers.below(4) {
+        if !chart.aims.is_empty() && numbers.below(3) == 0 {
+            let at = chart.aims[numbers.below(chart.aims.len())];
+            // Where a length stands, the length of what follows it.
+            let next = (at + u64::from(image[at as usize])).min(image.len() as u64 - 1);
+            let next = image[next as usize];
+            let byte = &mut image[at as usize];
+            *byte = match numbers.below(6) {
+                0 => 0,
+                1 => byte.wrapping_add(1),
+                2 => byte.wrapping_sub(1),
+                3 => *byte ^ (1 << numbers.below(8)),
+                4 => byte.wrapping_add(next),
+                _ => numbers.next() as u8,
+            };
+            edits.push(at..at + 1);
+            continue;
+        }
         let area = &chart.metadata[numbers.below(chart.metadata.len())];
         let at = area.start as usize + numbers.below((area.end - area.start) as usize);
         let len = match numbers.below(4) {
@@ -109,14 +139,27 @@ fn damage(image: &mut [u8], chart: &Chart, numbers: &mut Numbers) -> Vec<Range<u
         }
         edits.push(at as u64..end as u64);
     }
+    if numbers.below(2) == 0 {
+        for range in &chart.tagged {
+            let is_damaged = |edit: &Range<u64>| edit.start < range.end && range.start < edit.end;
+            if edits.iter().any(is_damaged) {
+                retag(&mut image[range.start as usize..range.end as usize]);
+            }
+        }
+    }
     edits
 }
 
 /// Asks everything, and looks for the files that were left alone.
-fn judge(seed: &Seed, image: Vec<u8>, edits: &[Range<u64>], outcome: &mut Outcome) -> Result<()> {
+fn judge(
+    seed: &Seed,
+    image: Vec<u8>,
+    edits: &[Range<u64>],
+    outcome: &mut Outcome,
+) -> Result<Verdict> {
     let Ok(image) = Image::open(Box::new(image), Limits::default()) else {
         outcome.refused += 1;
-        return Ok(());
+        return Ok(Verdict::Well);
     };
     ask(&image, EFFORT);
     let touches = |ranges: &[Range<u64>]| {
@@ -124,27 +167,38 @@ fn judge(seed: &Seed, image: Vec<u8>, edits: &[Range<u64>], outcome: &mut Outcom
     };
     let alone: Vec<&Charted> =
         seed.chart.files.iter().filter(|file| !touches(&file.depends_on)).collect();
-    let Some(view) = seed.chart.view else { return Ok(()) };
+    let Some(view) = seed.chart.view else { return Ok(Verdict::Well) };
     let Some(system) = image.systems().iter().find(|system| system.view == view) else {
         outcome.refused += 1;
-        return Ok(());
+        return Ok(Verdict::Well);
     };
     outcome.untouched += alone.len() as u64;
-    let (found, errors) = files(&*system.volume)?;
-    let findings = image.disc().findings().list().len();
+    let (found, named) = files(&*system.volume)?;
+    let findings = image.disc().findings().list();
+    let mut verdict = Verdict::Well;
     for file in alone {
-        // Where a record was taken for something else, that is in its place under another name.
-        let found = found.get(&rounded(&file.key)).filter(|(name, _)| *name == file.name);
+        // Where a record was taken for something else, that is in its place under another name. The
+        // same bytes under another name are the file: damage to its neighbours may change the
+        // character set of the directory, or give it a number.
+        let is_it = |(name, contents): &&(Vec<u8>, Contents)| {
+            *name == file.name || contents.as_ref().is_ok_and(|digest| *digest == file.digest)
+        };
+        let found = found.get(&rounded(&file.key)).filter(is_it);
         let name = file.name.escape_ascii();
         match found.map(|(_, contents)| contents) {
             Some(Ok(digest)) if *digest == file.digest => outcome.as_before += 1,
             Some(Ok(_)) => anyhow::bail!("{name} has other bytes, and no error"),
             Some(Err(error)) => anyhow::bail!("{name} cannot be read: {error}"),
-            None if errors + findings > 0 => outcome.told += 1,
-            None => anyhow::bail!("{name} is not there, and nothing tells why"),
+            None if named > 0 => outcome.told += 1,
+            None => match findings.first() {
+                Some(finding) => {
+                    verdict = Verdict::Mute(format!("{name} is lost beside {:?}", finding.text));
+                }
+                None => anyhow::bail!("{name} is not there, and nothing tells why"),
+            },
         }
     }
-    Ok(())
+    Ok(verdict)
 }
 
 /// The digest of a file, or why it cannot be read.
@@ -160,19 +214,21 @@ fn rounded(key: &Key) -> Key {
     }
 }
 
-/// The digests of all files by the places of their records, and how many errors were met.
+/// The digests of all files by the places of their records, and how many nodes and directories
+/// were met that `tree` and `extract` name and fail for.
 fn files(volume: &dyn Volume) -> Result<(Found, usize)> {
     let mut found = HashMap::new();
-    let mut errors = 0;
-    for step in Walk::new(volume, volume.root())?.take(20_000) {
-        errors += usize::from(step.error.is_some());
+    let walk = Walk::new(volume, volume.root())?;
+    let mut named = usize::from(walk.is_start_damaged());
+    for step in walk.take(20_000) {
+        named += usize::from(step.error.is_some() || step.is_damaged);
         if step.kind == FileKind::Regular && step.error.is_none() {
             let file = (step.name().to_vec(), digest(volume, step.node));
             found.insert(Key::Record(step.node.position()), file.clone());
             found.insert(Key::Path(step.path), file);
         }
     }
-    Ok((found, errors))
+    Ok((found, named))
 }
 
 fn digest(volume: &dyn Volume, node: NodeId) -> Contents {

@@ -39,6 +39,7 @@ fn seeds_of_targets_are_answered() {
 fn random_damage_breaks_nothing_and_hides_nothing() -> Result<()> {
     let outcome = mutate::run(&mutate::seeds()?, 0..1500);
     assert!(outcome.wrong.is_empty(), "{}", outcome.wrong.join("\n"));
+    assert!(outcome.mute.is_empty(), "{}", outcome.mute.join("\n"));
     assert_eq!(outcome.discs, 1500);
     assert!(outcome.untouched > 10_000 && outcome.told < outcome.untouched / 10, "{outcome:?}");
     Ok(())
