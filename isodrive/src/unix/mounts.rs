@@ -102,7 +102,8 @@ pub(crate) fn has_copy(process: &Path, gone: &Entry) -> bool {
     parse(&table_of(process)).iter().any(is_copy)
 }
 
-/// The numbers of the mounts that a process sees, each given to one mount of one namespace at a time.
+/// The numbers of the mounts that a process sees, each given to one mount of one namespace at a
+/// time.
 pub(crate) fn numbers_of(process: &Path) -> HashSet<Vec<u8>> {
     let table = table_of(process);
     let lines = table.split(|b| *b == b'\n').filter(|line| !line.is_empty());

@@ -329,8 +329,8 @@ impl Record {
         is_same && (self.driver == Driver::Fuse || entry.shows(&self.image()))
     }
 
-    /// Whether somebody still takes care of it. Where the kernel serves it, the supervisor does until
-    /// it has written its last word about the mount.
+    /// Whether somebody still takes care of it. Where the kernel serves it, the supervisor does
+    /// until it has written its last word about the mount.
     pub(crate) fn is_alive(&self) -> bool {
         let is_mounted = || mounts::list().is_ok_and(|all| all.iter().any(|e| self.is_of(e)));
         self.supervisor.is_alive() || (self.driver == Driver::Erofs && is_mounted())

@@ -94,8 +94,8 @@ enum Verdict {
     Mute(String),
 }
 
-/// Changes one to four places in the metadata, and gives what was changed. Descriptors may get right
-/// checksums over their damage, as what a hostile program writes has.
+/// Changes one to four places in the metadata, and gives what was changed. Descriptors may get
+/// right checksums over their damage, as what a hostile program writes has.
 fn damage(image: &mut [u8], chart: &Chart, numbers: &mut Numbers) -> Vec<Range<u64>> {
     let mut edits = Vec::new();
     for _ in 0..=numbers.below(4) {
