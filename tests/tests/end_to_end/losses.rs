@@ -1,0 +1,106 @@
+//! What cannot be read of a disc costs an exit code and has a name, at every door that lists or
+//! copies: `ls`, `tree`, `extract`; and a mount counts what it met.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::Result;
+use isodrive_tests::make::craft::{Craft, FILES, ROOT, Record, SECTOR};
+use isodrive_tests::program::{Session, can_mount, until};
+use serde_json::Value;
+
+const DIRECTORY: usize = FILES + 1;
+
+/// A disc with a directory `BAD` in which the record of `LOST.TXT` is shorter than one can be.
+fn damaged() -> Vec<u8> {
+    let mut craft = Craft::new();
+    craft.put(FILES, b"sound");
+    let file = |name: &str| Record::file(name, FILES, 5);
+    let lost = Record { record_len: Some(20), ..file("LOST.TXT;1") };
+    craft.directory(DIRECTORY, ROOT, &[file("KEPT.TXT;1"), lost]);
+    craft.root(&[Record::directory("BAD", DIRECTORY), file("GOOD.TXT;1")]);
+    craft.image()
+}
+
+#[test]
+fn a_damaged_directory_is_named_and_costs_an_exit_code_at_every_door() -> Result<()> {
+    let session = Session::new()?;
+    fs::write(session.path("disc.iso"), damaged())?;
+    let named =
+        "error: 1 directory is damaged, and the disc may hold more in it\n  damaged \"BAD\"\n";
+
+    let whole = session.run(&["ls", "disc.iso"])?;
+    assert_eq!((whole.code, whole.err.as_str()), (0, ""), "the root itself is sound");
+    let listed = session.run(&["ls", "disc.iso", "BAD"])?;
+    assert_eq!((listed.code, listed.out.as_str()), (5, "KEPT.TXT\n"), "{}", listed.err);
+    assert!(listed.err.ends_with(named), "{}", listed.err);
+    assert!(listed.err.contains("in directory record at byte"), "{}", listed.err);
+
+    let tree = session.run(&["tree", "disc.iso"])?;
+    assert_eq!(tree.code, 5);
+    assert!(tree.out.contains("BAD/  [damaged: the disc may hold more in it]\n"), "{}", tree.out);
+    assert!(tree.err.ends_with(named), "{}", tree.err);
+    let lines = session.run(&["tree", "--json", "disc.iso"])?;
+    assert_eq!(lines.code, 5);
+    let lines: Vec<Value> =
+        lines.out.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let damaged: Vec<&Value> = lines.iter().filter(|line| line["damaged"] == true).collect();
+    assert_eq!(damaged.len(), 1, "{damaged:?}");
+    assert!(damaged[0]["path"].to_string().contains("BAD"), "{damaged:?}");
+
+    let copied = session.run(&["extract", "-C", "out", "disc.iso"])?;
+    assert_eq!(copied.code, 5, "{}", copied.err);
+    assert!(copied.err.contains("\"BAD\" is damaged: the disc may hold more in it"));
+    assert!(copied.err.ends_with(named), "{}", copied.err);
+    assert_eq!(fs::read(session.path("out/BAD/KEPT.TXT"))?, b"sound");
+    assert_eq!(fs::read(session.path("out/GOOD.TXT"))?, b"sound");
+    let sound = session.run(&["extract", "-C", "out2", "disc.iso", "GOOD.TXT"])?;
+    assert_eq!((sound.code, sound.err.as_str()), (0, ""), "what was asked for is whole");
+    Ok(())
+}
+
+#[test]
+fn a_mount_counts_what_it_met_and_list_tells() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::new()?;
+    fs::write(session.path("disc.iso"), damaged())?;
+    let mount = session.mount(&["disc.iso", "here"])?;
+    assert_eq!(session.list()?[0]["findings"], 0);
+    assert_eq!(fs::read_dir(mount.at.join("BAD"))?.count(), 1);
+    let counts = || session.list().is_ok_and(|list| list[0]["findings"] == 1);
+    assert!(until(Duration::from_secs(12), counts), "{:?}", session.list()?);
+    let table = session.run(&["list"])?.out;
+    assert!(table.contains("; 1 finding\n"), "{table}");
+    assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    Ok(())
+}
+
+#[test]
+fn info_puts_the_cut_first_and_says_what_it_has_read() -> Result<()> {
+    let session = Session::new()?;
+    let mut craft = Craft::new();
+    craft.put(FILES, b"sound").put(FILES + 8, b"more");
+    craft.root(&[Record::file("A.TXT;1", FILES, 5), Record::file("B.TXT;1", FILES + 8, 4)]);
+    let image = craft.image();
+    fs::write(session.path("whole.iso"), &image)?;
+    fs::write(session.path("cut.iso"), &image[..image.len() - SECTOR])?;
+    let row = |name: &str| -> Result<Vec<String>> {
+        let out = session.run(&["info", name])?.out;
+        let rows = out.lines().skip_while(|line| !line.starts_with("Findings"));
+        Ok(rows.map(str::to_owned).collect())
+    };
+    let read = "in the descriptors and root directories";
+    assert_eq!(
+        row("whole.iso")?,
+        [format!("Findings   none {read}; isodrive tree reads the others")]
+    );
+    let found = row("cut.iso")?;
+    assert_eq!(found[0], format!("Findings   1 {read}"));
+    let cut = "the image is cut short: the last 2.0 KiB of";
+    assert!(found[1].trim_start().starts_with(cut), "{found:?}");
+    let report: Value = serde_json::from_str(&session.run(&["info", "--json", "cut.iso"])?.out)?;
+    assert!(report["findings"][0].as_str().is_some_and(|text| text.starts_with(cut)), "{report}");
+    Ok(())
+}
