@@ -26,6 +26,34 @@ const DIRECTORY_FILE: u32 = 0x1;
 /// `FILE_NON_DIRECTORY_FILE`: anything but a directory will do.
 const NON_DIRECTORY_FILE: u32 = 0x40;
 
+/// `FILE_DELETE_ON_CLOSE`: the file is to go with whoever opened it.
+const DELETE_ON_CLOSE: u32 = 0x1000;
+
+/// Rights that let their holder change something (`winnt.h`): the driver answers the writes of who
+/// was granted one from its cache, without asking, and shows what was written to all who read.
+const WRITING: u32 = {
+    const WRITE_DATA: u32 = 0x2;
+    const APPEND_DATA: u32 = 0x4;
+    const WRITE_EA: u32 = 0x10;
+    const DELETE_CHILD: u32 = 0x40;
+    const WRITE_ATTRIBUTES: u32 = 0x100;
+    const DELETE: u32 = 0x1_0000;
+    const WRITE_DAC: u32 = 0x4_0000;
+    const WRITE_OWNER: u32 = 0x8_0000;
+    const GENERIC_ALL: u32 = 0x1000_0000;
+    const GENERIC_WRITE: u32 = 0x4000_0000;
+    WRITE_DATA
+        | APPEND_DATA
+        | WRITE_EA
+        | DELETE_CHILD
+        | WRITE_ATTRIBUTES
+        | DELETE
+        | WRITE_DAC
+        | WRITE_OWNER
+        | GENERIC_ALL
+        | GENERIC_WRITE
+};
+
 const DOT: &[u16] = &[0x2E];
 const DOTS: &[u16] = &[0x2E, 0x2E];
 
@@ -220,13 +248,18 @@ impl FileSystemContext for Adapter {
         }
     }
 
+    /// `access` is what was granted. The DLL checks no caller in the kernel, and none that holds the
+    /// privileges of backup programs against the security descriptor.
     fn open(
         &self,
         path: &U16CStr,
         options: u32,
-        _access: u32,
+        access: u32,
         info: &mut OpenFileInfo,
     ) -> Outcome<Found> {
+        if access & WRITING != 0 || options & DELETE_ON_CLOSE != 0 {
+            return write_protected();
+        }
         let (found, told) = self.serve("open", 0, |tree| {
             let found = tree.find(path.as_slice())?;
             let told = tree.info(&found);

@@ -42,6 +42,26 @@ const NOT_RESOLVED: u32 = 0xC000_0280;
 /// Bytes that no answer may touch.
 const GUARD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
 
+/// Who opens a file, as far as the DLL is told.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Whether the access check is made: the kernel's own components are not checked.
+    pub is_user: bool,
+    /// Rights that the driver has granted already, as it does for the holders of the privileges to
+    /// back up and to restore who ask for that.
+    pub granted: u32,
+    /// Whether it holds those privileges.
+    pub is_privileged: bool,
+}
+
+impl Caller {
+    /// A program without privileges.
+    pub const USER: Self = Self { is_user: true, granted: 0, is_privileged: false };
+}
+
+/// `FILE_WRITE_DATA` and `FILE_APPEND_DATA`: the driver takes the writes of who holds one.
+const WRITE_RIGHTS: u32 = 0x6;
+
 /// An open file: what the DLL gave for it.
 #[derive(Clone, Copy, Debug)]
 pub struct File {
@@ -125,9 +145,21 @@ impl Volume {
         options: u32,
         access: u32,
     ) -> Result<File, u32> {
+        self.create_by(Caller::USER, path, disposition, options, access)
+    }
+
+    /// As [`Volume::create`], by somebody else than a program without privileges.
+    pub fn create_by(
+        &self,
+        caller: Caller,
+        path: &[u16],
+        disposition: u32,
+        options: u32,
+        access: u32,
+    ) -> Result<File, u32> {
         let mut path = path.to_vec();
         for _ in 0..64 {
-            match self.create_once(&path, disposition, options, access)? {
+            match self.create_once(caller, &path, disposition, options, access)? {
                 Ok(file) => return Ok(file),
                 Err(instead) => path = instead,
             }
@@ -137,6 +169,7 @@ impl Volume {
 
     fn create_once(
         &self,
+        caller: Caller,
         path: &[u16],
         disposition: u32,
         options: u32,
@@ -158,8 +191,11 @@ impl Volume {
             create.DesiredAccess = access;
             create.ShareAccess = 7;
             create.NamedStream = colon.map_or(0, |at| at as u16 * 2);
-            create.set_UserMode(1);
+            create.GrantedAccess = caller.granted;
+            create.set_UserMode(caller.is_user.into());
             create.set_HasTraversePrivilege(1);
+            create.set_HasBackupPrivilege(caller.is_privileged.into());
+            create.set_HasRestorePrivilege(caller.is_privileged.into());
             create.set_HasTrailingBackslash(slashed.into());
         });
         let answer = answer.ok()?;
@@ -217,8 +253,31 @@ impl Volume {
         self.ask(kind::CLOSE, &[], |r| on!(r.Req.Close, file));
     }
 
-    /// Reads a part of a file.
+    /// Writes to the cache of a file, as the driver does for who was granted that: it keeps what
+    /// it was told of the file for ever, so it asks nobody before the pages are written back.
+    pub fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<(), u32> {
+        const ACCESS_DENIED: u32 = 0xC000_0022;
+        if file.granted & WRITE_RIGHTS == 0 {
+            return Err(ACCESS_DENIED);
+        }
+        let mut pages = self.pages.lock().unwrap();
+        for (at, byte) in (offset..).zip(bytes) {
+            pages.insert((file.info.IndexNumber, at), *byte);
+        }
+        Ok(())
+    }
+
+    /// Reads a part of a file: from the cache what was written there, the rest from the volume.
     pub fn read(&self, file: &File, offset: u64, len: usize) -> Result<Vec<u8>, u32> {
+        let mut bytes = self.read_volume(file, offset, len)?;
+        let pages = self.pages.lock().unwrap();
+        for (at, byte) in (offset..).zip(&mut bytes) {
+            *byte = *pages.get(&(file.info.IndexNumber, at)).unwrap_or(byte);
+        }
+        Ok(bytes)
+    }
+
+    fn read_volume(&self, file: &File, offset: u64, len: usize) -> Result<Vec<u8>, u32> {
         let mut bytes = vec![0xAA; len + 16];
         let answer = self.ask(kind::READ, &[], |request| unsafe {
             let read = &mut request.Req.Read;

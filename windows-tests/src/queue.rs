@@ -45,6 +45,8 @@ pub struct Volume {
     /// Process and handle of the token that requests are made in the name of.
     pub(crate) token: u64,
     pub(crate) nodes: Mutex<HashMap<Vec<u16>, u64>>,
+    /// Bytes that were written to the cache, by the number of their file and their place in it.
+    pub(crate) pages: Mutex<HashMap<(u64, u64), u8>>,
     queue: Mutex<Queue>,
     wake: Condvar,
     hint: AtomicU64,
@@ -89,6 +91,7 @@ impl Volume {
             params,
             token,
             nodes: Mutex::default(),
+            pages: Mutex::default(),
             queue: Mutex::default(),
             wake: Condvar::new(),
             hint: AtomicU64::new(1),

@@ -1,7 +1,7 @@
 //! What the driver is told of a volume, and what programs are told of it and of its files.
 #![cfg(windows)]
 
-use isodrive_windows_tests::driver::{GENERIC_READ, disposition, option};
+use isodrive_windows_tests::driver::{Caller, GENERIC_READ, disposition, option};
 use isodrive_windows_tests::setup::{self, mount_image, mounting};
 use isodrive_windows_tests::{drives, global_drives, junctions, kind};
 use mount_winfsp::{MountError, Place};
@@ -161,6 +161,70 @@ fn a_drive_for_everybody_is_given_its_letter_by_the_mount_manager() {
     mounted.volume.close(file);
     mounted.drive.end();
     assert!(!is_global());
+}
+
+/// Numbers that look random and are the same each time (splitmix64).
+fn numbers(mut state: u64) -> impl FnMut() -> u32 {
+    move || {
+        state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (z >> 32) as u32
+    }
+}
+
+#[test]
+fn nobody_gets_a_right_to_write_whoever_asks_and_how() {
+    const WRITE_PROTECTED: u32 = 0xC000_00A2;
+    // Data, appended data, attributes and extended ones, deleting, the descriptor, the owner.
+    const WRITING: u32 = 0x2 | 0x4 | 0x10 | 0x40 | 0x100 | 0x1_0000 | 0x4_0000 | 0x8_0000;
+    let mounted = mount_image("setup.iso", Choices::default());
+    let volume = &mounted.volume;
+    let path: Vec<u16> = "\\setup.exe".encode_utf16().collect();
+    let kernel = Caller { is_user: false, ..Caller::USER };
+    let backup = |granted| Caller { granted, is_privileged: true, ..Caller::USER };
+    let whole = volume.open("\\setup.exe").unwrap();
+    let before = volume.read_all(&whole, 4096).unwrap();
+
+    for bit in (0..32).map(|bit| 1u32 << bit).filter(|bit| bit & WRITING != 0) {
+        let by_kernel = volume.create_by(kernel, &path, disposition::OPEN, 0, bit);
+        assert_eq!(by_kernel.map(|file| file.granted), Err(WRITE_PROTECTED), "{bit:#x}");
+        let by_backup = volume.create_by(backup(bit), &path, disposition::OPEN, 0, GENERIC_READ);
+        assert_eq!(by_backup.map(|file| file.granted), Err(WRITE_PROTECTED), "{bit:#x}");
+    }
+    let deleting = option::DELETE_ON_CLOSE;
+    let deleted = volume.create_by(kernel, &path, disposition::OPEN, deleting, GENERIC_READ);
+    assert_eq!(deleted.map(|file| file.granted), Err(WRITE_PROTECTED));
+    let read = volume.create_by(kernel, &path, disposition::OPEN, 0, GENERIC_READ).unwrap();
+    assert_eq!(read.granted & WRITING, 0);
+    volume.close(read);
+
+    let mut number = numbers(17);
+    let mut opened = 0;
+    for turn in 0..10_000 {
+        // A few bits, all of them, or any.
+        let some = |number: &mut dyn FnMut() -> u32| match number() % 3 {
+            0 => (1 << (number() % 32)) | GENERIC_READ,
+            1 => (1 << (number() % 32)) | (1 << (number() % 32)),
+            _ => number(),
+        };
+        let access = some(&mut number);
+        let granted = if number() % 2 == 0 { 0 } else { some(&mut number) };
+        let (is_user, is_privileged) = (number() % 2 == 0, number() % 2 == 0);
+        let caller = Caller { is_user, granted, is_privileged };
+        let disposition = number() % 6;
+        let options = if number() % 4 == 0 { option::DELETE_ON_CLOSE } else { 0 };
+        let file = volume.create_by(caller, &path, disposition, options, access);
+        let Ok(file) = file else { continue };
+        opened += 1;
+        assert_eq!(file.granted & WRITING, 0, "turn {turn}: {caller:?} {access:#x}");
+        let _ = volume.write(&file, u64::from(number()) % 512, b"X");
+        volume.close(file);
+    }
+    assert!(opened > 100, "only {opened} were opened");
+    assert_eq!(volume.read_all(&whole, 4096).unwrap(), before, "bytes that others read changed");
+    volume.close(whole);
 }
 
 #[test]
