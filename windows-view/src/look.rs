@@ -34,7 +34,7 @@ impl VolumeLook {
         let facts = volume.facts();
         Self {
             label: label(&facts.label),
-            serial: serial(volume),
+            serial: serial(volume, view),
             system: system(view),
             created: facts.created.map_or(0, file_time),
             bytes: facts.volume_bytes,
@@ -67,24 +67,31 @@ const fn system(view: View) -> &'static str {
 }
 
 /// The serial number of the volume's descriptor; 0 where it has none or it cannot be read.
-fn serial(volume: &dyn Volume) -> u32 {
+fn serial(volume: &dyn Volume, view: View) -> u32 {
     let Some(at) = volume.facts().descriptor_at else { return 0 };
-    let site = Site::new("volume descriptor", "ECMA-119 8", at);
+    let site = match view {
+        View::Udf => Site::new("file set descriptor", "ECMA-167 4/14.1", at),
+        _ => Site::new("volume descriptor", "ECMA-119 8", at),
+    };
     let descriptor = volume.disc().metadata(at, DESCRIPTOR_BYTES, site);
-    descriptor.map_or(0, |descriptor| serial_of(&descriptor))
+    descriptor.map_or(0, |descriptor| serial_of(&descriptor, view))
 }
 
-/// The serial number that the CD driver of Windows gives a volume: four sums of the bytes of its
-/// descriptor, byte `k` into column `2047 - k` modulo 4 of a little-endian number.
+/// The serial number that Windows gives a volume: four sums of the bytes of its descriptor, byte
+/// `k` into column `k` modulo 4. The CD driver takes column 0 for the highest byte of the number,
+/// the UDF driver for the lowest.
 #[must_use]
-pub fn serial_of(descriptor: &[u8]) -> u32 {
+pub fn serial_of(descriptor: &[u8], view: View) -> u32 {
     let mut columns = [0u8; 4];
     for four in descriptor.chunks(4) {
-        for (column, byte) in columns.iter_mut().rev().zip(four) {
+        for (column, byte) in columns.iter_mut().zip(four) {
             *column = column.wrapping_add(*byte);
         }
     }
-    u32::from_le_bytes(columns)
+    match view {
+        View::Udf => u32::from_le_bytes(columns),
+        _ => u32::from_be_bytes(columns),
+    }
 }
 
 #[cfg(test)]
@@ -95,10 +102,11 @@ mod tests {
     fn serial_numbers_are_sums_of_every_fourth_byte() {
         let mut descriptor = [0; DESCRIPTOR_BYTES];
         (descriptor[0], descriptor[1], descriptor[2047]) = (1, 2, 5);
-        // Byte 0 goes into column 3, byte 1 into column 2, byte 2047 into column 0.
-        assert_eq!(serial_of(&descriptor), 0x0102_0005);
+        assert_eq!(serial_of(&descriptor, View::Joliet), 0x0102_0005);
+        assert_eq!(serial_of(&descriptor, View::Udf), 0x0500_0201);
         descriptor[4] = 0xFF;
-        assert_eq!(serial_of(&descriptor), 0x0002_0005);
+        assert_eq!(serial_of(&descriptor, View::Iso9660), 0x0002_0005);
+        assert_eq!(serial_of(&descriptor, View::Udf), 0x0500_0200);
     }
 
     #[test]

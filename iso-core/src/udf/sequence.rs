@@ -122,11 +122,6 @@ impl Sequence {
         Some(PrimaryDescriptor::ref_from_prefix(&self.primary.as_ref()?.bytes).ok()?.0)
     }
 
-    /// Byte position of the primary volume descriptor.
-    pub(super) fn primary_at(&self) -> Option<u64> {
-        Some(self.primary.as_ref()?.at)
-    }
-
     /// The logical volume descriptor and the bytes of its partition maps.
     ///
     /// # Errors

@@ -368,6 +368,6 @@ fn facts(
         publisher: Vec::new(),
         application: application.unwrap_or_default(),
         ignores_case: false,
-        descriptor_at: sequence.primary_at(),
+        descriptor_at: partitions.byte_of(address_of(&logical.file_set)).ok(),
     }
 }

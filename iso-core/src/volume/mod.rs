@@ -75,7 +75,8 @@ pub struct Facts {
     pub application: Vec<u8>,
     /// Whether names that differ in case alone are meant to be one name.
     pub ignores_case: bool,
-    /// Byte position of the descriptor that names the volume, where there is one of 2048 bytes.
+    /// Byte position of the 2048 bytes that Windows makes the volume's serial number of: the volume
+    /// descriptor of ISO 9660, the file set descriptor of UDF.
     pub descriptor_at: Option<u64>,
 }
 
