@@ -107,7 +107,7 @@ impl<'v> Walk<'v> {
     /// Opens the directory that the walk has just named.
     fn enter(&mut self, node: NodeId) -> Result<()> {
         let limits = self.volume.disc().limits();
-        let site = Site::new("directory", "ECMA-119 6.8.2.1", node.position());
+        let site = Site::new("directory", "ECMA-119 6.8.2.1", self.volume.place_of(node));
         if self.open.len() >= limits.walk_depth {
             return Err(site.limit("nested directories", to_u64(limits.walk_depth)));
         }
