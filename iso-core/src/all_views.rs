@@ -39,11 +39,21 @@ pub(crate) struct AllViews {
     shelf: Shelf,
 }
 
-/// A slot that has been looked into.
+/// A slot that has been looked into; a failure of the medium is not kept.
 enum Opened {
     View(Arc<dyn Volume>),
     Failed(Error),
     File(Arc<Data>),
+}
+
+impl Opened {
+    /// The content, or why there is none.
+    fn checked(&self) -> Result<&Self> {
+        match self {
+            Self::Failed(error) => Err(error.repeated()),
+            Self::View(_) | Self::File(_) => Ok(self),
+        }
+    }
 }
 
 /// Nodes of our own: the root, and what stands in it. They lie in the system area of a disc.
@@ -93,19 +103,27 @@ impl AllViews {
     /// What a slot holds, opened.
     fn opened(&self, slot: usize) -> Result<&Opened> {
         let (slot, opened) = self.slots.get(slot).ok_or(Error::NotFound)?;
-        let opened = opened.get_or_init(|| match &slot.content {
-            Content::View(open) => match open() {
-                Ok(volume) => Opened::View(volume),
-                Err(error) => Opened::Failed(error),
-            },
+        if opened.get().is_none() {
+            let content = self.open(&slot.content);
+            if let Opened::Failed(error) = &content
+                && error.may_pass()
+            {
+                // Another thread may have had more luck meanwhile.
+                return opened.get().map_or(Err(error.repeated()), Opened::checked);
+            }
+            opened.get_or_init(|| content);
+        }
+        opened.get().ok_or(Error::NotFound)?.checked()
+    }
+
+    /// Opens what a slot holds.
+    fn open(&self, content: &Content) -> Opened {
+        match content {
+            Content::View(open) => open().map_or_else(Opened::Failed, Opened::View),
             Content::Disc => {
                 self.whole_disc().map_or_else(Opened::Failed, |data| Opened::File(Arc::new(data)))
             }
             Content::Told(report) => Opened::File(Arc::new(Data::Told(report(&self.disc)))),
-        });
-        match opened {
-            Opened::Failed(error) => Err(error.repeated()),
-            Opened::View(_) | Opened::File(_) => Ok(opened),
         }
     }
 
@@ -173,6 +191,10 @@ impl Volume for AllViews {
 
     fn root(&self) -> NodeId {
         ROOT
+    }
+
+    fn place_of(&self, node: NodeId) -> u64 {
+        self.inner(node).map_or(0, |(_, volume, inner)| volume.place_of(inner))
     }
 
     fn attr(&self, node: NodeId) -> Result<Attr> {

@@ -112,7 +112,7 @@ pub enum Error {
         site: Site,
     },
     /// A bound on hostile input was passed.
-    #[error("damaged image: more than {max} {what}, in {site}")]
+    #[error("too large: more than {max} {what}, in {site}")]
     Limit {
         /// What there is too much of.
         what: &'static str,
@@ -143,6 +143,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether another try may go better: the medium failed, or memory was short, and the disc
+    /// itself is not to blame.
+    #[must_use]
+    pub(crate) const fn may_pass(&self) -> bool {
+        matches!(self, Self::Io { .. } | Self::NoMemory)
+    }
+
     /// The same error once more: the cause of an `Io`, which cannot be copied, is told by its text.
     #[must_use]
     pub(crate) fn repeated(&self) -> Self {
@@ -192,7 +199,7 @@ mod tests {
             ),
             (
                 site.limit("entries", 10),
-                "damaged image: more than 10 entries, \
+                "too large: more than 10 entries, \
                  in directory record at byte 0x8026 (ECMA-119 9.1)",
             ),
             (

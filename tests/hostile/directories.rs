@@ -8,7 +8,7 @@ const OTHER: usize = FILES + 1;
 const THIRD: usize = FILES + 2;
 
 pub(super) fn cases() -> Vec<Case> {
-    [circles(), lengths(), roots(), sizes()].into_iter().flatten().collect()
+    [circles(), lengths(), roots(), sizes(), unusual()].into_iter().flatten().collect()
 }
 
 /// H1, H2.
@@ -56,17 +56,19 @@ fn lengths() -> Vec<Case> {
         name_len,
         ..Record::file("BAD.TXT;1", FILES, 5)
     };
-    let left_out = &["it and the rest of its sector are left out"][..];
+    let left_out = &["it is left out, reading goes on at the next one"][..];
+    let five = || Seen::File(HEALTHY[..5].to_vec());
+    let rest = || [("LOST.TXT", five())];
     vec![
         Case::new("H3", "a record of length 0 in the middle", lying(record(Some(0), None)))
-            .shows_no_more()
+            .shows(rest())
             .told(&["it has no length, and is not unused"]),
         Case::new("H3", "a record of 10 bytes", lying(record(Some(10), None)))
-            .shows_no_more()
+            .shows(rest())
             .told(left_out),
         Case::new("H3", "a record of 255 bytes that holds others", lying(record(Some(255), None)))
-            .shows([("BAD.TXT", Seen::File(HEALTHY[..5].to_vec()))])
-            .told(&["another record stands in it"]),
+            .shows([("BAD.TXT", five()), ("LOST.TXT", five())])
+            .told(&["another record begins inside it"]),
         Case::new("H3", "a record past its sector", {
             let mut craft = Craft::new();
             craft.put(FILES, HEALTHY);
@@ -80,14 +82,72 @@ fn lengths() -> Vec<Case> {
             }
             craft.image()
         })
-        .shows((0..44).map(|n| (format!("F{n:02}.TXT"), Seen::File(HEALTHY[..5].to_vec()))))
-        .told(left_out),
+        .shows((0..45).map(|n| (format!("F{n:02}.TXT"), Seen::File(HEALTHY[..5].to_vec()))))
+        .told(&["another record begins inside it"]),
         Case::new("H4", "a name longer than its record", lying(record(None, Some(200))))
-            .shows_no_more()
+            .shows(rest())
             .told(left_out),
         Case::new("H4", "a name of no bytes", lying(record(None, Some(0))))
-            .shows_no_more()
+            .shows(rest())
             .told(left_out),
+        Case::new("H3", "a record that holds the head of the next", lying(record(Some(60), None)))
+            .shows([("BAD.TXT", five()), ("LOST.TXT", five())])
+            .told(&["another record begins inside it"]),
+        Case::new("H3", "a last record of an odd length", {
+            let odd = Record { record_len: Some(43), ..Record::file("ODD.TXT;1", FILES, 5) };
+            let mut craft = Craft::new();
+            craft.put(FILES, HEALTHY).root(&[healthy(), odd]);
+            craft.image()
+        })
+        .shows([("ODD.TXT", five())])
+        .told(&["its length is odd"]),
+    ]
+}
+
+/// Records that cross the edges of sectors, and directories whose own record is missing, has no
+/// flag or another name: unusual writers, nothing is lost.
+fn unusual() -> Vec<Case> {
+    let five = || Seen::File(HEALTHY[..5].to_vec());
+    let inside = || [("DIR", Seen::Directory), ("DIR/IN.TXT", five())];
+    let held = |own: &[Record]| {
+        let mut craft = disc(&[Record::directory("DIR", OTHER)]);
+        let file = Record::file("IN.TXT;1", FILES, 5);
+        craft.records(OTHER, own.iter().chain([&file]));
+        craft.image()
+    };
+    let parent = || Record::directory([1], ROOT);
+    let mut crossing = disc(&[]);
+    let names: Vec<String> = (0..200).map(|n| format!("FILE{n:03}.TXT")).collect();
+    let files = names.iter().map(|name| Record::file(format!("{name};1"), FILES, 5).bytes());
+    let own = [Record::directory([0], ROOT), parent(), healthy()].map(|record| record.bytes());
+    let bytes: Vec<u8> = own.into_iter().chain(files).flatten().collect();
+    let moved = bytes.len().div_ceil(SECTOR) * SECTOR;
+    let at = crossing.image.len() / SECTOR;
+    crossing.put(at, &bytes);
+    for (sector, byte) in [(16, 156), (at, 0), (at, 34)] {
+        crossing.patch(sector, byte + 2, &both32(at as u32));
+        crossing.patch(sector, byte + 10, &both32(moved as u32));
+    }
+    let mut root = disc(&[Record::file("IN.TXT;1", FILES, 5)]);
+    root.patch(ROOT, 33, b" ");
+    vec![
+        Case::new("H6", "records across the edges of sectors", crossing.image())
+            .shows(names.into_iter().map(|name| (name, five()))),
+        Case::new("H6", "a directory that begins with a file", held(&[])).shows(inside()),
+        Case::new("H6", "a directory whose own record has no flag", {
+            held(&[Record { flags: 0, ..Record::directory([0], OTHER) }, parent()])
+        })
+        .shows(inside()),
+        Case::new("H6", "a directory whose own record is named", {
+            held(&[Record::directory(b" ", OTHER), parent()])
+        })
+        .shows(inside()),
+        Case::new("H6", "a directory whose own record points elsewhere", {
+            held(&[Record::directory([0], THIRD), parent()])
+        })
+        .shows(inside()),
+        Case::new("H6", "a root whose own record is named", root.image())
+            .shows([("IN.TXT", five())]),
     ]
 }
 

@@ -233,8 +233,13 @@ impl HfsVolume {
     ) -> Result<()> {
         const INVISIBLE: u8 = 0x40;
         let (mut nodes, mut last) = (0u64, None);
-        self.children_from(folder, place, |key, record| {
-            if let Some(Entry::Item(child)) = self.flavour.entry(&record.data) {
+        let scanned = self.children_from(folder, place, |key, record| {
+            let entry = self.flavour.entry(&record.data);
+            if entry.is_none() {
+                let error = site(record.at).corrupt("a record in it is no file, folder or thread");
+                self.disc.findings().note_error("it is left out", &error);
+            }
+            if let Some(Entry::Item(child)) = entry {
                 let mut name = self.flavour.name(&key.name);
                 // The folder in which HFS+ keeps the files of hard links is nobody's.
                 if name.starts_with(b"\0\0\0\0HFS+ Private Data") {
@@ -251,7 +256,16 @@ impl HfsVolume {
                 builder.push_at(entry, record.place.number(), cost)?;
             }
             Ok(builder.len() < wanted)
-        })
+        });
+        match scanned {
+            // What stands before the damage is shown.
+            Err(error @ Error::Corrupt { .. }) if builder.len() > 0 => {
+                let text = format!("{error}; the rest of folder {folder} is left out");
+                self.disc.findings().note(text);
+                Ok(())
+            }
+            outcome => outcome,
+        }
     }
 }
 

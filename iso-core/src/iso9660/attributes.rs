@@ -3,7 +3,8 @@
 
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
-use super::record::{Record, Records, sector_start};
+use super::record::Record;
+use super::records::Records;
 use super::rrip::RockRidge;
 use super::susp::xa_record;
 use super::volume::IsoVolume;
@@ -16,9 +17,8 @@ const XA: &[u8] = b"cdrom.xa";
 impl IsoVolume {
     /// Everything recorded of a node beside its `stat`.
     pub(super) fn attributes(&self, node: NodeId) -> Result<Vec<Xattr>> {
-        let base = sector_start(node.position());
-        let sector = self.sector(base)?;
-        let record = self.find_record(&sector, node)?;
+        let (base, sector) = self.sector_of(node)?;
+        let record = self.find_record((base, &sector), node)?;
         let mut found = self.recorded(&record, &self.rock_ridge(&record))?;
         if record.is_self() && node != self.root {
             found.extend(self.named_attributes(&record)?);
@@ -54,8 +54,9 @@ impl IsoVolume {
         if self.sharing.is_none() {
             return Ok(Vec::new());
         }
-        let dir = self.dir_extent(NodeId::at(own.at))?;
-        let holder = self.dir_extent(self.parent(&dir)?)?;
+        let node = NodeId::at(own.at);
+        let dir = self.dir_extent(node)?;
+        let holder = self.dir_extent(self.parent(node, &dir)?)?;
         let names = |record: &Record<'_>| {
             !record.is_self()
                 && !record.is_parent()
@@ -74,7 +75,7 @@ impl IsoVolume {
             return Ok(None);
         }
         let before = base.saturating_sub(SECTOR_BYTES);
-        let previous = if record.at == base { self.sector(before)? } else { Vec::new() };
+        let previous = if record.at == base { self.sectors(before, 1)? } else { Vec::new() };
         let is_fork = |other: &Record<'_>| {
             other.flags().contains(FileFlags::ASSOCIATED) && other.identifier == record.identifier
         };

@@ -27,9 +27,16 @@ pub(crate) struct TreeDescriptor {
     pub(crate) at: u64,
     /// Byte position of the root directory.
     pub(crate) root_at: u64,
+    /// The root directory's record in the descriptor.
+    pub(crate) root_record: Vec<u8>,
     /// Byte positions of the path tables, each with whether its numbers are big-endian.
     pub(crate) path_tables: Vec<(u64, bool)>,
 }
+
+/// The bytes of the root directory's record in a descriptor (ECMA-119 8.4.18), and in one of High
+/// Sierra.
+const ROOT: std::ops::Range<usize> = 156..190;
+const SIERRA_ROOT: std::ops::Range<usize> = 180..214;
 
 /// What the descriptor set of a volume holds.
 #[derive(Debug, Default)]
@@ -86,7 +93,7 @@ impl DescriptorSet {
         {
             self.recognised = true;
             if sierra.kind == 1 && self.high_sierra.is_none() {
-                self.high_sierra = kept(disc, TreeDescriptor::of_high_sierra(sierra, at));
+                self.high_sierra = kept(disc, TreeDescriptor::of_high_sierra(sierra, sector, at));
             }
             return sierra.kind != 255;
         }
@@ -138,6 +145,7 @@ impl TreeDescriptor {
             created: d.created.timestamp(),
             at,
             root_at: byte(first),
+            root_record: sector.get(ROOT).unwrap_or_default().to_vec(),
             path_tables: vec![
                 (byte(d.path_table_le.get().into()), false),
                 (byte(d.path_table_be.get().into()), true),
@@ -145,7 +153,7 @@ impl TreeDescriptor {
         })
     }
 
-    fn of_high_sierra(d: &SierraDescriptor, at: u64) -> Result<Self> {
+    fn of_high_sierra(d: &SierraDescriptor, sector: &[u8], at: u64) -> Result<Self> {
         let block_bytes = block_bytes(d.block_bytes.get(), at)?;
         let byte = |block: u64| block.saturating_mul(u64::from(block_bytes));
         let first = u64::from(d.root.extent.get()).saturating_add(u64::from(d.root.len_ear));
@@ -158,6 +166,7 @@ impl TreeDescriptor {
             created: None,
             at,
             root_at: byte(first),
+            root_record: sector.get(SIERRA_ROOT).unwrap_or_default().to_vec(),
             path_tables: Vec::new(),
         })
     }

@@ -6,7 +6,9 @@ use std::ops::ControlFlow;
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
 use super::name::{enhanced_name, joliet_name, plain_name};
-use super::record::{Record, Records};
+use super::padding::Padding;
+use super::record::Record;
+use super::records::Records;
 use super::rrip::RockRidge;
 use super::susp::Budget;
 use super::volume::{IsoVolume, NameStyle, kind};
@@ -22,7 +24,7 @@ const PIECE_BYTES: u64 = 256 << 10;
 
 /// Where the bytes of a directory lie.
 pub(super) struct DirExtent {
-    at: u64,
+    pub(super) at: u64,
     /// The recorded length: records begin before its end.
     len: u64,
     /// Bytes that are there; the rest of the last sector may be among them.
@@ -94,18 +96,26 @@ impl IsoVolume {
         let end = dir.at.saturating_add(dir.readable);
         let mut at = from;
         while at < end {
-            // Pieces end where sectors do: no record crosses that edge.
-            let next = round_up(at.saturating_add(piece_bytes.max(1)), SECTOR_BYTES).min(end);
-            let bytes = self.disc.metadata(at, to_usize(next.saturating_sub(at)), dir.site())?;
-            let left = dir.at.saturating_add(dir.len).saturating_sub(at);
-            for record in Records::new(&bytes, at, left, self.form()) {
+            // Pieces end where sectors do. A record that crosses that edge ends in the next one.
+            let edge = round_up(at.saturating_add(piece_bytes.max(1)), SECTOR_BYTES).min(end);
+            let reach = edge.saturating_add(SECTOR_BYTES).min(end);
+            let bytes = self.disc.metadata(at, to_usize(reach.saturating_sub(at)), dir.site())?;
+            let last = dir.at.saturating_add(dir.len).min(edge);
+            let mut records = Records::new(&bytes, at, last.saturating_sub(at), self.form());
+            for record in records.by_ref() {
                 if take(record)?.is_break() {
                     return Ok(());
                 }
             }
-            at = next;
+            at = edge.max(records.place());
         }
         Ok(())
+    }
+
+    /// The first sector of a directory whose length is not known.
+    pub(super) fn first_sector(&self, at: u64) -> DirExtent {
+        let readable = self.disc.len().saturating_sub(at).min(SECTOR_BYTES);
+        DirExtent { at, len: readable, readable }
     }
 
     /// What `find` makes of the first record that it knows; damaged ones are passed over.
@@ -140,22 +150,26 @@ impl IsoVolume {
         let budget = self.budget();
         // The identifier of the file that goes on in the next record.
         let mut continued: Option<Vec<u8>> = None;
+        let mut padding = Padding::default();
         self.for_each_record_in(dir, (from, piece_bytes), &mut |record| {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
                     self.disc
                         .findings()
-                        .note_error("it and the rest of its sector are left out", &error);
+                        .note_error("it is left out, reading goes on at the next one", &error);
                     return Ok(ControlFlow::Continue(()));
                 }
             };
             self.note_oddities(&record);
+            if !record.hides_another() {
+                padding.look(&record);
+            }
             let flags = record.flags();
             let continues = continued.as_deref() == Some(record.identifier);
             continued = flags.contains(FileFlags::MULTI_EXTENT).then(|| record.identifier.to_vec());
             // Associated files are forks of the file of the same name (ECMA-119 6.5.4).
-            let is_other = record.is_self() || record.is_parent();
+            let is_other = record.is_self() || record.is_parent() || self.is_misnamed(&record, dir);
             if !continues && !is_other && !flags.contains(FileFlags::ASSOCIATED) {
                 self.add_entry(builder, &record, node, &budget)?;
             }
@@ -165,7 +179,12 @@ impl IsoVolume {
             }
             let is_over = builder.len() >= wanted;
             Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })
+        })?;
+        if let Some(site) = padding.damaged() {
+            let error = site.corrupt("its length is odd");
+            self.disc.findings().note_error("it is read all the same", &error);
+        }
+        Ok(())
     }
 
     fn note_oddities(&self, record: &Record<'_>) {
@@ -174,8 +193,8 @@ impl IsoVolume {
             self.disc.findings().note_error("the first one is used", &error);
         }
         if record.hides_another() {
-            let error = record.site().corrupt("another record stands in it");
-            self.disc.findings().note_error("that one is not shown", &error);
+            let error = record.site().corrupt("another record begins inside it");
+            self.disc.findings().note_error("reading goes on at that one", &error);
         }
     }
 
@@ -234,8 +253,11 @@ impl IsoVolume {
         }
         let kind = kind(record, &rock_ridge);
         let node = match rock_ridge.child_link {
-            Some(block) => self.node_at_block(block),
-            None if kind == FileKind::Directory => NodeId::at(record.data_at(self.block_bytes)),
+            Some(block) => {
+                let at = u64::from(block).saturating_mul(self.block_bytes);
+                self.node_of_dir(at, || self.relocation_store()).unwrap_or(NodeId::at(at))
+            }
+            None if kind == FileKind::Directory => self.dir_node(record),
             None => NodeId::at(record.at),
         };
         let name = self.name(record, rock_ridge);
@@ -274,8 +296,7 @@ impl IsoVolume {
     /// in their true places (RRIP 4.1.5); writers call it `rr_moved`. BSD makefs writes no `RE`,
     /// but the `PL` in a relocated directory tells as well.
     fn is_relocation_store(&self, name: &[u8], node: NodeId) -> bool {
-        let bare = name.strip_prefix(b".").unwrap_or(name);
-        if self.sharing.is_none() || !bare.eq_ignore_ascii_case(b"rr_moved") {
+        if self.sharing.is_none() || !is_store_name(name) {
             return false;
         }
         let budget = self.budget();
@@ -300,21 +321,30 @@ impl IsoVolume {
 
     /// Whether a record's directory says that it belongs elsewhere.
     fn has_parent_link(&self, record: &Record<'_>) -> bool {
-        let Ok(dir) = self.dir_extent(NodeId::at(record.data_at(self.block_bytes))) else {
+        let Ok(dir) = self.dir_extent(self.dir_node(record)) else {
             return false;
         };
         matches!(self.parent_record(&dir, |parent| self.rock_ridge(parent)),
             Ok(Some(parent)) if parent.parent_link.is_some())
     }
 
-    /// The directory that holds a directory, by its second record (ECMA-119 6.8.2.2).
-    pub(super) fn parent(&self, dir: &DirExtent) -> Result<NodeId> {
-        let parent = self.parent_record(dir, |parent| {
-            let link = self.rock_ridge(parent).parent_link;
-            let recorded = NodeId::at(parent.data_at(self.block_bytes));
-            link.map_or(recorded, |block| self.node_at_block(block))
+    /// Where a directory's second record says that its parent lies, if that is its parent's.
+    pub(super) fn parent_at(&self, dir: &DirExtent) -> Result<Option<u64>> {
+        self.parent_record(dir, |parent| match self.rock_ridge(parent).parent_link {
+            Some(block) => u64::from(block).saturating_mul(self.block_bytes),
+            None => parent.data_at(self.block_bytes),
+        })
+    }
+
+    /// The directory of the root that holds relocated directories.
+    fn relocation_store(&self) -> Result<DirExtent> {
+        let root = self.dir_extent(self.root)?;
+        let store = self.find_in(&root, &mut |record| {
+            let is_store = record.flags().contains(FileFlags::DIRECTORY)
+                && is_store_name(&self.name(record, self.rock_ridge(record)));
+            is_store.then(|| self.dir_node(record))
         })?;
-        Ok(parent.unwrap_or(self.root))
+        self.dir_extent(store.ok_or(Error::NotFound)?)
     }
 
     /// What `of` makes of a directory's second record, if that is its parent's.
@@ -332,11 +362,11 @@ impl IsoVolume {
         })?;
         Ok(found)
     }
+}
 
-    /// The directory that begins at a block, as `CL` and `PL` name it.
-    fn node_at_block(&self, block: u32) -> NodeId {
-        NodeId::at(u64::from(block).saturating_mul(self.block_bytes))
-    }
+/// Whether writers give this name to the directory of relocated directories.
+fn is_store_name(name: &[u8]) -> bool {
+    name.strip_prefix(b".").unwrap_or(name).eq_ignore_ascii_case(b"rr_moved")
 }
 
 impl InParts for IsoVolume {
@@ -347,7 +377,7 @@ impl InParts for IsoVolume {
     fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
         let dir = self.dir_extent(node)?;
         let place = dir.site();
-        let parent = self.parent(&dir)?;
+        let parent = self.parent(node, &dir)?;
         let _turn = self.disc.turn(dir.len);
         self.shelf.make_room(dir.len);
         let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);

@@ -6,7 +6,7 @@ use zerocopy::FromBytes;
 use super::SECTOR_BYTES;
 use super::disk::{BinaryTime, DirectoryRecord, FileFlags};
 use crate::error::{Result, Site};
-use crate::num::{remainder, round_up, to_u64, to_usize};
+use crate::num::remainder;
 use crate::time::{Calendar, Timestamp};
 
 /// One directory record in the bytes of its directory.
@@ -20,6 +20,7 @@ pub(super) struct Record<'a> {
     /// What follows the identifier and its padding.
     pub(super) system_use: &'a [u8],
     form: Form,
+    len: usize,
 }
 
 /// Which standard a record is laid out by.
@@ -35,6 +36,11 @@ impl<'a> Record<'a> {
     /// Parses the record that `bytes` begin with.
     pub(super) fn parse(bytes: &'a [u8], at: u64, form: Form) -> Result<Self> {
         let len = bytes.first().copied().map_or(0, usize::from);
+        Self::parse_cut(bytes, at, form, len)
+    }
+
+    /// As `parse`, of no more than the first `len` bytes of the record.
+    pub(super) fn parse_cut(bytes: &'a [u8], at: u64, form: Form, len: usize) -> Result<Self> {
         let record = bytes.get(..len).ok_or(site(at).corrupt("it runs past its sector"))?;
         let (head, tail) = DirectoryRecord::ref_from_prefix(record)
             .map_err(|_| site(at).corrupt("it is shorter than 33 bytes"))?;
@@ -46,12 +52,23 @@ impl<'a> Record<'a> {
         // A padding byte makes the record's fixed part even (ECMA-119 9.1.12).
         let padding = usize::from(name_len.is_multiple_of(2));
         let system_use = rest.get(padding..).unwrap_or_default();
-        Ok(Self { at, head, identifier, system_use, form })
+        Ok(Self { at, head, identifier, system_use, form, len })
     }
 
-    /// Bytes of the record.
-    pub(super) fn len(&self) -> usize {
-        self.head.len_dr.into()
+    /// Bytes from the record to the next one: its recorded length, or fewer where another record
+    /// begins inside it.
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether another record begins inside this one: the recorded length is wrong.
+    pub(super) fn hides_another(&self) -> bool {
+        self.len < usize::from(self.head.len_dr)
+    }
+
+    /// Whether its fields agree with each other, as those of a damaged record hardly do.
+    pub(super) fn is_sound(&self) -> bool {
+        self.head.is_sound(self.form)
     }
 
     pub(super) fn flags(&self) -> FileFlags {
@@ -71,27 +88,6 @@ impl<'a> Record<'a> {
         self.identifier == [1]
     }
 
-    /// Whether another record seems to stand in its system use area: then its length is wrong, and
-    /// hides that one.
-    pub(super) fn hides_another(&self) -> bool {
-        let area = self.system_use;
-        // Records begin at even bytes (ECMA-119 9.1.12).
-        (0..area.len()).step_by(2).any(|start| {
-            let rest = area.get(start..).unwrap_or_default();
-            let Ok((head, tail)) = DirectoryRecord::ref_from_prefix(rest) else { return false };
-            let is_whole = usize::from(head.len_dr) <= rest.len()
-                && (1..=tail.len()).contains(&usize::from(head.len_fi))
-                && usize::from(head.len_dr) > size_of::<DirectoryRecord>();
-            is_whole
-                && head.extent.agrees()
-                && head.data_len.agrees()
-                && head.extent.get() > 0
-                && head.volume_seq.agrees()
-                && head.volume_seq.get() == 1
-                && head.recorded.timestamp().is_some()
-        })
-    }
-
     pub(super) fn site(&self) -> Site {
         site(self.at)
     }
@@ -109,11 +105,50 @@ impl<'a> Record<'a> {
 
     /// When the data was recorded; 1970 where that is no date.
     pub(super) fn recorded(&self) -> Timestamp {
-        let zone = match self.form {
-            Form::Iso9660 => self.head.recorded.zone,
-            Form::HighSierra => 0,
+        self.head.date(self.form).timestamp().unwrap_or_default()
+    }
+}
+
+impl DirectoryRecord {
+    /// The date, in which High Sierra has no zone.
+    fn date(&self, form: Form) -> BinaryTime {
+        match form {
+            Form::Iso9660 => self.recorded,
+            Form::HighSierra => BinaryTime { zone: 0, ..self.recorded },
+        }
+    }
+
+    /// Whether the fields agree with each other: numbers with their second spelling, the name with
+    /// the length of the record, and the date is one. Bytes that are no record hardly do.
+    pub(super) fn is_sound(&self, form: Form) -> bool {
+        let name_end = usize::from(self.len_fi).saturating_add(size_of::<Self>());
+        let flags = match form {
+            Form::Iso9660 => self.flags,
+            Form::HighSierra => self.recorded.zone.cast_unsigned(),
         };
-        BinaryTime { zone, ..self.head.recorded }.timestamp().unwrap_or_default()
+        self.len_fi > 0
+            && name_end <= usize::from(self.len_dr)
+            && self.volume_seq.agrees()
+            && self.extent.agrees()
+            && self.data_len.agrees()
+            && FileFlags::from_bits(flags).is_some()
+            && (self.has_no_date() || self.date(form).timestamp().is_some())
+    }
+
+    /// Whether the date is not given.
+    fn has_no_date(&self) -> bool {
+        let date = &self.recorded;
+        (date.year, date.month, date.day) == (0, 0, 0)
+    }
+
+    /// Whether it is the head of a record for certain, wherever it stands: sound, dated, and of the
+    /// volume of the set that `volume_seq` names.
+    pub(super) fn is_certain(&self, form: Form, volume_seq: u16) -> bool {
+        self.is_sound(form)
+            && !self.has_no_date()
+            && (self.volume_seq.get() == 1 || self.volume_seq.get() == volume_seq)
+            && self.volume_seq.get() > 0
+            && (self.extent.get() > 0 || self.data_len.get() == 0)
     }
 }
 
@@ -145,60 +180,6 @@ pub(super) fn zone_minutes(quarters: i8) -> i64 {
     if (-52..=52).contains(&quarters) { i64::from(quarters).saturating_mul(15) } else { 0 }
 }
 
-/// The records in the bytes of a directory. A damaged record is an error, after which the records
-/// of the next sector follow: none of them crosses a sector's edge (ECMA-119 6.8.1.1).
-#[derive(Debug, Clone)]
-pub(super) struct Records<'a> {
-    bytes: &'a [u8],
-    /// Position of `bytes` in the image.
-    base: u64,
-    pos: usize,
-    /// Records begin before this position.
-    end: usize,
-    form: Form,
-}
-
-impl<'a> Records<'a> {
-    /// The records that begin in the first `len` of `bytes`, which lie at byte `base`.
-    pub(super) fn new(bytes: &'a [u8], base: u64, len: u64, form: Form) -> Self {
-        Self { bytes, base, pos: 0, end: to_usize(len).min(bytes.len()), form }
-    }
-
-    /// Where the sector that holds position `pos` ends, in `bytes`.
-    fn sector_end(&self, pos: usize) -> usize {
-        let at = self.base.saturating_add(to_u64(pos));
-        let end = round_up(at.saturating_add(1), SECTOR_BYTES);
-        to_usize(end.saturating_sub(self.base)).min(self.bytes.len())
-    }
-}
-
-impl<'a> Iterator for Records<'a> {
-    type Item = Result<Record<'a>>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        while self.pos < self.end {
-            let sector_end = self.sector_end(self.pos);
-            let rest = self.bytes.get(self.pos..sector_end)?;
-            let at = self.base.saturating_add(to_u64(self.pos));
-            if rest.first() == Some(&0) {
-                let recorded = self.bytes.get(self.pos..sector_end.min(self.end));
-                self.pos = sector_end;
-                if recorded.is_some_and(|unused| unused.iter().any(|byte| *byte != 0)) {
-                    return Some(Err(site(at).corrupt("it has no length, and is not unused")));
-                }
-                continue;
-            }
-            let record = Record::parse(rest, at, self.form);
-            self.pos = match &record {
-                Ok(record) => self.pos.saturating_add(usize::from(record.head.len_dr)),
-                Err(_) => sector_end,
-            };
-            return Some(record);
-        }
-        None
-    }
-}
-
 /// Where the sector that holds byte `at` begins.
 pub(super) fn sector_start(at: u64) -> u64 {
     at.saturating_sub(remainder(at, SECTOR_BYTES))
@@ -206,10 +187,10 @@ pub(super) fn sector_start(at: u64) -> u64 {
 
 #[cfg(test)]
 #[expect(clippy::as_conversions, reason = "records built by hand in bytes")]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn record(name: &[u8], system_use: &[u8]) -> Vec<u8> {
+    pub(in super::super) fn record(name: &[u8], system_use: &[u8]) -> Vec<u8> {
         let mut bytes = vec![0u8; 33];
         bytes[2] = 20;
         bytes[32] = name.len() as u8;
@@ -220,47 +201,6 @@ mod tests {
         bytes.extend_from_slice(system_use);
         bytes[0] = bytes.len() as u8;
         bytes
-    }
-
-    #[test]
-    fn malformed_records_are_named() {
-        let mut overlong = record(b"A", b"");
-        overlong[32] = 200;
-        for (bytes, want) in [
-            (&[40u8][..], "it runs past its sector"),
-            (&[10, 0, 0, 0, 0, 0, 0, 0, 0, 0], "it is shorter than 33 bytes"),
-            (&overlong, "its name does not fit into it"),
-        ] {
-            let error = Records::new(bytes, 0, 2048, Form::Iso9660).next().unwrap().unwrap_err();
-            assert!(error.to_string().contains(want), "{bytes:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn records_resume_in_the_next_sector_after_a_zero_length_or_a_damaged_one() {
-        for first in [&[0u8][..], &[0, 9], &[9, 9, 9]] {
-            let mut bytes = first.to_vec();
-            bytes.resize(2048, 0);
-            bytes.extend(record(b"NEXT", b"xy"));
-            let good: Vec<_> = Records::new(&bytes, 4096, 4096, Form::Iso9660).flatten().collect();
-            assert_eq!(good.len(), 1);
-            assert_eq!((good[0].identifier, good[0].system_use), (&b"NEXT"[..], &b"xy"[..]));
-            assert_eq!(good[0].at, 4096 + 2048);
-        }
-    }
-
-    #[test]
-    fn records_begin_before_the_directory_ends_even_if_its_length_is_no_whole_sector() {
-        let mut bytes = record(b"A", b"");
-        let len = bytes.len() as u64 + 4;
-        bytes.extend(record(b"B", b""));
-        bytes.extend(record(b"C", b""));
-        bytes.resize(2048, 0);
-        let names: Vec<_> = Records::new(&bytes, 0, len, Form::Iso9660)
-            .flatten()
-            .map(|r| r.identifier.to_vec())
-            .collect();
-        assert_eq!(names, [b"A", b"B"]);
     }
 
     #[test]

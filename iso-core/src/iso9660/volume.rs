@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::SECTOR_BYTES;
 use super::descriptor::TreeDescriptor;
 use super::disk::FileFlags;
-use super::record::{Form, Record, Records, sector_start, site};
+use super::record::{Form, Record, sector_start, site};
+use super::records::{Records, certain_record};
 use super::rrip::RockRidge;
 use super::susp::{Budget, Place, Sharing, for_each_entry};
 use super::zisofs::Zisofs;
@@ -44,8 +45,23 @@ pub(crate) struct IsoVolume {
     pub(super) sharing: Option<Sharing>,
     pub(super) block_bytes: u64,
     pub(super) root: NodeId,
+    /// The root's record in the volume descriptor, where its own does not count.
+    pub(super) root_record: Option<Box<[u8]>>,
     pub(super) shelf: Shelf,
 }
+
+/// Which record of the root directory counts.
+#[derive(Debug, Clone, Copy)]
+enum RootRecord {
+    /// The one that it begins with.
+    Own,
+    /// The one in the volume descriptor.
+    Descriptor,
+}
+
+/// Where a volume descriptor has the record of the root: its place as a node, which no other
+/// record has.
+const ROOT_IN_DESCRIPTOR: u64 = 156;
 
 /// What is recorded of one file or directory.
 pub(super) struct File {
@@ -60,7 +76,7 @@ pub(super) struct File {
 }
 
 impl IsoVolume {
-    /// Opens a tree. Reads its root directory's own record and nothing else.
+    /// Opens a tree. Reads its root directory's first sector and nothing else of a sound one.
     ///
     /// # Errors
     /// `Corrupt` if there is no directory where the descriptor or a path table says the root is;
@@ -72,23 +88,33 @@ impl IsoVolume {
         style: NameStyle,
         charset: Charset,
     ) -> Result<Self> {
-        let open_at = |at| Self::open_at((disc, caches), tree, (style, charset), at);
-        let error = match open_at(tree.root_at) {
+        let open_at = |at, root| Self::open_at((disc, caches), tree, (style, charset), (at, root));
+        let error = match open_at(tree.root_at, RootRecord::Own) {
             Err(error @ Error::Corrupt { .. }) => error,
             outcome => return outcome,
         };
         let others = tree.other_roots(disc).into_iter();
-        let mut opened = others.filter_map(|at| open_at(at).ok());
-        let volume = opened.next().ok_or_else(|| error.repeated())?;
-        disc.findings().note_error("the root that the path table names is used", &error);
-        Ok(volume)
+        let mut opened = others.filter_map(|at| open_at(at, RootRecord::Own).ok());
+        if let Some(volume) = opened.next() {
+            disc.findings().note_error("the root that the path table names is used", &error);
+            return Ok(volume);
+        }
+        match open_at(tree.root_at, RootRecord::Descriptor) {
+            Err(Error::Corrupt { .. }) => Err(error),
+            Ok(volume) => {
+                let text = format!("{error}; its record in the volume descriptor is used");
+                disc.findings().note_harmless(text);
+                Ok(volume)
+            }
+            Err(other) => Err(other),
+        }
     }
 
     fn open_at(
         (disc, caches): (&Arc<Disc>, &Arc<ParsedCaches>),
         tree: &TreeDescriptor,
         (style, charset): (NameStyle, Charset),
-        root_at: u64,
+        (root_at, root): (u64, RootRecord),
     ) -> Result<Self> {
         let block_bytes = u64::from(tree.block_bytes);
         let mut volume = Self {
@@ -98,18 +124,27 @@ impl IsoVolume {
             sharing: None,
             block_bytes,
             root: NodeId::at(root_at),
+            root_record: None,
             shelf: caches.shelf(),
             disc: disc.clone(),
         };
-        let sector = volume.sector(sector_start(root_at))?;
-        let own = volume
-            .find_record(&sector, volume.root)
-            .ok()
-            .filter(Record::is_self)
-            .ok_or(site(root_at).corrupt("the root directory does not begin with itself"))?;
+        let bytes = volume.sectors(root_at, 1)?;
+        let is_there = match root {
+            RootRecord::Own => volume.has_own_record(root_at)?,
+            RootRecord::Descriptor => {
+                volume.root = NodeId::at(tree.at.saturating_add(ROOT_IN_DESCRIPTOR));
+                volume.root_record = Some(tree.root_record.as_slice().into());
+                volume.holds_records(root_at)?
+            }
+        };
+        if !is_there {
+            return Err(site(root_at).corrupt("the root directory does not begin with itself"));
+        }
         if style == NameStyle::RockRidge {
-            let missing = own.site().unsupported("Rock Ridge on a volume without it");
-            volume.sharing = Some(Sharing::detect(&own).ok_or(missing)?);
+            let mut records = Records::new(&bytes, root_at, SECTOR_BYTES, volume.form()).flatten();
+            let sharing = records.next().and_then(|own| Sharing::detect(&own));
+            let missing = site(root_at).unsupported("Rock Ridge on a volume without it");
+            volume.sharing = Some(sharing.ok_or(missing)?);
         }
         Ok(volume)
     }
@@ -124,23 +159,47 @@ impl IsoVolume {
         }
     }
 
-    pub(super) fn sector(&self, at: u64) -> Result<Vec<u8>> {
+    /// The bytes from `at` on, up to the end of the sector in which byte `at` lies or of the next.
+    pub(super) fn sectors(&self, at: u64, sectors: u64) -> Result<Vec<u8>> {
         // The last sector may be cut; what is there is parsed.
-        let len = self.disc.len().saturating_sub(at).min(SECTOR_BYTES);
+        let end = sector_start(at).saturating_add(SECTOR_BYTES.saturating_mul(sectors));
+        let len = self.disc.len().min(end).saturating_sub(at);
         self.disc.metadata(at, to_usize(len.max(1)), site(at))
     }
 
-    /// The record of a node in its sector. Directories begin at a block, and no record crosses
-    /// the edge of a sector, so walking from a block's beginning leads to it.
-    pub(super) fn find_record<'a>(&self, sector: &'a [u8], node: NodeId) -> Result<Record<'a>> {
+    /// The bytes in which `find_record` finds the record of a node, and where they begin: those of
+    /// its sector, and of the next one for a record that crosses into that.
+    pub(super) fn sector_of(&self, node: NodeId) -> Result<(u64, Vec<u8>)> {
+        let base = sector_start(node.position());
+        let sector = self.sectors(base, 1)?;
+        if node == self.root && self.root_record.is_some()
+            || self.find_record((base, &sector), node).is_ok()
+        {
+            return Ok((base, sector));
+        }
+        Ok((base, self.sectors(base, 2)?))
+    }
+
+    /// The record of a node in the bytes of its sector: the one that stands there for certain, else
+    /// the one to which the records before it lead. Directories begin at a block, and hardly any
+    /// record crosses the edge of a sector, so walking from a block's beginning leads to it.
+    pub(super) fn find_record<'a>(
+        &'a self,
+        (base, bytes): (u64, &'a [u8]),
+        node: NodeId,
+    ) -> Result<Record<'a>> {
+        if let Some(record) = self.root_record.as_deref().filter(|_| node == self.root) {
+            return Record::parse(record, node.position(), self.form());
+        }
         let position = node.position();
-        let base = sector_start(position);
+        if let Some(record) = certain_record(bytes, (base, position), self.form()) {
+            return record;
+        }
         let mut start = 0u64;
         while base.saturating_add(start) <= position {
-            let bytes = sector.get(to_usize(start)..).unwrap_or_default();
-            let records =
-                Records::new(bytes, base.saturating_add(start), SECTOR_BYTES, self.form());
-            for record in records.map_while(Result::ok) {
+            let rest = bytes.get(to_usize(start)..).unwrap_or_default();
+            let records = Records::new(rest, base.saturating_add(start), SECTOR_BYTES, self.form());
+            for record in records.flatten() {
                 if NodeId::at(record.at) == node {
                     return Ok(record);
                 }
@@ -182,26 +241,26 @@ impl IsoVolume {
         node: NodeId,
         take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
     ) -> Result<File> {
-        let mut base = sector_start(node.position());
-        if node != self.root && base >= self.disc.len() {
+        if node != self.root && node.position() >= self.disc.len() {
             return Err(Error::Stale(node.number()));
         }
-        let mut sector = self.sector(base)?;
-        let first = self.find_record(&sector, node)?;
+        let (base, sector) = self.sector_of(node)?;
+        let first = self.find_record((base, &sector), node)?;
         let file = self.file_of(&first);
         take(&first)?;
         if !first.flags().contains(FileFlags::MULTI_EXTENT) || file.kind == FileKind::Directory {
             return Ok(file);
         }
         let missing = first.site().corrupt("its last extent is missing");
-        let identifier = first.identifier.to_vec();
-        let mut skip = to_usize(first.at.saturating_sub(base)).saturating_add(first.len());
+        let mut at = first.at.saturating_add(to_u64(first.len()));
         loop {
-            let rest = sector.get(skip..).unwrap_or_default();
-            let at = base.saturating_add(to_u64(skip));
-            for record in Records::new(rest, at, SECTOR_BYTES, self.form()) {
+            let bytes = self.sectors(at, 2)?;
+            let sector_end = sector_start(at).saturating_add(SECTOR_BYTES);
+            let is_over = at == sector_start(at) && bytes.first() == Some(&0);
+            let mut records = Records::new(&bytes, at, sector_end.saturating_sub(at), self.form());
+            for record in records.by_ref() {
                 let record = record?;
-                if record.identifier != identifier {
+                if record.identifier != first.identifier {
                     return Err(missing);
                 }
                 take(&record)?;
@@ -209,12 +268,10 @@ impl IsoVolume {
                     return Ok(file);
                 }
             }
-            base = base.saturating_add(SECTOR_BYTES);
-            sector = self.sector(base)?;
-            skip = 0;
-            if sector.first() == Some(&0) {
+            if is_over {
                 return Err(missing);
             }
+            at = records.place();
         }
     }
 

@@ -71,8 +71,9 @@ impl UdfVolume {
             shelf: caches.shelf(),
             disc,
         };
-        if volume.icb(volume.root).map_err(no_root)?.kind != FileKind::Directory {
-            return Err(site(volume.root.position()).corrupt("the root is no directory"));
+        let icb = volume.icb(volume.root).map_err(no_root)?;
+        if icb.kind != FileKind::Directory {
+            return Err(site(icb.at).corrupt("the root is no directory"));
         }
         Ok(volume)
     }
@@ -233,6 +234,12 @@ impl Volume for UdfVolume {
 
     fn root(&self) -> NodeId {
         self.root
+    }
+
+    /// A number that counts in a partition says nothing of the image by itself.
+    fn place_of(&self, node: NodeId) -> u64 {
+        let at = self.address_of_node(node).and_then(|address| self.partitions.byte_of(address));
+        at.unwrap_or(node.position())
     }
 
     fn attr(&self, node: NodeId) -> Result<Attr> {

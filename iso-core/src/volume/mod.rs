@@ -91,6 +91,11 @@ pub trait Volume: Send + Sync {
     /// The root directory.
     fn root(&self) -> NodeId;
 
+    /// Byte position in the image of what is recorded of a node, for messages.
+    fn place_of(&self, node: NodeId) -> u64 {
+        node.position()
+    }
+
     /// What is recorded of a node.
     ///
     /// # Errors

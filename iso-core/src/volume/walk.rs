@@ -117,7 +117,7 @@ impl<'v> Walk<'v> {
     /// Opens the directory that the walk has just named; whether damage was met in it.
     fn enter(&mut self, node: NodeId) -> Result<bool> {
         let limits = self.volume.disc().limits();
-        let site = Site::new("directory", "ECMA-119 6.8.2.1", node.position());
+        let site = Site::new("directory", "ECMA-119 6.8.2.1", self.volume.place_of(node));
         if self.open.len() >= limits.walk_depth {
             return Err(site.limit("nested directories", to_u64(limits.walk_depth)));
         }
