@@ -248,8 +248,8 @@ impl FileSystemContext for Adapter {
         }
     }
 
-    /// `access` is what was granted. The DLL checks no caller in the kernel, and none that holds the
-    /// privileges of backup programs against the security descriptor.
+    /// `access` is what was granted. The DLL checks no caller in the kernel, and none that holds
+    /// the privileges of backup programs, against the security descriptor.
     fn open(
         &self,
         path: &U16CStr,

@@ -69,9 +69,10 @@ const fn system(view: View) -> &'static str {
 /// The serial number of the volume's descriptor; 0 where it has none or it cannot be read.
 fn serial(volume: &dyn Volume, view: View) -> u32 {
     let Some(at) = volume.facts().descriptor_at else { return 0 };
-    let site = match view {
-        View::Udf => Site::new("file set descriptor", "ECMA-167 4/14.1", at),
-        _ => Site::new("volume descriptor", "ECMA-119 8", at),
+    let site = if view == View::Udf {
+        Site::new("file set descriptor", "ECMA-167 4/14.1", at)
+    } else {
+        Site::new("volume descriptor", "ECMA-119 8", at)
     };
     let descriptor = volume.disc().metadata(at, DESCRIPTOR_BYTES, site);
     descriptor.map_or(0, |descriptor| serial_of(&descriptor, view))
@@ -88,10 +89,7 @@ pub fn serial_of(descriptor: &[u8], view: View) -> u32 {
             *column = column.wrapping_add(*byte);
         }
     }
-    match view {
-        View::Udf => u32::from_le_bytes(columns),
-        _ => u32::from_be_bytes(columns),
-    }
+    if view == View::Udf { u32::from_le_bytes(columns) } else { u32::from_be_bytes(columns) }
 }
 
 #[cfg(test)]

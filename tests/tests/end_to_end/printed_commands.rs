@@ -160,8 +160,8 @@ fn one_word(shells: &Shells, word: &[u8]) -> Result<()> {
     };
     let os = OsStr::new;
 
-    let ended = run(&[os("ls"), os("--"), &image])?;
-    let words = shells.try_command(command(&ended.err, "warning: ", "isodrive info ")?)?;
+    let ended = run(&[os("ls"), os("--session"), os("99"), os("--"), &image])?;
+    let words = shells.try_command(command(&ended.err, "  try", "isodrive info ")?)?;
     check(&words, &["isodrive", "info"], &image)?;
 
     // By its label, below the home.
