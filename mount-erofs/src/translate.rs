@@ -298,7 +298,7 @@ impl Translation<'_> {
             gid: U32::new(stat.gid),
             modified_seconds: U64::new(attr.modified.seconds.cast_unsigned()),
             modified_nanoseconds: U32::new(attr.modified.nanoseconds),
-            links: U32::new(attr.links.max(1)),
+            links: U32::new(stat.links),
             reserved_2: [0; 16],
         };
         let mut bytes = inode.as_bytes().to_vec();

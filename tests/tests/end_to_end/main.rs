@@ -23,6 +23,7 @@ mod joined_parts;
 mod kernel_driver;
 mod kernel_trust;
 mod killed;
+mod link_counts;
 mod model;
 mod mounts;
 mod namespaces;
