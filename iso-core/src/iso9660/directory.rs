@@ -236,7 +236,7 @@ impl IsoVolume {
         let node = match rock_ridge.child_link {
             Some(block) => self.node_at_block(block),
             None if kind == FileKind::Directory => NodeId::at(record.data_at(self.block_bytes)),
-            None => NodeId::at(record.at),
+            None => self.file_node(record, &rock_ridge),
         };
         let name = self.name(record, rock_ridge);
         if kind == FileKind::Directory

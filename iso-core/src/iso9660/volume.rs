@@ -1,11 +1,13 @@
 //! An ISO 9660 tree as a `Volume`: directories, attributes and file extents by node.
 //! Puts together what `record`, `susp`, `rrip` and `name` parse; parses nothing itself.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::SECTOR_BYTES;
 use super::descriptor::TreeDescriptor;
 use super::disk::FileFlags;
+use super::links::{HardLinks, Key};
 use super::record::{Form, Record, Records, sector_start, site};
 use super::rrip::RockRidge;
 use super::susp::{Budget, Place, Sharing, for_each_entry};
@@ -16,7 +18,7 @@ use crate::num::{quotient, to_u64, to_usize};
 use crate::text::Charset;
 use crate::volume::{
     Attr, Data, Dir, DirPart, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId,
-    ParsedCaches, Posix, SameFile, Shelf, Volume, Xattr,
+    ParsedCaches, Posix, Shelf, Volume, Xattr,
 };
 
 /// Which names of an ISO 9660 volume are shown.
@@ -45,6 +47,7 @@ pub(crate) struct IsoVolume {
     pub(super) block_bytes: u64,
     pub(super) root: NodeId,
     pub(super) shelf: Shelf,
+    pub(super) links: HardLinks,
 }
 
 /// What is recorded of one file or directory.
@@ -56,6 +59,8 @@ pub(super) struct File {
     pub(super) len: u64,
     rock_ridge: RockRidge,
     recorded: crate::Timestamp,
+    /// What its names have in common, if it may have several.
+    link_key: Option<Key>,
     site: Site,
 }
 
@@ -99,6 +104,7 @@ impl IsoVolume {
             block_bytes,
             root: NodeId::at(root_at),
             shelf: caches.shelf(),
+            links: HardLinks::default(),
             disc: disc.clone(),
         };
         let sector = volume.sector(sector_start(root_at))?;
@@ -182,35 +188,47 @@ impl IsoVolume {
         node: NodeId,
         take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
     ) -> Result<File> {
-        let mut base = sector_start(node.position());
+        let base = sector_start(node.position());
         if node != self.root && base >= self.disc.len() {
             return Err(Error::Stale(node.number()));
         }
-        let mut sector = self.sector(base)?;
+        let sector = self.sector(base)?;
         let first = self.find_record(&sector, node)?;
         let file = self.file_of(&first);
         take(&first)?;
         if !first.flags().contains(FileFlags::MULTI_EXTENT) || file.kind == FileKind::Directory {
             return Ok(file);
         }
+        self.for_each_further_section(&first, (base, &sector), take)?;
+        Ok(file)
+    }
+
+    /// Hands the records of a file behind its first one to `take`; that one lies in the sector
+    /// that begins at byte `base`.
+    pub(super) fn for_each_further_section(
+        &self,
+        first: &Record<'_>,
+        (mut base, sector): (u64, &[u8]),
+        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
+    ) -> Result<()> {
         let missing = first.site().corrupt("its last extent is missing");
-        let identifier = first.identifier.to_vec();
+        let mut sector = Cow::Borrowed(sector);
         let mut skip = to_usize(first.at.saturating_sub(base)).saturating_add(first.len());
         loop {
             let rest = sector.get(skip..).unwrap_or_default();
             let at = base.saturating_add(to_u64(skip));
             for record in Records::new(rest, at, SECTOR_BYTES, self.form()) {
                 let record = record?;
-                if record.identifier != identifier {
+                if record.identifier != first.identifier {
                     return Err(missing);
                 }
                 take(&record)?;
                 if !record.flags().contains(FileFlags::MULTI_EXTENT) {
-                    return Ok(file);
+                    return Ok(());
                 }
             }
             base = base.saturating_add(SECTOR_BYTES);
-            sector = self.sector(base)?;
+            sector = Cow::Owned(self.sector(base)?);
             skip = 0;
             if sector.first() == Some(&0) {
                 return Err(missing);
@@ -226,6 +244,7 @@ impl IsoVolume {
             at: record.data_at(self.block_bytes),
             len: record.data_len(),
             recorded: record.recorded(),
+            link_key: self.links.key(record, &rock_ridge),
             site: record.site(),
             rock_ridge,
         }
@@ -324,7 +343,7 @@ impl Volume for IsoVolume {
                     _,
                 ) => 0,
             },
-            links: attributes.map_or(1, |a| a.links.max(1)),
+            links: self.links.count(file.link_key, attributes.map_or(1, |a| a.links.max(1))),
             posix: attributes.map(|a| Posix {
                 permissions: u16::try_from(a.mode & 0o7777).unwrap_or(0),
                 uid: Some(a.uid),
@@ -363,18 +382,6 @@ impl Volume for IsoVolume {
             let zisofs = Zisofs::open(&self.disc, extents, told, file.site)?;
             Ok(Arc::new(Data::Decoded(Box::new(zisofs))))
         })
-    }
-
-    /// Each name has a record of its own. Rock Ridge numbers the files behind them (RRIP 4.1.1);
-    /// some writers number none, or all alike, so a number counts for bytes in the same places.
-    fn same_file(&self, node: NodeId) -> Result<Option<SameFile>> {
-        const MAX_PLACES: usize = 8;
-        let (file, extents) = self.file_with_extents(node)?;
-        let serial = file.rock_ridge.attributes.and_then(|a| a.serial).filter(|n| *n != 0);
-        let runs = extents.runs();
-        let is_known = !runs.is_empty() && runs.len() <= MAX_PLACES;
-        let places = runs.iter().map(|(_, run)| (run.at.unwrap_or(0), run.len));
-        Ok(serial.filter(|_| is_known).map(|serial| SameFile::serial(serial, places)))
     }
 
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {
