@@ -5,14 +5,14 @@ use std::ops::ControlFlow;
 
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
-use super::name::{enhanced_name, joliet_name, plain_name};
-use super::record::{Record, Records};
+use super::name::{enhanced_name, joliet_name, plain_name, split_version, version};
+use super::record::{Record, Records, sector_start};
 use super::rrip::RockRidge;
 use super::susp::Budget;
 use super::volume::{IsoVolume, NameStyle, kind};
 use crate::error::{Error, Result, Site};
 use crate::num::{round_up, to_usize};
-use crate::text::{Charset, Coding, make_component};
+use crate::text::{Charset, Coding, decode_utf16_be, make_component};
 use crate::volume::{
     Dir, DirBuilder, DirEntry, FileKind, InParts, NodeId, Outline, Shelf, finished,
 };
@@ -245,6 +245,11 @@ impl IsoVolume {
         {
             return Ok(());
         }
+        if kind != FileKind::Directory
+            && let Some(version) = self.version(record)
+        {
+            dir.next_is_version(version);
+        }
         let is_hidden = record.flags().contains(FileFlags::HIDDEN);
         let entry = DirEntry { name: &name, node, kind: Some(kind), is_hidden };
         // A record that begins a file can be parsed without those before it.
@@ -268,6 +273,33 @@ impl IsoVolume {
                 plain_name(record.identifier)
             }
         }
+    }
+
+    /// Which version of its file a record is, if its identifier says so.
+    fn version(&self, record: &Record<'_>) -> Option<u16> {
+        let version_of = |name: &[u8]| split_version(name).map(|(_, digits)| version(digits));
+        match self.style {
+            NameStyle::Joliet => version_of(&decode_utf16_be(record.identifier)),
+            NameStyle::Plain | NameStyle::RockRidge | NameStyle::HighSierra => {
+                version_of(record.identifier)
+            }
+            NameStyle::Enhanced => None,
+        }
+    }
+
+    /// The node of a file by its name with the version behind it: the newest one is listed without.
+    pub(super) fn find_version(
+        &self,
+        dir: NodeId,
+        name: &[u8],
+        fold: bool,
+    ) -> Result<Option<NodeId>> {
+        let Some((plain, digits)) = split_version(name) else { return Ok(None) };
+        let Some(node) = crate::volume::find(self, dir, plain, fold)? else { return Ok(None) };
+        let sector = self.sector(sector_start(node.position()))?;
+        let recorded = self.version(&self.find_record(&sector, node)?);
+        let wanted = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        Ok((recorded.is_some() && recorded == wanted).then_some(node))
     }
 
     /// Whether a directory of the root holds nothing but relocated directories, which are shown

@@ -366,7 +366,10 @@ impl Volume for IsoVolume {
     }
 
     fn find(&self, dir: NodeId, name: &[u8], fold: bool) -> Result<Option<NodeId>> {
-        crate::volume::find(self, dir, name, fold)
+        match crate::volume::find(self, dir, name, fold)? {
+            Some(node) => Ok(Some(node)),
+            None => self.find_version(dir, name, fold),
+        }
     }
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {

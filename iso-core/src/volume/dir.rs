@@ -33,6 +33,7 @@ pub struct Dir {
     pub(super) slots: Box<[Slot]>,
     pub(super) names: Arc<Names>,
     pub(super) coding: Option<Coding>,
+    pub(super) has_versions: bool,
     /// The lowest and the highest node that it names.
     pub(super) nodes: Option<(NodeId, NodeId)>,
 }
@@ -81,6 +82,13 @@ impl Dir {
     #[must_use]
     pub const fn nodes(&self) -> Option<(NodeId, NodeId)> {
         self.nodes
+    }
+
+    /// Whether any entry is an older version of another (ECMA-119 7.5.1): then the name of the
+    /// newest with its version finds it too, without being listed.
+    #[must_use]
+    pub const fn has_versions(&self) -> bool {
+        self.has_versions
     }
 
     /// How many entries there are.
@@ -166,7 +174,8 @@ impl Dir {
         let slots = self.slots.iter().map(|slot| Slot { node: number(slot.node), ..*slot });
         let (slots, names) = (slots.collect(), self.names.clone());
         let nodes = self.nodes.map(|(first, last)| (number(first), number(last)));
-        Self { node, parent, slots, names, coding: self.coding, nodes }
+        let (coding, has_versions) = (self.coding, self.has_versions);
+        Self { node, parent, slots, names, coding, has_versions, nodes }
     }
 
     fn entry(&self, slot: &Slot) -> DirEntry<'_> {

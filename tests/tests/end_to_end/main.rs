@@ -35,5 +35,6 @@ mod printed_commands;
 mod sandbox;
 mod server_life;
 mod state_folders;
+mod versions;
 mod views;
 mod windows_view;
