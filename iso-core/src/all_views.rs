@@ -8,7 +8,7 @@ use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
 use crate::volume::{
     Attr, Data, Dir, DirBuilder, DirEntry, DirPart, Extents, Facts, FileKind, NodeId, ParsedCaches,
-    SameFile, Shelf, Volume, Xattr,
+    Shelf, Volume, Xattr,
 };
 
 /// What stands in the directory of all views.
@@ -264,14 +264,6 @@ impl Volume for AllViews {
         }
         let (_, volume, inner) = self.inner(node)?;
         volume.data(inner)
-    }
-
-    fn same_file(&self, node: NodeId) -> Result<Option<SameFile>> {
-        if node == ROOT || self.file(node)?.is_some() {
-            return Ok(None);
-        }
-        let (slot, volume, inner) = self.inner(node)?;
-        Ok(volume.same_file(inner)?.map(|same| same.within(crate::num::to_u64(slot))))
     }
 
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {

@@ -84,6 +84,9 @@ pub struct Limits {
     pub directory_part_entries: usize,
     /// Bytes read for entries of a large directory that are parsed together.
     pub directory_part_bytes: u64,
+    /// Files with a serial number of Rock Ridge that are remembered by their first name, so that
+    /// other names of them are found to be the same file: each costs 33 bytes.
+    pub linked_files: usize,
     /// Findings kept; the rest is only counted.
     pub findings: usize,
     /// Bytes of metadata made of a volume's directories for another file system driver.
@@ -149,6 +152,7 @@ impl Default for Limits {
             whole_directory_entries: 4096,
             directory_part_entries: 512,
             directory_part_bytes: 256 << 10,
+            linked_files: 200_000,
             findings: 256,
             translated_bytes: 2 << 30,
             copied_bytes: 64 << 20,

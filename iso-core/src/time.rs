@@ -2,7 +2,7 @@
 //! Calendar arithmetic only: the layouts that carry the fields live with their formats.
 
 /// A point in time: seconds and nanoseconds since 1970-01-01 00:00:00 UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp {
     /// Whole seconds, negative before 1970.
     pub seconds: i64,

@@ -295,8 +295,8 @@ pub(crate) fn session(text: &str) -> Result<SessionChoice, String> {
 /// A character set by its name.
 pub(crate) fn charset(name: &str) -> Result<Charset, String> {
     Charset::by_name(name).ok_or_else(|| {
-        "a character set is auto, raw, utf-8, cp932, gbk, euc-kr, big5, cp437, cp866, cp1251, \
-         latin1 or another name of the Encoding Standard"
+        "a character set is auto, raw, utf-8, cp932, gbk, euc-kr, big5, cp437, cp850, cp852, \
+         cp862, cp866, cp1251, latin1, macroman or another name of the Encoding Standard"
             .to_owned()
     })
 }

@@ -194,7 +194,7 @@ impl Job<'_> {
         };
         let census = &self.plan.census;
         let keys = match census.has_shared() {
-            true => census.shared(Keys::of(self.volume, node, &attr, &data)),
+            true => census.shared(Keys::of(&attr, &data)),
             false => Keys::default(),
         };
         if let Some(first) = self.written.first_name(&keys) {

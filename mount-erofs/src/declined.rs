@@ -20,6 +20,9 @@ pub enum Declined {
     /// A name is too long.
     #[error("a name on it has more than 255 bytes")]
     LongName,
+    /// Files in several versions: the newest is found under two names and listed under one.
+    #[error("a file on it has several versions")]
+    Versions,
     /// A symbolic link that leads nowhere.
     #[error("a symbolic link on it has no target that the kernel takes")]
     Link,

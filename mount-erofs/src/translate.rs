@@ -146,6 +146,9 @@ impl Translation<'_> {
     /// Writes the inodes of what a directory names, then its entries.
     fn directory(&mut self, directory: &Pending) -> Result<(), Declined> {
         let dir = self.volume.read_dir(directory.node)?;
+        if dir.has_versions() {
+            return Err(Declined::Versions);
+        }
         let own = nid(directory.at);
         let mut entries: Vec<Entry<'_>> = Vec::new();
         entries.try_reserve(dir.len().saturating_add(2)).map_err(|_| iso_core::Error::NoMemory)?;
@@ -298,7 +301,7 @@ impl Translation<'_> {
             gid: U32::new(stat.gid),
             modified_seconds: U64::new(attr.modified.seconds.cast_unsigned()),
             modified_nanoseconds: U32::new(attr.modified.nanoseconds),
-            links: U32::new(attr.links.max(1)),
+            links: U32::new(stat.links),
             reserved_2: [0; 16],
         };
         let mut bytes = inode.as_bytes().to_vec();

@@ -19,7 +19,7 @@ pub(crate) fn file_attr(ino: INodeNo, attr: &Attr, stat: Stat, block_bytes: u32)
         crtime: system_time(attr.created.unwrap_or(attr.modified)),
         kind: file_type(attr.kind),
         perm: stat.permissions,
-        nlink: attr.links,
+        nlink: stat.links,
         uid: stat.uid,
         gid: stat.gid,
         rdev: stat.device.packed(),

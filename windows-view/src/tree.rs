@@ -16,6 +16,7 @@ pub const ZONE_STREAM: &str = "Zone.Identifier";
 
 const BACKSLASH: u16 = 0x5C;
 const COLON: u16 = 0x3A;
+const SEMICOLON: u16 = 0x3B;
 
 /// Choices of the person who mounts.
 #[derive(Debug, Clone, Default)]
@@ -142,7 +143,8 @@ impl Tree {
         while let Some(part) = parts.next() {
             let is_last = parts.peek().is_none();
             let names = self.names(node).map_err(in_the_way)?;
-            let found = names.find(part).and_then(|at| Some((names.shown(at), names.entry(at)?)));
+            let at = names.find(part).or_else(|| self.unlisted(node, &names, part));
+            let found = at.and_then(|at| Some((names.shown(at), names.entry(at)?)));
             let missing = match is_last {
                 true => Status::OBJECT_NAME_NOT_FOUND,
                 false => Status::OBJECT_PATH_NOT_FOUND,
@@ -166,6 +168,17 @@ impl Tree {
             (Stream::Zone, _) => return Err(Status::OBJECT_NAME_NOT_FOUND.into()),
         }
         Ok(Found { trail, node, attr, is_hidden, stream })
+    }
+
+    /// The position of an entry that the disc finds by a name other than the one that is listed:
+    /// that of its newest version (ECMA-119 7.5.1).
+    fn unlisted(&self, holder: NodeId, names: &Names, part: &[u16]) -> Option<u32> {
+        if !part.contains(&SEMICOLON) {
+            return None;
+        }
+        let found = self.volume.find(holder, &from_windows(part), true).ok().flatten()?;
+        let position = names.dir().iter().position(|entry| entry.node == found)?;
+        u32::try_from(position).ok()
     }
 
     /// A path without the name of a stream behind it, and which stream that is.

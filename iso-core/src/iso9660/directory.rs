@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
-use super::name::{enhanced_name, joliet_name, plain_name};
+use super::name::{enhanced_name, joliet_name, plain_name, split_version, version};
 use super::padding::Padding;
 use super::record::Record;
 use super::records::Records;
@@ -14,7 +14,7 @@ use super::susp::Budget;
 use super::volume::{IsoVolume, NameStyle, kind};
 use crate::error::{Error, Result, Site};
 use crate::num::{round_up, to_usize};
-use crate::text::{Charset, Coding, make_component};
+use crate::text::{Charset, Coding, decode_utf16_be, make_component};
 use crate::volume::{
     Dir, DirBuilder, DirEntry, FileKind, InParts, NodeId, Outline, Shelf, finished,
 };
@@ -258,7 +258,7 @@ impl IsoVolume {
                 self.node_of_dir(at, || self.relocation_store()).unwrap_or(NodeId::at(at))
             }
             None if kind == FileKind::Directory => self.dir_node(record),
-            None => NodeId::at(record.at),
+            None => self.file_node(record, &rock_ridge),
         };
         let name = self.name(record, rock_ridge);
         if kind == FileKind::Directory
@@ -266,6 +266,11 @@ impl IsoVolume {
             && self.is_relocation_store(&name, node)
         {
             return Ok(());
+        }
+        if kind != FileKind::Directory
+            && let Some(version) = self.version(record)
+        {
+            dir.next_is_version(version);
         }
         let is_hidden = record.flags().contains(FileFlags::HIDDEN);
         let entry = DirEntry { name: &name, node, kind: Some(kind), is_hidden };
@@ -290,6 +295,33 @@ impl IsoVolume {
                 plain_name(record.identifier)
             }
         }
+    }
+
+    /// Which version of its file a record is, if its identifier says so.
+    fn version(&self, record: &Record<'_>) -> Option<u16> {
+        let version_of = |name: &[u8]| split_version(name).map(|(_, digits)| version(digits));
+        match self.style {
+            NameStyle::Joliet => version_of(&decode_utf16_be(record.identifier)),
+            NameStyle::Plain | NameStyle::RockRidge | NameStyle::HighSierra => {
+                version_of(record.identifier)
+            }
+            NameStyle::Enhanced => None,
+        }
+    }
+
+    /// The node of a file by its name with the version behind it: the newest one is listed without.
+    pub(super) fn find_version(
+        &self,
+        dir: NodeId,
+        name: &[u8],
+        fold: bool,
+    ) -> Result<Option<NodeId>> {
+        let Some((plain, digits)) = split_version(name) else { return Ok(None) };
+        let Some(node) = crate::volume::find(self, dir, plain, fold)? else { return Ok(None) };
+        let (base, sector) = self.sector_of(node)?;
+        let recorded = self.version(&self.find_record((base, &sector), node)?);
+        let wanted = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+        Ok((recorded.is_some() && recorded == wanted).then_some(node))
     }
 
     /// Whether a directory of the root holds nothing but relocated directories, which are shown

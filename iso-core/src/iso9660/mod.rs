@@ -6,6 +6,7 @@ mod attributes;
 mod descriptor;
 mod directory;
 mod disk;
+mod links;
 mod name;
 mod own;
 mod padding;

@@ -15,12 +15,9 @@ pub(super) fn plain_name(identifier: &[u8]) -> Vec<u8> {
     name
 }
 
-/// The name of an identifier of an enhanced tree, where dots mean nothing. A version number is not
-/// part of one either, but some writers record it.
+/// The name of an identifier of an enhanced tree, where neither dots nor semicolons mean anything
+/// (ISO 9660:1999 has no `SEPARATOR 2`).
 pub(super) fn enhanced_name(identifier: &[u8]) -> Vec<u8> {
-    if without_version(identifier).len() < identifier.len() {
-        return plain_name(identifier);
-    }
     let mut name = identifier.to_vec();
     make_component(&mut name);
     name
@@ -40,13 +37,21 @@ pub(super) fn joliet_name(identifier: &[u8]) -> Vec<u8> {
 
 /// An identifier without `;` and the version number behind it (ECMA-119 7.5.1).
 fn without_version(identifier: &[u8]) -> &[u8] {
-    match identifier.iter().rposition(|b| *b == b';') {
-        Some(at) if at > 0 => {
-            let (name, version) = identifier.split_at(at);
-            if version.iter().skip(1).all(u8::is_ascii_digit) { name } else { identifier }
-        }
-        _ => identifier,
-    }
+    split_version(identifier).map_or(identifier, |(name, _)| name)
+}
+
+/// The two sides of the last `;` of an identifier, where only digits follow it.
+pub(super) fn split_version(identifier: &[u8]) -> Option<(&[u8], &[u8])> {
+    let at = identifier.iter().rposition(|b| *b == b';').filter(|at| *at > 0)?;
+    let (name, version) = identifier.split_at(at);
+    let version = version.get(1..).unwrap_or_default();
+    version.iter().all(u8::is_ascii_digit).then_some((name, version))
+}
+
+/// The version that digits name: 1 to 32767 (ECMA-119 7.5.1). Missing ones mean 1.
+pub(super) fn version(digits: &[u8]) -> u16 {
+    let number = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
+    number.filter(|number| (1..=32_767).contains(number)).unwrap_or(1)
 }
 
 #[cfg(test)]
@@ -73,11 +78,31 @@ mod tests {
     }
 
     #[test]
-    fn enhanced_names_keep_their_dots_unless_a_version_follows() {
-        for (identifier, want) in
-            [("trailing.", "trailing."), ("EMPTY.;1", "EMPTY"), ("a;b", "a;b"), (".", "_")]
-        {
+    fn enhanced_names_keep_their_dots_and_semicolons() {
+        for (identifier, want) in [
+            ("trailing.", "trailing."),
+            ("a;1", "a;1"),
+            ("v;10", "v;10"),
+            ("EMPTY.;1", "EMPTY.;1"),
+            (".", "_"),
+        ] {
             assert_eq!(enhanced_name(identifier.as_bytes()), want.as_bytes());
+        }
+    }
+
+    #[test]
+    fn versions_are_numbers_that_the_standard_allows() {
+        for (identifier, want) in [
+            ("A.TXT;3", Some(3)),
+            ("A.TXT;32767", Some(32_767)),
+            ("A.TXT;", Some(1)),
+            ("A.TXT;0", Some(1)),
+            ("A.TXT;99999", Some(1)),
+            ("A.TXT", None),
+            ("odd;name", None),
+        ] {
+            let digits = split_version(identifier.as_bytes()).map(|(_, digits)| version(digits));
+            assert_eq!(digits, want, "{identifier}");
         }
     }
 

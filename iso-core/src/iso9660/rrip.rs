@@ -44,7 +44,7 @@ pub(super) struct RockRidge {
 }
 
 /// `PX` (RRIP 4.1.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Attributes {
     pub(super) mode: u32,
     pub(super) links: u32,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::SECTOR_BYTES;
 use super::descriptor::TreeDescriptor;
 use super::disk::FileFlags;
+use super::links::{HardLinks, Key};
 use super::record::{Form, Record, sector_start, site};
 use super::records::{Records, certain_record};
 use super::rrip::RockRidge;
@@ -17,7 +18,7 @@ use crate::num::{quotient, to_u64, to_usize};
 use crate::text::Charset;
 use crate::volume::{
     Attr, Data, Dir, DirPart, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId,
-    ParsedCaches, Posix, SameFile, Shelf, Volume, Xattr,
+    ParsedCaches, Posix, Shelf, Volume, Xattr,
 };
 
 /// Which names of an ISO 9660 volume are shown.
@@ -48,6 +49,7 @@ pub(crate) struct IsoVolume {
     /// The root's record in the volume descriptor, where its own does not count.
     pub(super) root_record: Option<Box<[u8]>>,
     pub(super) shelf: Shelf,
+    pub(super) links: HardLinks,
 }
 
 /// Which record of the root directory counts.
@@ -72,6 +74,8 @@ pub(super) struct File {
     pub(super) len: u64,
     rock_ridge: RockRidge,
     recorded: crate::Timestamp,
+    /// What its names have in common, if it may have several.
+    link_key: Option<Key>,
     site: Site,
 }
 
@@ -126,6 +130,7 @@ impl IsoVolume {
             root: NodeId::at(root_at),
             root_record: None,
             shelf: caches.shelf(),
+            links: HardLinks::default(),
             disc: disc.clone(),
         };
         let bytes = volume.sectors(root_at, 1)?;
@@ -251,6 +256,16 @@ impl IsoVolume {
         if !first.flags().contains(FileFlags::MULTI_EXTENT) || file.kind == FileKind::Directory {
             return Ok(file);
         }
+        self.for_each_further_section(&first, take)?;
+        Ok(file)
+    }
+
+    /// Hands the records of a file behind its first one to `take`.
+    pub(super) fn for_each_further_section(
+        &self,
+        first: &Record<'_>,
+        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
+    ) -> Result<()> {
         let missing = first.site().corrupt("its last extent is missing");
         let mut at = first.at.saturating_add(to_u64(first.len()));
         loop {
@@ -265,7 +280,7 @@ impl IsoVolume {
                 }
                 take(&record)?;
                 if !record.flags().contains(FileFlags::MULTI_EXTENT) {
-                    return Ok(file);
+                    return Ok(());
                 }
             }
             if is_over {
@@ -283,6 +298,7 @@ impl IsoVolume {
             at: record.data_at(self.block_bytes),
             len: record.data_len(),
             recorded: record.recorded(),
+            link_key: self.links.key(record, &rock_ridge),
             site: record.site(),
             rock_ridge,
         }
@@ -381,7 +397,7 @@ impl Volume for IsoVolume {
                     _,
                 ) => 0,
             },
-            links: attributes.map_or(1, |a| a.links.max(1)),
+            links: self.links.count(file.link_key, attributes.map_or(1, |a| a.links.max(1))),
             posix: attributes.map(|a| Posix {
                 permissions: u16::try_from(a.mode & 0o7777).unwrap_or(0),
                 uid: Some(a.uid),
@@ -404,7 +420,10 @@ impl Volume for IsoVolume {
     }
 
     fn find(&self, dir: NodeId, name: &[u8], fold: bool) -> Result<Option<NodeId>> {
-        crate::volume::find(self, dir, name, fold)
+        match crate::volume::find(self, dir, name, fold)? {
+            Some(node) => Ok(Some(node)),
+            None => self.find_version(dir, name, fold),
+        }
     }
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
@@ -420,18 +439,6 @@ impl Volume for IsoVolume {
             let zisofs = Zisofs::open(&self.disc, extents, told, file.site)?;
             Ok(Arc::new(Data::Decoded(Box::new(zisofs))))
         })
-    }
-
-    /// Each name has a record of its own. Rock Ridge numbers the files behind them (RRIP 4.1.1);
-    /// some writers number none, or all alike, so a number counts for bytes in the same places.
-    fn same_file(&self, node: NodeId) -> Result<Option<SameFile>> {
-        const MAX_PLACES: usize = 8;
-        let (file, extents) = self.file_with_extents(node)?;
-        let serial = file.rock_ridge.attributes.and_then(|a| a.serial).filter(|n| *n != 0);
-        let runs = extents.runs();
-        let is_known = !runs.is_empty() && runs.len() <= MAX_PLACES;
-        let places = runs.iter().map(|(_, run)| (run.at.unwrap_or(0), run.len));
-        Ok(serial.filter(|_| is_known).map(|serial| SameFile::serial(serial, places)))
     }
 
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {

@@ -4,8 +4,13 @@
 use std::fmt;
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
-use encoding_rs::Encoding;
-use oem_cp::code_table::DECODING_TABLE_CP437;
+use encoding_rs::{
+    Encoding, IBM866, MACINTOSH, SHIFT_JIS, WINDOWS_1250, WINDOWS_1252, WINDOWS_1254, WINDOWS_1255,
+    WINDOWS_1257, X_MAC_CYRILLIC,
+};
+use oem_cp::code_table::DECODING_TABLE_CP_MAP;
+
+use super::reading::Strangeness;
 
 /// How the names of ISO 9660 and Rock Ridge are read, which say nothing of it themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,12 +29,15 @@ pub enum Charset {
 pub enum Coding {
     /// One of the Encoding Standard.
     Standard(&'static Encoding),
-    /// Code page 437, that of the IBM PC.
-    Cp437,
+    /// A code page of DOS that the Encoding Standard does not list, by its number.
+    CodePage(u16),
 }
 
 /// Names of Microsoft's code pages that the Encoding Standard does not list.
-const ALIASES: [(&str, &str); 6] = [
+const ALIASES: [(&str, &str); 9] = [
+    ("macroman", "macintosh"),
+    ("mac-roman", "macintosh"),
+    ("mac-cyrillic", "x-mac-cyrillic"),
     ("cp932", "shift_jis"),
     ("cp936", "gbk"),
     ("cp949", "euc-kr"),
@@ -38,9 +46,33 @@ const ALIASES: [(&str, &str); 6] = [
     ("utf8", "utf-8"),
 ];
 
+/// Sets that are compared with the guess of the detector of browsers, which knows none of those of
+/// DOS and of the Macintosh and no narrow Japanese letters, and takes Hungarian for French. Each
+/// with the strangeness that it must be ahead of the guess by: the rarer the set, the more.
+const OTHERS: [(Coding, u32); 15] = [
+    (Coding::CodePage(437), 1),
+    (Coding::CodePage(850), 1),
+    (Coding::Standard(MACINTOSH), 1),
+    (Coding::CodePage(852), 2),
+    (Coding::CodePage(862), 2),
+    (Coding::Standard(SHIFT_JIS), 2),
+    (Coding::Standard(WINDOWS_1252), 2),
+    (Coding::Standard(WINDOWS_1250), 2),
+    (Coding::Standard(WINDOWS_1254), 2),
+    (Coding::Standard(WINDOWS_1257), 2),
+    (Coding::Standard(X_MAC_CYRILLIC), 4),
+    (Coding::CodePage(737), 4),
+    (Coding::CodePage(855), 4),
+    (Coding::CodePage(857), 4),
+    (Coding::CodePage(775), 8),
+];
+
+/// Names beyond ASCII that are looked at: more of them tell no more.
+const ENOUGH: usize = 1000;
+
 impl Charset {
-    /// The character set of a name, as in `cp932`, `gbk`, `cp437` or `latin1`; also `auto` and
-    /// `raw`.
+    /// The character set of a name, as in `cp932`, `gbk`, `cp850`, `macroman` or `latin1`; also
+    /// `auto` and `raw`.
     #[must_use]
     pub fn by_name(name: &str) -> Option<Self> {
         let lower = name.to_ascii_lowercase();
@@ -49,69 +81,95 @@ impl Charset {
         match standard {
             "auto" => Some(Self::Detect),
             "raw" => Some(Self::Raw),
-            "cp437" | "437" | "ibm437" => Some(Self::Told(Coding::Cp437)),
             _ => Encoding::for_label(standard.as_bytes())
-                .map(|encoding| Self::Told(Coding::Standard(encoding))),
+                .map(Coding::Standard)
+                .or_else(|| Coding::code_page(standard))
+                .map(Self::Told),
         }
     }
 }
 
 impl Coding {
+    /// A code page of DOS by its name, as in `cp850`, `ibm850` or `850`.
+    fn code_page(name: &str) -> Option<Self> {
+        let digits = name.strip_prefix("cp").or(name.strip_prefix("ibm")).unwrap_or(name);
+        let number = digits.parse().ok()?;
+        DECODING_TABLE_CP_MAP.contains_key(&number).then_some(Self::CodePage(number))
+    }
+
     /// The character set in which these names make most sense; nothing where all are UTF-8.
     pub(crate) fn detect<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> Option<Self> {
         if names.clone().all(|name| std::str::from_utf8(name).is_ok()) {
             return None;
         }
-        if looks_western(names.clone()) && names.clone().flatten().all(|b| is_437_letter(*b)) {
-            return Some(Self::Cp437);
+        let names = names.filter(|name| !name.is_ascii()).take(ENOUGH);
+        let guess = Self::guess(names.clone());
+        let mut best = (guess, guess.strangeness(names.clone()));
+        for (other, lead) in OTHERS {
+            let strangeness = other.strangeness(names.clone()).saturating_add(lead);
+            if strangeness < best.1 {
+                best = (other, strangeness);
+            }
         }
+        let is_hebrew = best.0 == Self::Standard(IBM866) && Self::is_hebrew_of_dos(names);
+        Some(if is_hebrew { Self::CodePage(862) } else { best.0 })
+    }
+
+    /// The best guess among the sets that browsers know.
+    fn guess<'n>(names: impl Iterator<Item = &'n [u8]>) -> Self {
         let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
-        for name in names.clone() {
+        for name in names {
             detector.feed(name, false);
             detector.feed(b"\n", false);
         }
         detector.feed(b"", true);
-        Some(Self::Standard(detector.guess(None, Utf8Detection::Deny)))
+        Self::Standard(detector.guess(None, Utf8Detection::Deny))
     }
 
-    /// A name as UTF-8; nothing where it is none in this character set.
-    pub(crate) fn decode(self, name: &[u8]) -> Option<Vec<u8>> {
-        match self {
-            Self::Standard(encoding) => {
-                let text = encoding.decode_without_bom_handling_and_without_replacement(name)?;
-                Some(text.into_owned().into_bytes())
-            }
-            Self::Cp437 => {
-                Some(oem_cp::decode_string_complete_table(name, &DECODING_TABLE_CP437).into())
+    /// Whether names that might be Russian in capital letters are Hebrew, which has its letters at
+    /// the same bytes in code page 862: the detector is asked again with the bytes that the letters
+    /// have on Windows, where it knows both languages.
+    fn is_hebrew_of_dos<'n>(names: impl Iterator<Item = &'n [u8]>) -> bool {
+        let texts =
+            names.filter_map(|name| String::from_utf8(Self::CodePage(862).decode(name)?).ok());
+        let names: Vec<_> = texts.map(|text| WINDOWS_1255.encode(&text).0.into_owned()).collect();
+        Self::guess(names.iter().map(Vec::as_slice)) == Self::Standard(WINDOWS_1255)
+    }
+
+    /// How strange these names are in this character set.
+    fn strangeness<'n>(self, names: impl Iterator<Item = &'n [u8]>) -> u32 {
+        let mut strangeness = Strangeness::default();
+        for name in names.filter(|name| !name.is_ascii()) {
+            match self.decode(name) {
+                Some(text) => strangeness.add(&String::from_utf8_lossy(&text)),
+                None => strangeness.add_unreadable(name),
             }
         }
+        strangeness.total()
     }
-}
 
-/// Whether names look like those of a language in Latin letters: few bytes that are not ASCII,
-/// each by itself. Bytes of two-byte characters come in runs, or with a second byte that is as
-/// likely a sign as a letter.
-fn looks_western<'n>(names: impl Iterator<Item = &'n [u8]> + Clone) -> bool {
-    let has_run = names
-        .clone()
-        .any(|name| name.windows(2).any(|pair| pair.iter().all(|byte| !byte.is_ascii())));
-    let count = |is: fn(&u8) -> bool| names.clone().flatten().filter(|byte| is(byte)).count();
-    let stray = count(|byte| !byte.is_ascii());
-    !has_run && count(u8::is_ascii_alphabetic) >= stray.saturating_mul(3)
-}
-
-/// Whether a byte is a letter in code page 437, or ASCII. In the Latin sets of today most of these
-/// are punctuation.
-const fn is_437_letter(byte: u8) -> bool {
-    matches!(byte, 0..=0x9A | 0xA0..=0xA5 | 0xE1)
+    /// A name as UTF-8; nothing where it is none in this character set, or one with controls: the
+    /// Encoding Standard reads bytes without a meaning as those of C1.
+    pub(crate) fn decode(self, name: &[u8]) -> Option<Vec<u8>> {
+        let text = match self {
+            Self::Standard(encoding) => {
+                encoding.decode_without_bom_handling_and_without_replacement(name)?
+            }
+            Self::CodePage(number) => {
+                DECODING_TABLE_CP_MAP.get(&number)?.decode_string_checked(name)?.into()
+            }
+        };
+        let is_text = !text.chars().any(|letter| matches!(letter, '\u{80}'..='\u{9f}'));
+        is_text.then(|| text.into_owned().into_bytes())
+    }
 }
 
 impl fmt::Display for Coding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Standard(encoding) => encoding.name(),
-            Self::Cp437 => "CP437",
-        })
+        match self {
+            Self::Standard(encoding) => f.write_str(encoding.name()),
+            Self::CodePage(number) => write!(f, "CP{number}"),
+        }
     }
 }
 
@@ -127,6 +185,10 @@ mod tests {
             ("cp949", "EUC-KR"),
             ("big5", "Big5"),
             ("cp437", "CP437"),
+            ("850", "CP850"),
+            ("CP852", "CP852"),
+            ("ibm862", "CP862"),
+            ("MacRoman", "macintosh"),
             ("cp866", "IBM866"),
             ("cp1251", "windows-1251"),
             ("latin1", "windows-1252"),

@@ -4,6 +4,7 @@
 mod charset;
 mod cs0;
 mod fold;
+mod reading;
 mod utf16;
 
 pub use charset::{Charset, Coding};

@@ -33,6 +33,7 @@ pub struct Dir {
     pub(super) slots: Box<[Slot]>,
     pub(super) names: Arc<Names>,
     pub(super) coding: Option<Coding>,
+    pub(super) has_versions: bool,
     /// The lowest and the highest node that it names.
     pub(super) nodes: Option<(NodeId, NodeId)>,
     /// Damage was met when it was parsed.
@@ -90,6 +91,13 @@ impl Dir {
     #[must_use]
     pub const fn is_damaged(&self) -> bool {
         self.is_damaged
+    }
+
+    /// Whether any entry is an older version of another (ECMA-119 7.5.1): then the name of the
+    /// newest with its version finds it too, without being listed.
+    #[must_use]
+    pub const fn has_versions(&self) -> bool {
+        self.has_versions
     }
 
     /// How many entries there are.

@@ -1,6 +1,8 @@
 //! Making a directory of what a format reads: entries in the order of the disc, each with a name of
 //! its own. Costs no more memory than the limits allow, whatever the names are.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Result, Site};
@@ -10,7 +12,7 @@ use crate::text::Coding;
 
 use super::dir::{Names, Slot};
 use super::name_index::{NameHashes, NameIndex};
-use super::outline::{Marks, Numbered, Outline};
+use super::outline::{Mark, Marks, Numbered, Outline};
 use super::{Dir, DirEntry, NodeId};
 
 /// Gathers the entries of one directory.
@@ -25,6 +27,8 @@ pub struct DirBuilder {
     site: Site,
     coding: Option<Coding>,
     marks: Marks,
+    /// The version of an entry whose version is not 1, by its slot.
+    versions: BTreeMap<u32, u16>,
 }
 
 impl DirBuilder {
@@ -41,6 +45,7 @@ impl DirBuilder {
             site,
             coding: None,
             marks: Marks::new(limits),
+            versions: BTreeMap::new(),
         }
     }
 
@@ -69,6 +74,16 @@ impl DirBuilder {
         self.slots.try_reserve(1).map_err(|_| Error::NoMemory)?;
         self.slots.push(Slot { name_start, name_len, kind, is_hidden, node });
         Ok(())
+    }
+
+    /// Says that the entry that comes next is this version of the file of its name. Of entries that
+    /// share a name the newest has it alone; the others are called `NAME;VERSION`.
+    pub(crate) fn next_is_version(&mut self, version: u16) {
+        if version != 1
+            && let Ok(slot) = u32::try_from(self.slots.len())
+        {
+            self.versions.insert(slot, version);
+        }
     }
 
     /// How many entries there are.
@@ -107,28 +122,37 @@ impl DirBuilder {
         Ok(())
     }
 
-    /// Finds a name of its own for every entry but the first of those that share one: `a.txt`,
-    /// `a~2.txt`, `a~3.txt` in the order of the disc, which is the same each time. The entries with
-    /// their numbers, in order.
+    /// Finds a name of its own for every entry but the first of those that share one, counted from
+    /// the newest version on, else in the order of the disc, which is the same each time: an older
+    /// version is `a.txt;2`, and others are `a~2.txt`, `a~3.txt`. The entries with what their names
+    /// get, in order.
     fn numbers(&self, hashes: &NameHashes) -> Result<Vec<Numbered>> {
         // New names are given when all are found: until then names are those of the disc. No two
         // of them are the same, since name and number can be told from what they make together.
         let mut numbered = Vec::new();
         let mut name = Vec::new();
         for mut slots in hashes.alike() {
-            slots.sort_by(|a, b| self.name(*a).cmp(self.name(*b)).then(a.cmp(b)));
+            let age = |slot: u32| (Reverse(self.version(slot)), slot);
+            slots.sort_by(|a, b| self.name(*a).cmp(self.name(*b)).then(age(*a).cmp(&age(*b))));
             for same in slots.chunk_by(|a, b| self.name(*a) == self.name(*b)) {
                 let mut number = 1u32;
-                for slot in same.iter().skip(1) {
-                    loop {
-                        number = number.saturating_add(1);
-                        number_name(self.name(*slot), number, &mut name);
-                        if hashes.candidates(&name).all(|other| self.name(other) != name) {
-                            break;
+                for (newer, slot) in same.iter().zip(same.iter().skip(1)) {
+                    let is_free = |mark: Mark, name: &mut Vec<u8>| {
+                        mark_name(self.name(*slot), mark, name);
+                        hashes.candidates(name).all(|other| self.name(other) != *name)
+                    };
+                    let mut mark = Mark::Version(self.version(*slot));
+                    if self.version(*newer) == self.version(*slot) || !is_free(mark, &mut name) {
+                        loop {
+                            number = number.saturating_add(1);
+                            mark = Mark::Number(number);
+                            if is_free(mark, &mut name) {
+                                break;
+                            }
                         }
                     }
                     numbered.try_reserve(1).map_err(|_| Error::NoMemory)?;
-                    numbered.push(Numbered { position: *slot, number });
+                    numbered.push(Numbered { position: *slot, mark });
                 }
             }
         }
@@ -136,13 +160,17 @@ impl DirBuilder {
         Ok(numbered)
     }
 
-    /// Gives entries, which are counted from `first` on, the numbers that they were found.
+    fn version(&self, slot: u32) -> u16 {
+        self.versions.get(&slot).copied().unwrap_or(1)
+    }
+
+    /// Marks the names of entries, which are counted from `first` on, as was found.
     fn rename(&mut self, numbered: &[Numbered], first: usize) -> Result<()> {
         let mut name = Vec::new();
-        for Numbered { position, number } in numbered {
+        for Numbered { position, mark } in numbered {
             let slot = usize::try_from(*position).ok().and_then(|at| at.checked_sub(first));
             let Some(slot) = slot.and_then(|slot| self.slots.get_mut(slot)) else { continue };
-            number_name(slot.name(&self.names), *number, &mut name);
+            mark_name(slot.name(&self.names), *mark, &mut name);
             (slot.name_start, slot.name_len) = append(&mut self.names, &name)?;
         }
         Ok(())
@@ -153,19 +181,21 @@ impl DirBuilder {
         slot.map(|slot| slot.name(&self.names)).unwrap_or_default()
     }
 
-    /// The finished directory, and whether entries that shared a name were given others.
+    /// The finished directory, and whether entries that shared a name, and are no versions of one
+    /// file, were given others.
     ///
     /// # Errors
     /// `NoMemory` if the names take more than 4 GiB; `BadName` if one grew past 65 535 bytes.
     pub fn finish(self) -> Result<(Dir, bool)> {
         let finished = self.finish_marked()?;
-        Ok((finished.dir, !finished.numbered.is_empty()))
+        let changed = has_numbers(&finished.numbered);
+        Ok((finished.dir, changed))
     }
 
     /// As `finish`, with the outline of a directory that is large enough to have one.
     pub(crate) fn finish_outlined(self) -> Result<(Dir, bool, Option<Outline>)> {
         let Finished { dir, numbered, marks } = self.finish_marked()?;
-        let changed = !numbered.is_empty();
+        let changed = has_numbers(&numbered);
         let outline = marks.outline(&dir, numbered.into());
         Ok((dir, changed, outline))
     }
@@ -182,7 +212,9 @@ impl DirBuilder {
         let nodes = || self.slots.iter().map(|slot| slot.node);
         let nodes = nodes().min().zip(nodes().max());
         let marks = std::mem::take(&mut self.marks);
-        Ok(Finished { dir: self.into_dir(Arc::new(index), nodes), numbered, marks })
+        let has_versions = numbered.iter().any(|n| matches!(n.mark, Mark::Version(_)));
+        let dir = Dir { has_versions, ..self.into_dir(Arc::new(index), nodes) };
+        Ok(Finished { dir, numbered, marks })
     }
 
     /// The finished part of a directory, which begins with the entry at position `first` of it.
@@ -209,6 +241,7 @@ impl DirBuilder {
             slots: self.slots.into(),
             names: Arc::new(names),
             coding: self.coding,
+            has_versions: false,
             nodes,
             is_damaged: false,
         }
@@ -231,13 +264,22 @@ fn append(names: &mut Vec<u8>, name: &[u8]) -> Result<(u32, u16)> {
     Ok((start, len))
 }
 
-/// Makes a name with a number before its extension.
-fn number_name(name: &[u8], number: u32, made: &mut Vec<u8>) {
+/// Whether any entry has a number, which no sound disc asks for.
+fn has_numbers(numbered: &[Numbered]) -> bool {
+    numbered.iter().any(|numbered| matches!(numbered.mark, Mark::Number(_)))
+}
+
+/// Makes a name with a number before its extension, or with a version behind it.
+fn mark_name(name: &[u8], mark: Mark, made: &mut Vec<u8>) {
     let dot = name.iter().rposition(|b| *b == b'.').filter(|dot| *dot > 0);
-    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    let (at, text) = match mark {
+        Mark::Number(number) => (dot, format!("~{number}")),
+        Mark::Version(version) => (None, format!(";{version}")),
+    };
+    let (stem, extension) = name.split_at(at.unwrap_or(name.len()));
     made.clear();
     made.extend_from_slice(stem);
-    made.extend_from_slice(format!("~{number}").as_bytes());
+    made.extend_from_slice(text.as_bytes());
     made.extend_from_slice(extension);
 }
 
@@ -295,6 +337,27 @@ mod tests {
             assert_eq!(dir.find(entry.name, false).map(|e| e.node.number()), Some(number));
         }
         assert_eq!(dir.get(10), None);
+    }
+
+    #[test]
+    fn the_newest_version_has_the_name_and_others_say_which_they_are() {
+        for (versions, want, is_sound) in [
+            (&[3, 2, 1][..], &["a.txt", "a.txt;2", "a.txt;1"][..], true),
+            (&[1, 10, 9], &["a.txt;1", "a.txt", "a.txt;9"], true),
+            (&[2, 2, 1], &["a.txt", "a~2.txt", "a.txt;1"], false),
+            (&[1, 1], &["a.txt", "a~2.txt"], false),
+        ] {
+            let limits = Limits::default();
+            let mut builder = DirBuilder::new(NodeId::at(64), NodeId::at(64), &limits, SITE);
+            for (version, at) in versions.iter().zip(100..) {
+                builder.next_is_version(*version);
+                builder.push(entry("a.txt", at)).unwrap();
+            }
+            let (dir, changed) = builder.finish().unwrap();
+            let names: Vec<&[u8]> = dir.iter().map(|e| e.name).collect();
+            let want: Vec<&[u8]> = want.iter().map(|name| name.as_bytes()).collect();
+            assert_eq!((names, !changed), (want, is_sound), "{versions:?}");
+        }
     }
 
     #[test]

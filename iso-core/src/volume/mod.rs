@@ -28,7 +28,7 @@ pub use dir_builder::DirBuilder;
 pub use extents::{Extent, Extents, ExtentsBuilder};
 pub use in_parts::DirPart;
 pub(crate) use in_parts::{InParts, find, read_dir, read_part};
-pub use node::{Attr, Device, FileKind, NodeId, Posix, SameFile};
+pub use node::{Attr, Device, FileKind, NodeId, Posix};
 pub(crate) use outline::Outline;
 pub(crate) use parsed::{ParsedCaches, Shelf};
 pub use path::resolve;
@@ -130,14 +130,6 @@ pub trait Volume: Send + Sync {
     /// # Errors
     /// `IsDirectory`, `NotRegular`, or what is wrong with the file.
     fn data(&self, node: NodeId) -> Result<Arc<Data>>;
-
-    /// Which file a name is one of several of; nothing where the disc does not say.
-    ///
-    /// # Errors
-    /// What is wrong with the node.
-    fn same_file(&self, node: NodeId) -> Result<Option<SameFile>> {
-        Ok(Some(SameFile::node(node)))
-    }
 
     /// The target of a symbolic link, as recorded.
     ///

@@ -6,8 +6,9 @@ use crate::time::Timestamp;
 
 /// The number of a file or directory: the byte position of its directory record or ICB, by 32.
 ///
-/// A directory record has at least 34 bytes and an ICB a block, so numbers are unique; they are
-/// the same on every mount, and no table of them is kept. Positions below 64 are system area on
+/// A directory record has at least 34 bytes and an ICB a block, so numbers are unique, and each is
+/// good on every mount. Names that a disc records as one file lead to one node; where each has a
+/// record of its own (Rock Ridge), that is the record of the name that was read first. Positions below 64 are system area on
 /// every disc, so the numbers 0 and 1 are free for adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u64);
@@ -38,30 +39,6 @@ impl NodeId {
     #[must_use]
     pub const fn position(self) -> u64 {
         self.0.saturating_mul(Self::UNIT_BYTES)
-    }
-}
-
-/// What a disc says of several names of one file: equal for names that it records as one file, and
-/// for no others.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct SameFile(Box<[u64]>);
-
-impl SameFile {
-    /// A file whose names lead to one node.
-    #[must_use]
-    pub fn node(node: NodeId) -> Self {
-        Self(Box::new([node.number()]))
-    }
-
-    /// A file whose names have one serial number and bytes in the same places.
-    pub(crate) fn serial(serial: u32, places: impl Iterator<Item = (u64, u64)>) -> Self {
-        let places = places.flat_map(|(at, len)| [at, len]);
-        Self(std::iter::once(u64::from(serial)).chain(places).collect())
-    }
-
-    /// The same in one of several volumes.
-    pub(crate) fn within(self, volume: u64) -> Self {
-        Self(self.0.iter().copied().chain([volume]).collect())
     }
 }
 

@@ -16,24 +16,33 @@ use super::{Dir, Extents, NodeId};
 
 /// The first entry of a part of a directory.
 #[derive(Debug, Clone, Copy)]
-struct Mark {
+struct PartStart {
     /// Its position among all entries.
     position: u32,
     /// Where its record lies, as the format counts places.
     place: u64,
 }
 
-/// An entry whose name has a number, because others had the name first.
+/// An entry whose name is marked, because another has the name as it is recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Numbered {
     pub(super) position: u32,
-    pub(super) number: u32,
+    pub(super) mark: Mark,
+}
+
+/// What tells entries apart that share a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Mark {
+    /// It is an older version of the file.
+    Version(u16),
+    /// Nothing on the disc: they are counted.
+    Number(u32),
 }
 
 /// Cuts a directory into parts while it is parsed.
 #[derive(Debug, Default)]
 pub(crate) struct Marks {
-    marks: Vec<Mark>,
+    marks: Vec<PartStart>,
     last_cost: u64,
     /// Entries, and bytes that are read for them, after which another part begins.
     part_entries: usize,
@@ -63,7 +72,7 @@ impl Marks {
         });
         if is_due {
             self.marks.try_reserve(1).map_err(|_| Error::NoMemory)?;
-            self.marks.push(Mark { position, place });
+            self.marks.push(PartStart { position, place });
             self.last_cost = cost;
         }
         Ok(())
@@ -96,7 +105,7 @@ pub(crate) struct Outline {
     pub(super) len: usize,
     pub(super) coding: Option<Coding>,
     pub(super) nodes: Option<(NodeId, NodeId)>,
-    marks: Box<[Mark]>,
+    marks: Box<[PartStart]>,
     /// In the order of their positions.
     numbered: Box<[Numbered]>,
     pub(super) index: Arc<NameIndex>,

@@ -74,6 +74,8 @@ pub struct Stat {
     pub uid: u32,
     /// Group.
     pub gid: u32,
+    /// How many names it has; 1 for a directory, whatever the disc records.
+    pub links: u32,
     /// Device number; 0:0 unless the image's permissions are shown.
     pub device: Device,
 }
@@ -113,6 +115,18 @@ impl Presentation {
             permissions: forced.unwrap_or(permissions) & 0o7777,
             uid: self.uid.or(recorded.and_then(|p| p.uid)).unwrap_or(self.owner.uid),
             gid: self.gid.or(recorded.and_then(|p| p.gid)).unwrap_or(self.owner.gid),
+            links: match attr.kind {
+                // Programs take more than 1 for two and the number of directories within, and look
+                // for no more of them than that (`fts` of the GNU C library). Discs count other
+                // things here: UDF the entries that lead to a directory (ECMA-167 4/14.9.6).
+                FileKind::Directory => 1,
+                FileKind::Regular
+                | FileKind::Symlink
+                | FileKind::BlockDevice
+                | FileKind::CharDevice
+                | FileKind::Fifo
+                | FileKind::Socket => attr.links.max(1),
+            },
             device: match self.permissions {
                 Permissions::Safe => Device::default(),
                 Permissions::Image => attr.device.unwrap_or_default(),
@@ -218,6 +232,20 @@ mod tests {
         assert_eq!((stat.permissions, stat.uid, stat.gid), (0o640, 5, 6));
         let stat = show.stat(&attr(FileKind::Directory, None));
         assert_eq!(stat.permissions, 0o750);
+    }
+
+    #[test]
+    fn a_directory_has_one_link_and_a_file_as_many_as_recorded() {
+        let show = Presentation::default();
+        for (kind, recorded, want) in [
+            (FileKind::Directory, 5, 1),
+            (FileKind::Directory, 0, 1),
+            (FileKind::Regular, 3, 3),
+            (FileKind::Symlink, 0, 1),
+        ] {
+            let stat = show.stat(&Attr { links: recorded, ..attr(kind, None) });
+            assert_eq!(stat.links, want, "{kind:?} {recorded}");
+        }
     }
 
     #[test]

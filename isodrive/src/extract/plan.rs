@@ -82,7 +82,7 @@ impl Plan {
     fn count(&mut self, volume: &dyn Volume, node: NodeId, is_new: bool) {
         self.files = self.files.saturating_add(1);
         let (Ok(attr), Ok(data)) = (volume.attr(node), volume.data(node)) else { return };
-        let shares = self.census.note(&Keys::of(volume, node, &attr, &data));
+        let shares = self.census.note(&Keys::of(&attr, &data));
         if shares == Shares::File {
             return;
         }

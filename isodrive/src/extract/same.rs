@@ -5,9 +5,9 @@ use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, Hash};
 
-use iso_core::volume::{Attr, Data, NodeId, SameFile, Volume};
+use iso_core::volume::{Attr, Data, NodeId};
 
-use super::{Kept, is_program};
+use super::Kept;
 
 /// Runs of a file that are compared: one in more pieces is copied.
 const MAX_RUNS: usize = 8;
@@ -19,32 +19,26 @@ const MAX_PATH_BYTES: usize = 64 << 20;
 /// Files that are kept open, for others to share their bytes.
 const MAX_SOURCES: usize = 32;
 
-/// What the names of one file have in common. A link cannot give each name a time of its own.
-type OneFile = (SameFile, i64, u32, bool);
-
 /// Where the bytes of a file lie on the disc.
 type Places = Box<[(Option<u64>, u64)]>;
 
 /// What a file is known by among those written before.
 #[derive(Debug, Default)]
 pub(super) struct Keys {
-    one_file: Option<OneFile>,
+    one_file: Option<NodeId>,
     places: Option<Places>,
 }
 
 impl Keys {
-    /// The keys of a file; none where the disc does not say.
-    pub(super) fn of(volume: &dyn Volume, node: NodeId, attr: &Attr, data: &Data) -> Self {
-        let same = volume.same_file(node).ok().flatten();
-        let modified = attr.modified;
+    /// The keys of a file: names of one node are one file.
+    pub(super) fn of(attr: &Attr, data: &Data) -> Self {
         let runs = match data {
             Data::Plain(extents) => extents.runs(),
             Data::Decoded(_) | Data::Told(_) => &[],
         };
         let is_known = !runs.is_empty() && runs.len() <= MAX_RUNS;
         Self {
-            one_file: same
-                .map(|same| (same, modified.seconds, modified.nanoseconds, is_program(attr))),
+            one_file: Some(attr.node),
             places: is_known.then(|| runs.iter().map(|(_, run)| (run.at, run.len)).collect()),
         }
     }
@@ -126,7 +120,7 @@ pub(super) struct Place {
 /// What was written so far and occurs again.
 #[derive(Debug, Default)]
 pub(super) struct Written {
-    files: HashMap<OneFile, Place>,
+    files: HashMap<NodeId, Place>,
     path_bytes: usize,
     sources: VecDeque<(Places, Kept)>,
 }

@@ -82,6 +82,8 @@ pub(super) fn check(
     require(is_plain, "an inode's field that is not ours", at)?;
     require(inode.modified_nanoseconds.get() < NANOSECONDS, "a second of too many parts", at)?;
     require(inode.links.get() > 0, "an inode without a name", at)?;
+    let is_one = file_type != DIRECTORY || inode.links.get() == 1;
+    require(is_one, "a directory with a count of names that is not ours", at)?;
     let is_numbered = u64::from(inode.number.get()) == number.min(u32::MAX.into());
     require(is_numbered, "an inode's number that is not the next", at)?;
     let size = inode.size.get();

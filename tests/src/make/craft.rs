@@ -232,6 +232,12 @@ pub fn px(mode: u32) -> Vec<u8> {
     entry(b"PX", &[both32(mode), both32(1), both32(0), both32(0)].concat())
 }
 
+/// `PX` with the serial number of the file behind the name (RRIP 1.12 4.1.1).
+#[must_use]
+pub fn px_serial(mode: u32, links: u32, serial: u32) -> Vec<u8> {
+    entry(b"PX", &[both32(mode), both32(links), both32(0), both32(0), both32(serial)].concat())
+}
+
 /// `PN`: a device number (RRIP 4.1.2).
 #[must_use]
 pub fn pn(major: u32, minor: u32) -> Vec<u8> {
