@@ -95,12 +95,14 @@ impl Flavour {
         }
     }
 
-    /// A recorded name as UTF-8. HFS+ records characters taken apart (TN1150, "Unicode
+    /// A recorded name as UTF-8. HFS records Mac Roman (Inside Macintosh: Text, 1-54), or UTF-8 where
+    /// programs of other systems wrote it. HFS+ records characters taken apart (TN1150, "Unicode
     /// Subtleties"); they are put together, as everywhere but on the Macintosh. What separates path
     /// components here may stand in a name there, and the other way round: `/` and `:` change
     /// places, as on macOS.
     pub(super) fn name(self, recorded: &[u8]) -> Vec<u8> {
         let decoded = match self {
+            Self::Hfs if std::str::from_utf8(recorded).is_ok() => recorded.to_vec(),
             Self::Hfs => MACINTOSH.decode_without_bom_handling(recorded).0.into_owned().into(),
             Self::Plus => composed(&decode_utf16_be(recorded)),
         };
@@ -222,6 +224,7 @@ mod tests {
             assert_eq!(flavour.key(key), None);
         }
         assert_eq!(Flavour::Hfs.name(b"caf\x8e/x"), "caf\u{e9}:x".as_bytes());
+        assert_eq!(Flavour::Hfs.name(b"caf\xc3\xa9/x"), "caf\u{e9}:x".as_bytes());
         assert_eq!(Flavour::Plus.name(b"\0a\0/"), b"a:");
         assert_eq!(Flavour::Plus.name(b"\0e\x03\x01"), "\u{e9}".as_bytes());
     }

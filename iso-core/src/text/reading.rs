@@ -214,3 +214,36 @@ fn mark(letter: char) -> Option<Mark> {
 fn is_impossible(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{fffd}' | '\u{e000}'..='\u{f8ff}')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strangeness(name: &str) -> u32 {
+        let mut strangeness = Strangeness::default();
+        strangeness.add(name);
+        strangeness.total()
+    }
+
+    #[test]
+    fn a_right_reading_is_less_strange_than_a_wrong_one_of_the_same_bytes() {
+        for (right, wrong) in [
+            ("Gr\u{f6}\u{df}e", "Gr\u{201d}\u{e1}e"),
+            ("S\u{e3}o", "S\u{2566}o"),
+            ("\u{15b}wi\u{119}ta", "\u{2dc}wi\u{a9}ta"),
+            ("caf\u{e9}", "caf\u{81}"),
+            ("\u{ff83}\u{ff7d}\u{ff84}", "\u{c3}\u{bd}\u{c4}"),
+            ("\u{5e9}\u{5dc}\u{5d5}\u{5dd}", "\u{d6}\u{ee}\u{f2}\u{ef}"),
+        ] {
+            let (best, worst) = (strangeness(right), strangeness(wrong));
+            assert!(best < worst, "{right} {best}, {wrong} {worst}");
+        }
+    }
+
+    #[test]
+    fn names_in_ascii_are_not_strange() {
+        for name in ["README.TXT", "iPhone 4", "a-b_c (1).tar.gz"] {
+            assert_eq!(strangeness(name), 0, "{name}");
+        }
+    }
+}

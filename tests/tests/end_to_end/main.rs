@@ -3,6 +3,7 @@
 mod attacks_on_mounts;
 mod bad_input;
 mod changed_image;
+mod charsets;
 mod command_line;
 mod confined_commands;
 mod directory_parts;
