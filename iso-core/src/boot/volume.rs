@@ -27,11 +27,12 @@ pub struct BootFile {
     pub entry: BootEntry,
     /// Its name, after platform and kind, as in `2-uefi-fat.img`.
     pub name: String,
-    /// Its true length, which the catalogue does not tell.
+    /// Its true length, which the catalogue does not tell; no more than the disc image holds.
     pub bytes: u64,
 }
 
 /// The boot images that the catalogue in a sector names. Reads the first sector of each.
+/// Each ends with the disc image at the latest; one that claims more is a finding.
 ///
 /// # Errors
 /// What is wrong with the catalogue.
@@ -41,9 +42,29 @@ pub(crate) fn boot_files(disc: &Disc, catalog: Option<u32>) -> Result<Vec<BootFi
     let files = (1u32..).zip(entries).map(|(number, entry)| {
         let sized = size::of(disc, &entry, &partitions);
         let name = format!("{number}-{}-{}.img", platform_word(entry.platform), sized.kind);
-        BootFile { entry, name, bytes: sized.bytes }
+        let bytes = bytes_present(disc, &entry, &name, sized.bytes);
+        BootFile { entry, name, bytes }
     });
     Ok(files.collect())
+}
+
+/// The bytes of a boot image that the disc image holds. A partition table inside the boot image
+/// may claim more, and so may an emulated floppy disk on a disc image that was cut.
+fn bytes_present(disc: &Disc, entry: &BootEntry, name: &str, claimed: u64) -> u64 {
+    let present = disc.len().saturating_sub(entry.at);
+    if claimed <= present {
+        return claimed;
+    }
+    let site = Site::new("boot image", "El Torito 1.0, 2.2", entry.at);
+    let (why, what_happens) = match present {
+        0 => ("it begins past the end of the disc image", format!("{name} is empty")),
+        _ => (
+            "it claims to reach past the end of the disc image",
+            format!("{name} holds {present} of {claimed} bytes"),
+        ),
+    };
+    disc.findings().note_error(&what_happens, &site.corrupt(why));
+    present
 }
 
 /// The root lies in the system area, where no catalogue can.
@@ -119,5 +140,59 @@ impl Volume for BootVolume {
 
     fn read_link(&self, _: NodeId) -> Result<Vec<u8>> {
         Err(Error::NotSymlink)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Limits;
+    use crate::num::to_u64;
+
+    const CATALOG: usize = 20;
+    const CATALOG_SECTOR: u32 = 20;
+    const SECTOR: usize = 2048;
+
+    /// A disc of 40 sectors with one boot entry of the given emulation at a sector.
+    fn disc(emulation: u8, first: u8, boot_sector: &[u8]) -> Disc {
+        let mut bytes = vec![0; 40 * SECTOR];
+        bytes[CATALOG * SECTOR] = 1;
+        bytes[CATALOG * SECTOR + 32..][..12]
+            .copy_from_slice(&[0x88, emulation, 0, 0, 0, 0, 1, 0, first, 0, 0, 0]);
+        if let Some(place) = bytes.get_mut(usize::from(first) * SECTOR..) {
+            place[..boot_sector.len()].copy_from_slice(boot_sector);
+        }
+        Disc::new(Box::new(bytes), Limits::default())
+    }
+
+    /// A master boot record with one partition that claims nearly 2^32 sectors.
+    fn lying_record() -> Vec<u8> {
+        let mut sector = vec![0; 512];
+        sector[446..462]
+            .copy_from_slice(&[0x80, 0, 0, 0, 6, 0, 0, 0, 1, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF]);
+        sector[510..].copy_from_slice(&[0x55, 0xAA]);
+        sector
+    }
+
+    #[test]
+    fn a_boot_image_ends_where_the_disc_image_ends() {
+        let lying = lying_record;
+        let table: [(u8, u8, Vec<u8>, usize, &str); 4] = [
+            (4, 30, lying(), 10 * SECTOR, "1-bios-harddisk.img holds 20480 of 2199023255552"),
+            (2, 30, Vec::new(), 10 * SECTOR, "1-bios-floppy.img holds 20480 of 1474560"),
+            (0, 40, Vec::new(), 0, "1-bios-loader.img is empty"),
+            (0, 200, Vec::new(), 0, "1-bios-loader.img is empty"),
+        ];
+        for (emulation, first, boot_sector, want, told) in table {
+            let disc = disc(emulation, first, &boot_sector);
+            let files = boot_files(&disc, Some(CATALOG_SECTOR)).unwrap();
+            assert_eq!(files[0].bytes, to_u64(want), "{told}");
+            let findings = disc.findings().list();
+            assert_eq!(findings.len(), 1, "{findings:?}");
+            assert!(findings[0].text.contains(told), "{findings:?}");
+        }
+        let whole = disc(0, 39, &[]);
+        assert_eq!(boot_files(&whole, Some(CATALOG_SECTOR)).unwrap()[0].bytes, 512);
+        assert_eq!(whole.findings().list(), []);
     }
 }

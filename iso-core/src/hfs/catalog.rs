@@ -95,11 +95,11 @@ impl Flavour {
         }
     }
 
-    /// A recorded name as UTF-8. HFS records Mac Roman (Inside Macintosh: Text, 1-54), or UTF-8 where
-    /// programs of other systems wrote it. HFS+ records characters taken apart (TN1150, "Unicode
-    /// Subtleties"); they are put together, as everywhere but on the Macintosh. What separates path
-    /// components here may stand in a name there, and the other way round: `/` and `:` change
-    /// places, as on macOS.
+    /// A recorded name as UTF-8. HFS records Mac Roman (Inside Macintosh: Text, 1-54), or UTF-8
+    /// where programs of other systems wrote it. HFS+ records characters taken apart (TN1150,
+    /// "Unicode Subtleties"); they are put together, as everywhere but on the Macintosh. What
+    /// separates path components here may stand in a name there, and the other way round: `/` and
+    /// `:` change places, as on macOS.
     pub(super) fn name(self, recorded: &[u8]) -> Vec<u8> {
         let decoded = match self {
             Self::Hfs if std::str::from_utf8(recorded).is_ok() => recorded.to_vec(),

@@ -8,8 +8,8 @@ use crate::time::Timestamp;
 ///
 /// A directory record has at least 34 bytes and an ICB a block, so numbers are unique, and each is
 /// good on every mount. Names that a disc records as one file lead to one node; where each has a
-/// record of its own (Rock Ridge), that is the record of the name that was read first. Positions below 64 are system area on
-/// every disc, so the numbers 0 and 1 are free for adapters.
+/// record of its own (Rock Ridge), that is the record of the name that was read first. Positions
+/// below 64 are system area on every disc, so the numbers 0 and 1 are free for adapters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u64);
 
