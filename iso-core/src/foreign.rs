@@ -1,11 +1,12 @@
 //! What a file is that is no disc image: named by its magic, so that people know what to try.
-//! Looks at the first bytes and reads nothing else.
+//! Looks at the first bytes, and at the few places where consoles keep theirs.
 
 use std::fmt;
 
 use crate::cache::Disc;
 use crate::error::{Result, Site};
-use crate::num::to_usize;
+use crate::iso9660::{SECTOR_BYTES, SYSTEM_AREA_SECTORS};
+use crate::num::{quotient, to_u64, to_usize};
 
 /// What was found in place of a disc file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,12 +15,22 @@ pub enum Foreign {
     Empty,
     /// A text file.
     Text,
+    /// A web page, as a failed download leaves behind.
+    WebPage,
+    /// Nothing but zeros, wherever it was looked at.
+    Zeros,
+    /// A disc image that lacks this many bytes at its beginning.
+    CutHead(u64),
     /// A text that describes a disc and names the file with its sectors.
     Sheet,
     /// A compressed file or an archive, which may hold an image.
     Packed(&'static str),
     /// The image of a disk, not of a disc.
     Disk(&'static str),
+    /// The image of a disk of a virtual machine, which is not stored sector by sector.
+    VirtualDisk(&'static str),
+    /// A disc of a game console or player with a file system of its own.
+    Console(&'static str),
     /// A disc image in a wrapping that isodrive does not read.
     Wrapped(&'static str),
     /// A disc file system that isodrive does not read.
@@ -33,11 +44,18 @@ pub enum Foreign {
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::CutHead(bytes) => {
+                return write!(f, "an ISO 9660 disc without its first {bytes} bytes");
+            }
+            Self::WebPage => "a web page (HTML)",
+            Self::Zeros => "zeros and nothing else",
             Self::Empty => "an empty file",
             Self::Text => "a text file",
             Self::Sheet => "a cue sheet, which names the file with the sectors",
             Self::Packed(kind)
             | Self::Disk(kind)
+            | Self::VirtualDisk(kind)
+            | Self::Console(kind)
             | Self::Wrapped(kind)
             | Self::OtherFileSystem(kind)
             | Self::Other(kind) => kind,
@@ -74,13 +92,31 @@ const MAGICS: &[(usize, &[u8], Foreign)] = &[
     (54, b"FAT1", Foreign::Disk("a FAT disk, not a disc")),
     (0x438, b"\x53\xef", Foreign::Disk("an ext2, ext3 or ext4 disk, not a disc")),
     (0, b"hsqs", Foreign::Disk("a squashfs image")),
-    (0, b"QFI\xfb", Foreign::Disk("a QEMU disk image")),
+    (0, b"QFI\xfb", Foreign::VirtualDisk("a QEMU disk image (qcow2)")),
+    (0, b"SEGA SEGASATURN ", Foreign::Console("the beginning of a Sega Saturn disc")),
+    (0, b"SEGA SEGAKATANA ", Foreign::Console("the beginning of a Sega Dreamcast track")),
+    (0, b"\x01ZZZZZ\x01", Foreign::Console("a 3DO disc")),
+    (0x18, b"\x5d\x1c\x9e\xa3", Foreign::Console("a Nintendo Wii disc")),
+    (0x1C, b"\xc2\x33\x9f\x3d", Foreign::Console("a Nintendo GameCube disc")),
+    (0x8001, b"CD-I ", Foreign::Console("a CD-i disc")),
     (0, b"MSWIM\0\0\0", Foreign::Other("a Windows imaging file (WIM)")),
     (0, b"%PDF-", Foreign::Other("a PDF document")),
     (0, b"\x7fELF", Foreign::Other("a program")),
     (0, b"MZ", Foreign::Other("a Windows program")),
     (512, b"EFI PART", Foreign::Disk("a disk with a GPT, not a disc")),
     (510, b"\x55\xaa", Foreign::Disk("a disk with a master boot record, not a disc")),
+];
+
+/// The head of an Xbox volume, which lies at its sector 32.
+const XBOX_HEAD: &[u8] = b"MICROSOFT*XBOX*MEDIA";
+
+/// Bytes at which an Xbox volume begins: alone in its image, or the game partition behind the
+/// video partition of a whole disc (Xbox; Xbox 360 of the second and third layout).
+const XBOX_VOLUMES: [(u64, &str); 4] = [
+    (0, "an Xbox or Xbox 360 disc"),
+    (0x1830_0000, "an Xbox disc"),
+    (0x0FD9_0000, "an Xbox 360 disc"),
+    (0x0208_0000, "an Xbox 360 disc"),
 ];
 
 /// Says what a file is in which no disc file system was found.
@@ -98,23 +134,90 @@ pub(crate) fn identify(disc: &Disc) -> Result<Foreign> {
     if let Some((_, _, foreign)) = MAGICS.iter().find(|(at, magic, _)| fits(*at, magic)) {
         return Ok(*foreign);
     }
-    let head = bytes.get(..bytes.len().min(4096)).unwrap_or_default();
+    if let Some(kind) = xbox(disc)? {
+        return Ok(Foreign::Console(kind));
+    }
+    if let Some(missing) = missing_before(&bytes) {
+        return Ok(Foreign::CutHead(missing));
+    }
+    if is_zero(&bytes) && is_zero_behind(disc)? {
+        return Ok(Foreign::Zeros);
+    }
+    Ok(text(bytes.get(..bytes.len().min(4096)).unwrap_or_default()))
+}
+
+/// Which Xbox volume lies at one of the known places.
+fn xbox(disc: &Disc) -> Result<Option<&'static str>> {
+    const HEAD_AT: u64 = 32 * SECTOR_BYTES;
+    for (start, kind) in XBOX_VOLUMES {
+        let at = start.saturating_add(HEAD_AT);
+        if at.saturating_add(to_u64(XBOX_HEAD.len())) > disc.len() {
+            continue;
+        }
+        let site = Site::new("Xbox volume", "none", at);
+        if disc.metadata(at, XBOX_HEAD.len(), site)? == XBOX_HEAD {
+            return Ok(Some(kind));
+        }
+    }
+    Ok(None)
+}
+
+/// Bytes that are missing before the first volume descriptor, where one stands too early.
+fn missing_before(bytes: &[u8]) -> Option<u64> {
+    const DESCRIPTOR: &[u8] = b"\x01CD001\x01";
+    let at = bytes.windows(DESCRIPTOR.len()).position(|window| window == DESCRIPTOR)?;
+    SYSTEM_AREA_SECTORS.saturating_mul(SECTOR_BYTES).checked_sub(to_u64(at)).filter(|n| *n > 0)
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Whether the middle and the end of a file hold zeros as well; all of it would be a long read.
+fn is_zero_behind(disc: &Disc) -> Result<bool> {
+    const SAMPLE_BYTES: u64 = 4096;
+    let last = disc.len().saturating_sub(SAMPLE_BYTES);
+    for at in [quotient(last, 2), last] {
+        let len = to_usize(disc.len().saturating_sub(at).min(SAMPLE_BYTES));
+        if !is_zero(&disc.metadata(at, len, Site::new("file", "none", at))?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Which kind of text the beginning of a file is, if it is one.
+fn text(head: &[u8]) -> Foreign {
     let is_text = !head.contains(&0)
         && std::str::from_utf8(head).is_ok_and(|text| {
             text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t' | '\x0c'))
         });
+    let page = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+    let begins =
+        |mark: &[u8]| page.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
+    if begins(b"<!doctype html") || begins(b"<html") {
+        return Foreign::WebPage;
+    }
     if !is_text {
-        return Ok(Foreign::Unknown);
+        return Foreign::Unknown;
     }
     let is_sheet =
         head.trim_ascii_start().starts_with(b"FILE ") || head.windows(6).any(|w| w == b"TRACK ");
-    Ok(if is_sheet { Foreign::Sheet } else { Foreign::Text })
+    if is_sheet { Foreign::Sheet } else { Foreign::Text }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::Limits;
+
+    /// A file of zeros with a mark at a byte.
+    fn with(at: usize, mark: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; at];
+        bytes.extend(mark);
+        bytes.resize(bytes.len().max(100_000), 0);
+        bytes
+    }
 
     #[test]
     fn files_that_are_no_discs_are_named() {
@@ -126,7 +229,25 @@ mod tests {
             (b"FILE \"a.bin\" BINARY\n  TRACK 01 MODE1/2352\n".to_vec(), Foreign::Sheet),
             (b"\x1f\x8b\x08".to_vec(), Foreign::Packed("compressed by gzip")),
             (ext4, Foreign::Disk("an ext2, ext3 or ext4 disk, not a disc")),
-            (vec![0; 70_000], Foreign::Unknown),
+            (vec![0; 70_000], Foreign::Zeros),
+            (vec![0; 9], Foreign::Zeros),
+            (with(99_000, b"x"), Foreign::Unknown),
+            (b"\n<!DOCTYPE html><html lang=\"en\">".to_vec(), Foreign::WebPage),
+            (b"\xef\xbb\xbf<HTML>\xe9".to_vec(), Foreign::WebPage),
+            (with(0, b"QFI\xfb"), Foreign::VirtualDisk("a QEMU disk image (qcow2)")),
+            (with(0, b"\x01ZZZZZ\x01"), Foreign::Console("a 3DO disc")),
+            (with(0x18, b"\x5d\x1c\x9e\xa3"), Foreign::Console("a Nintendo Wii disc")),
+            (with(0x1C, b"\xc2\x33\x9f\x3d"), Foreign::Console("a Nintendo GameCube disc")),
+            (with(0, b"SEGA SEGASATURN "), Foreign::Console("the beginning of a Sega Saturn disc")),
+            (
+                with(0, b"SEGA SEGAKATANA "),
+                Foreign::Console("the beginning of a Sega Dreamcast track"),
+            ),
+            (with(0x8000, b"\x01CD-I \x01"), Foreign::Console("a CD-i disc")),
+            (with(0x10000, XBOX_HEAD), Foreign::Console("an Xbox or Xbox 360 disc")),
+            (with(0x0208_0000 + 0x10000, XBOX_HEAD), Foreign::Console("an Xbox 360 disc")),
+            (with(0x7800, b"\x01CD001\x01"), Foreign::CutHead(2048)),
+            (with(0x7E00, b"\x01CD001\x01"), Foreign::CutHead(512)),
         ] {
             let disc = Disc::new(Box::new(bytes), Limits::default());
             assert_eq!(identify(&disc).unwrap(), want);

@@ -30,6 +30,10 @@ struct Report {
     shown: &'static str,
     reason: String,
     label: Name,
+    /// Of the file system shown, or of the first that records one; empty for none.
+    publisher: Name,
+    preparer: Name,
+    program: Name,
     systems: Vec<SystemReport>,
     unreadable: Vec<UnreadableReport>,
     boot: Vec<BootReport>,
@@ -71,6 +75,7 @@ struct SystemReport {
     root_entries: usize,
     created: Option<String>,
     publisher: Name,
+    preparer: Name,
     application: Name,
 }
 
@@ -153,6 +158,7 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
             root_entries: system.root_entries,
             created: facts.created.map(json::time),
             publisher: Name::new(&facts.publisher),
+            preparer: Name::new(&facts.preparer),
             application: Name::new(&facts.application),
         }
     });
@@ -178,6 +184,9 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
         shown: chosen.view.name(),
         reason: chosen.reason.clone(),
         label: Name::new(&chosen.volume.facts().label),
+        publisher: recorded(image, chosen, |facts| &facts.publisher),
+        preparer: recorded(image, chosen, |facts| &facts.preparer),
+        program: recorded(image, chosen, |facts| &facts.application),
         systems: systems.collect(),
         unreadable: unreadable.collect(),
         boot,
@@ -186,6 +195,14 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
         findings: image::objections(image),
         more_findings: findings.dropped(),
     }
+}
+
+/// A field of the file system that is shown, or of the first other one that records it: UDF has
+/// no field for a publisher, and its bridge partner has.
+fn recorded(image: &Image, chosen: &Shown, field: fn(&Facts) -> &Vec<u8>) -> Name {
+    let others = image.systems().iter().map(|system| system.volume.facts());
+    let mut all = std::iter::once(chosen.volume.facts()).chain(others).map(field);
+    Name::new(all.find(|text| !text.is_empty()).map_or(&[], Vec::as_slice))
 }
 
 fn partition_report(partition: &Partition) -> PartitionReport {
@@ -260,27 +277,27 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
         let used = if system.view == report.shown { ", used" } else { "" };
         let label = if index == 0 { "Systems" } else { "" };
         let entries = system.root_entries;
-        row(
-            out,
-            label,
-            format!(
-                "{}{used}; label {}; {entries} in the root",
-                system.system,
-                system.label.text()
-            ),
-        )?;
+        let name = match system.label.text() {
+            blank if blank.is_empty() => blank,
+            text => format!("; label {text}"),
+        };
+        row(out, label, format!("{}{used}{name}; {entries} in the root", system.system))?;
     }
     for unreadable in &report.unreadable {
         row(out, "", format!("{} cannot be shown: {}", unreadable.view, unreadable.error))?;
     }
     row(out, "Why", report.reason.clone())?;
-    row(out, "Label", shown(&facts.label))?;
+    if !facts.label.is_empty() {
+        row(out, "Label", shown(&facts.label))?;
+    }
     if let Some(created) = facts.created {
         row(out, "Created", json::time(created))?;
     }
-    for (label, text) in [("Publisher", &facts.publisher), ("Made by", &facts.application)] {
+    let (publisher, preparer, program) = (&report.publisher, &report.preparer, &report.program);
+    for (label, name) in [("Publisher", publisher), ("Preparer", preparer), ("Program", program)] {
+        let text = name.text();
         if !text.is_empty() {
-            row(out, label, shown(text))?;
+            row(out, label, text)?;
         }
     }
     print_boot(report, out)?;

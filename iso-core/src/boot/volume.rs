@@ -147,21 +147,20 @@ impl Volume for BootVolume {
 mod tests {
     use super::*;
     use crate::Limits;
-    use crate::num::to_u64;
 
-    const CATALOG: usize = 20;
-    const CATALOG_SECTOR: u32 = 20;
+    const CATALOG: u32 = 20;
     const SECTOR: usize = 2048;
 
     /// A disc of 40 sectors with one boot entry of the given emulation at a sector.
     fn disc(emulation: u8, first: u8, boot_sector: &[u8]) -> Disc {
-        let mut bytes = vec![0; 40 * SECTOR];
-        bytes[CATALOG * SECTOR] = 1;
-        bytes[CATALOG * SECTOR + 32..][..12]
+        let mut sectors = vec![vec![0; SECTOR]; 40];
+        sectors[usize::try_from(CATALOG).unwrap()][0] = 1;
+        sectors[usize::try_from(CATALOG).unwrap()][32..44]
             .copy_from_slice(&[0x88, emulation, 0, 0, 0, 0, 1, 0, first, 0, 0, 0]);
-        if let Some(place) = bytes.get_mut(usize::from(first) * SECTOR..) {
-            place[..boot_sector.len()].copy_from_slice(boot_sector);
+        if let Some(sector) = sectors.get_mut(usize::from(first)) {
+            sector[..boot_sector.len()].copy_from_slice(boot_sector);
         }
+        let bytes = sectors.concat();
         Disc::new(Box::new(bytes), Limits::default())
     }
 
@@ -176,23 +175,22 @@ mod tests {
 
     #[test]
     fn a_boot_image_ends_where_the_disc_image_ends() {
-        let lying = lying_record;
-        let table: [(u8, u8, Vec<u8>, usize, &str); 4] = [
-            (4, 30, lying(), 10 * SECTOR, "1-bios-harddisk.img holds 20480 of 2199023255552"),
-            (2, 30, Vec::new(), 10 * SECTOR, "1-bios-floppy.img holds 20480 of 1474560"),
+        let table: [(u8, u8, Vec<u8>, u64, &str); 4] = [
+            (4, 30, lying_record(), 20_480, "1-bios-harddisk.img holds 20480 of 2199023255552"),
+            (2, 30, Vec::new(), 20_480, "1-bios-floppy.img holds 20480 of 1474560"),
             (0, 40, Vec::new(), 0, "1-bios-loader.img is empty"),
             (0, 200, Vec::new(), 0, "1-bios-loader.img is empty"),
         ];
         for (emulation, first, boot_sector, want, told) in table {
             let disc = disc(emulation, first, &boot_sector);
-            let files = boot_files(&disc, Some(CATALOG_SECTOR)).unwrap();
-            assert_eq!(files[0].bytes, to_u64(want), "{told}");
+            let files = boot_files(&disc, Some(CATALOG)).unwrap();
+            assert_eq!(files[0].bytes, want, "{told}");
             let findings = disc.findings().list();
             assert_eq!(findings.len(), 1, "{findings:?}");
             assert!(findings[0].text.contains(told), "{findings:?}");
         }
         let whole = disc(0, 39, &[]);
-        assert_eq!(boot_files(&whole, Some(CATALOG_SECTOR)).unwrap()[0].bytes, 512);
+        assert_eq!(boot_files(&whole, Some(CATALOG)).unwrap()[0].bytes, 512);
         assert_eq!(whole.findings().list(), []);
     }
 }

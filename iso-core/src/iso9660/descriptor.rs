@@ -19,6 +19,7 @@ pub(crate) const SYSTEM_AREA_SECTORS: u64 = 16;
 pub(crate) struct TreeDescriptor {
     pub(crate) label: Vec<u8>,
     pub(crate) publisher: Vec<u8>,
+    pub(crate) preparer: Vec<u8>,
     pub(crate) application: Vec<u8>,
     pub(crate) block_bytes: u32,
     pub(crate) volume_bytes: u64,
@@ -131,7 +132,8 @@ impl TreeDescriptor {
         }
         let block_bytes = block_bytes(d.block_bytes.get(), at)?;
         let text = |field: &[u8]| {
-            let decoded = if ucs2 { decode_utf16_be(field) } else { field.to_vec() };
+            let decoded =
+                if ucs2 { decode_utf16_be(without_filler(field)) } else { field.to_vec() };
             trim_padding(&decoded).to_vec()
         };
         let byte = |block: u64| block.saturating_mul(u64::from(block_bytes));
@@ -139,6 +141,7 @@ impl TreeDescriptor {
         Ok(Self {
             label: text(&d.volume),
             publisher: text(&d.publisher),
+            preparer: text(&d.preparer),
             application: text(&d.application),
             block_bytes,
             volume_bytes: byte(d.space.get().into()),
@@ -160,6 +163,7 @@ impl TreeDescriptor {
         Ok(Self {
             label: trim_padding(&d.volume).to_vec(),
             publisher: trim_padding(&d.publisher).to_vec(),
+            preparer: trim_padding(&d.preparer).to_vec(),
             application: trim_padding(&d.application).to_vec(),
             block_bytes,
             volume_bytes: byte(d.space.get().into()),
@@ -213,7 +217,40 @@ fn is_joliet(sector: &[u8]) -> bool {
     matches!(d.escapes.get(..3), Some(b"%/@" | b"%/C" | b"%/E"))
 }
 
+/// A UCS-2 field without the single-byte spaces that some writers fill its end with, where
+/// Joliet asks for 00 20 or zeros; read as UCS-2, two of them are a dagger (U+2020). A single
+/// dagger at the end may be meant.
+fn without_filler(field: &[u8]) -> &[u8] {
+    const FILLER: [u8; 2] = *b"  ";
+    let filled = field.rchunks_exact(FILLER.len()).take_while(|pair| *pair == FILLER).count();
+    match filled {
+        0 | 1 => field,
+        pairs => {
+            let len = field.len().saturating_sub(pairs.saturating_mul(FILLER.len()));
+            field.get(..len).unwrap_or_default()
+        }
+    }
+}
+
 fn boot_catalog(sector: &[u8]) -> Option<u32> {
     let (record, _) = BootRecord::ref_from_prefix(sector).ok()?;
     record.system.starts_with(b"EL TORITO SPECIFICATION").then(|| record.catalog.get())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn single_byte_spaces_at_the_end_of_a_ucs2_field_are_no_daggers() {
+        for (field, want) in [
+            (b"        ".to_vec(), ""),
+            (b"\0A\0B    ".to_vec(), "AB"),
+            (b"\0A\0B\0 \0 ".to_vec(), "AB"),
+            (b"\0A\0B  ".to_vec(), "AB\u{2020}"),
+        ] {
+            let decoded = decode_utf16_be(without_filler(&field));
+            assert_eq!(trim_padding(&decoded), want.as_bytes(), "{field:?}");
+        }
+    }
 }

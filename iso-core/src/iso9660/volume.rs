@@ -490,6 +490,7 @@ fn facts(tree: &TreeDescriptor, style: NameStyle) -> Facts {
         volume_bytes: tree.volume_bytes,
         created: tree.created,
         publisher: tree.publisher.clone(),
+        preparer: tree.preparer.clone(),
         application: tree.application.clone(),
         ignores_case: style != NameStyle::RockRidge,
         descriptor_at: Some(tree.at),

@@ -365,16 +365,28 @@ fn facts(
     let suffix = logical.domain.suffix;
     let [low, high, ..] = suffix;
     let primary = sequence.primary();
-    let application = primary.map(|p| trim_padding(&p.implementation.identifier).to_vec());
+    let application = primary.map(|p| developer(&p.implementation.identifier).to_vec());
     Facts {
-        system: format!("UDF {high:x}.{low:02x}"),
+        system: match (high, low) {
+            // Some writers leave the domain's suffix blank.
+            (0, 0) => "UDF".to_owned(),
+            _ => format!("UDF {high:x}.{low:02x}"),
+        },
         label: decode_dstring(&logical.volume),
         block_bytes: logical.block_bytes.get(),
         volume_bytes: partitions.end().unwrap_or(disc.len()),
         created: primary.and_then(|p| p.recorded.timestamp()),
         publisher: Vec::new(),
+        preparer: Vec::new(),
         application: application.unwrap_or_default(),
         ignores_case: false,
         descriptor_at: partitions.byte_of(address_of(&logical.file_set)).ok(),
     }
+}
+
+/// The developer that an implementation identifier names, without the asterisk that marks it as
+/// one (UDF 2.60 2.1.5.2: "*Developer ID").
+fn developer(identifier: &[u8]) -> &[u8] {
+    let text = trim_padding(identifier);
+    text.strip_prefix(b"*").unwrap_or(text)
 }

@@ -69,9 +69,11 @@ pub struct Facts {
     pub volume_bytes: u64,
     /// When the volume was made, if it says.
     pub created: Option<crate::Timestamp>,
-    /// Who published it and with which program, where the format records it; WTF-8.
+    /// Who published it, where the format records it; WTF-8, empty for none.
     pub publisher: Vec<u8>,
-    /// The program that made the volume.
+    /// Who prepared its data (ECMA-119 8.4.21); WTF-8, empty for none.
+    pub preparer: Vec<u8>,
+    /// The program that made the volume; WTF-8, empty for none.
     pub application: Vec<u8>,
     /// Whether names that differ in case alone are meant to be one name.
     pub ignores_case: bool,
