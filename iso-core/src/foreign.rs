@@ -48,7 +48,7 @@ impl fmt::Display for Foreign {
                 return write!(f, "an ISO 9660 disc without its first {bytes} bytes");
             }
             Self::WebPage => "a web page (HTML)",
-            Self::Zeros => "zeros and nothing else",
+            Self::Zeros => "zeros at its beginning, in its middle and at its end",
             Self::Empty => "an empty file",
             Self::Text => "a text file",
             Self::Sheet => "a cue sheet, which names the file with the sectors",

@@ -50,7 +50,7 @@ fn files_that_are_no_discs_are_named_with_what_to_try() -> Result<()> {
             4,
             &["compressed by gzip", "unpack it first"],
         ),
-        ("zeros.iso", vec![0; 100_000], 4, &["zeros and nothing else", "its contents were never"]),
+        ("zeros.iso", vec![0; 100_000], 4, &["zeros at its beginning", "its contents were never"]),
         ("page.iso", b"<!DOCTYPE html>".to_vec(), 4, &["a web page", "download it again"]),
         ("disk.img", b"QFI\xfb\0\0\0\x03".to_vec(), 4, &["qcow2", "qemu-img convert"]),
     ] {
