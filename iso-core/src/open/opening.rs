@@ -13,8 +13,8 @@ use crate::session::{Session, SessionChoice, by_tables, find_sessions};
 use crate::source::Source;
 use crate::text::Charset;
 use crate::udf::{UdfVolume, find_anchor, recognition_step};
-use crate::view::{Candidate, View};
-use crate::volume::{FileKind, ParsedCaches, Volume};
+use crate::view::{Candidate, Contents, View};
+use crate::volume::{ParsedCaches, Volume};
 
 use super::{Image, Options, System};
 
@@ -97,6 +97,7 @@ impl Image {
             let unread = set.unread.take();
             return Err(image.why_empty(&set, unread));
         }
+        image.weigh_roots();
         image.note_differences();
         Ok(image)
     }
@@ -168,10 +169,11 @@ impl Image {
             Ok(root) => root,
             Err(error) => return self.refuse(view, error),
         };
-        let directories = root.iter().filter(|e| e.kind == Some(FileKind::Directory)).count();
         // A root that holds anything at all has shown its names; an empty one has none to show.
         let has_names = has_names || root.is_empty();
-        self.candidates.push(Candidate { view, entries: root.len(), directories, has_names });
+        let has_modes = volume.attr(volume.root()).is_ok_and(|attr| attr.posix.is_some());
+        let contents = Contents::default();
+        self.candidates.push(Candidate { view, has_names, has_modes, contents });
         self.systems.push(System { view, volume, root_entries: root.len() });
     }
 
