@@ -1,6 +1,7 @@
 //! Which of a disc's file systems to show, and why (the view rule).
 //! A pure rule over what the roots hold; `open` finds out what they hold.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// A file system that a disc may carry.
@@ -77,56 +78,165 @@ impl fmt::Display for View {
     }
 }
 
-/// What the root of a view holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    pub(crate) view: View,
-    /// Files and directories in the root.
-    pub(crate) entries: usize,
-    /// Directories among them.
+/// Bytes of data up to which a root without directories may be a stub: a note in several languages
+/// fits, and little else does.
+pub(crate) const STUB_BYTES: u64 = 64 << 10;
+
+/// What the root of a view holds. Names that other systems hide are not counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Contents {
+    /// Regular files with data.
+    pub(crate) files: usize,
+    /// Regular files without.
+    pub(crate) empty: usize,
+    /// Links and devices, which most formats cannot hold.
+    pub(crate) special: usize,
+    /// Directories.
     pub(crate) directories: usize,
-    /// Whether it has names of its own. Rock Ridge without `NM` shows the plain ones.
-    pub(crate) has_names: bool,
+    /// Names whose nodes would have cost a read too many.
+    pub(crate) unweighed: usize,
+    /// Where the data of the weighed files lies: first byte and bytes, each place once.
+    pub(crate) places: BTreeMap<u64, u64>,
+    /// Bytes of the longest name.
+    pub(crate) longest_name: usize,
 }
 
-/// Files that a root may hold and still be a mere stub: a note that says where the rest is.
-const STUB_FILES: usize = 3;
+impl Contents {
+    fn names(&self) -> usize {
+        [self.files, self.empty, self.special, self.directories, self.unweighed]
+            .iter()
+            .fold(0, |sum, n| sum.saturating_add(*n))
+    }
+
+    /// What every format can hold: directories and files with data.
+    fn solid(&self) -> usize {
+        self.files.saturating_add(self.directories)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.places.values().fold(0, |sum, len| sum.saturating_add(*len))
+    }
+
+    /// Bytes of data that the other does not hold.
+    fn bytes_beyond(&self, other: &Self) -> u64 {
+        self.places.iter().fold(0, |sum, (at, len)| {
+            let shared = other.places.get(at).copied().unwrap_or(0);
+            sum.saturating_add(len.saturating_sub(shared))
+        })
+    }
+
+    /// Whether all its data lies where data of the other lies, and there is some.
+    fn shares_all_with(&self, other: &Self) -> bool {
+        !self.places.is_empty() && self.bytes_beyond(other) == 0
+    }
+
+    /// Whether there is no directory and little data.
+    pub(crate) fn is_little(&self) -> bool {
+        self.directories == 0 && self.unweighed == 0 && self.bytes() <= STUB_BYTES
+    }
+
+    /// Whether it holds nothing, or little beside what the other holds: the ISO 9660 side of a
+    /// Windows setup disc is a note ("use UDF to read this disc").
+    fn is_stub_beside(&self, other: &Self) -> bool {
+        if self.names() == 0 {
+            return other.names() > 0;
+        }
+        // A tree that has the same files but hides a folder makes no stub of the other.
+        let holds_more = (other.directories > 0 && !self.shares_all_with(other))
+            || other.bytes_beyond(self) > self.bytes()
+            || other.unweighed > self.names();
+        self.is_little() && holds_more
+    }
+
+    /// Whether a person who is shown the other loses so much of this that names, links and modes
+    /// do not make up for it.
+    fn outweighs(&self, other: &Self) -> bool {
+        if other.unweighed > 0 || self.unweighed > 0 {
+            return self.names() > other.names().saturating_mul(2);
+        }
+        let (beyond, lacking) = (self.bytes_beyond(other), other.bytes_beyond(self));
+        beyond > STUB_BYTES && beyond > lacking
+    }
+}
+
+/// A view that can be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    pub(crate) view: View,
+    /// Whether it has names of its own. Rock Ridge without `NM` shows the plain ones.
+    pub(crate) has_names: bool,
+    /// Whether it records owners and permissions.
+    pub(crate) has_modes: bool,
+    pub(crate) contents: Contents,
+}
 
 impl Candidate {
-    /// Whether the root holds a few files and no directory, as the ISO 9660 side of a Windows
-    /// setup disc does ("use UDF to read this disc").
-    pub(crate) fn is_stub(&self) -> bool {
-        self.directories == 0 && self.entries <= STUB_FILES
+    /// Whether another view holds what this one only points to.
+    pub(crate) fn is_stub_among(&self, all: &[Self]) -> bool {
+        all.iter().any(|o| o.view != self.view && self.contents.is_stub_beside(&o.contents))
+    }
+
+    /// The place in the order of those that record most about the same files.
+    fn rank(&self, plain: Option<&Self>) -> u8 {
+        match self.view {
+            View::RockRidge if self.has_names && self.has_modes => 0,
+            View::Udf => 1,
+            View::RockRidge if self.has_names => 2,
+            View::Joliet => 3,
+            View::Enhanced => 4,
+            View::RockRidge => 5,
+            // The Macintosh side of a hybrid disc has the ways of another system: it is shown
+            // where it names the files of a plain tree better.
+            View::Hfs if plain.is_some_and(|plain| self.names_better(plain)) => 6,
+            View::Iso9660 => 7,
+            View::HighSierra => 8,
+            View::Hfs | View::Boot | View::All => 9,
+        }
+    }
+
+    /// Whether it has the files of `plain` under longer names.
+    fn names_better(&self, plain: &Self) -> bool {
+        self.contents.longest_name > plain.contents.longest_name
+            && plain.contents.shares_all_with(&self.contents)
     }
 }
 
 /// The view to show and why. Nothing if there is none at all.
 ///
-/// Views that are empty or a stub yield to one that holds more. Of the ISO 9660 family the richest
-/// names win: Rock Ridge, Joliet, ISO 9660:1999, plain. UDF is shown before them unless its root
-/// holds less.
+/// Views that are empty or a stub yield to one that holds more. Of the others the one that records
+/// most about its files is shown, unless another holds much data that it lacks.
 pub(crate) fn choose(candidates: &[Candidate]) -> Option<(View, String)> {
-    let most = candidates.iter().map(|c| c.entries).max()?;
-    let is_worth = |c: &&Candidate| c.entries == most || !(c.entries == 0 || c.is_stub());
-    let worth: Vec<&Candidate> = candidates.iter().filter(is_worth).collect();
-    let find = |view: View| worth.iter().copied().find(|c| c.view == view);
-    let family = find(View::RockRidge)
-        .filter(|c| c.has_names)
-        .or(find(View::Joliet))
-        .or(find(View::Enhanced))
-        .or(find(View::RockRidge))
-        .or(find(View::Iso9660))
-        .or(find(View::HighSierra))
-        // The Macintosh side of a hybrid disc has what the other side has, in the ways of
-        // another system: shown by itself only where there is nothing else.
-        .or(find(View::Hfs));
-    let chosen = match (find(View::Udf), family) {
-        (Some(udf), Some(iso)) if iso.entries > udf.entries => iso,
-        (Some(udf), _) => udf,
-        (None, Some(iso)) => iso,
-        (None, None) => return None,
-    };
+    let plain = candidates.iter().find(|c| c.view == View::Iso9660);
+    let mut worth: Vec<&Candidate> =
+        candidates.iter().filter(|c| !c.is_stub_among(candidates)).collect();
+    if worth.is_empty() {
+        worth = candidates.iter().collect();
+    }
+    worth.sort_by_key(|c| c.rank(plain));
+    let mut ranked = worth.into_iter();
+    let first = ranked.next()?;
+    let chosen =
+        ranked.fold(
+            first,
+            |best, other| {
+                if other.contents.outweighs(&best.contents) { other } else { best }
+            },
+        );
     Some((chosen.view, reason(chosen, candidates)))
+}
+
+/// The views whose roots hold other files than that of `shown`, with the numbers of both.
+pub(crate) fn differing(shown: View, candidates: &[Candidate]) -> Vec<(View, usize, usize)> {
+    let Some(shown) = candidates.iter().find(|c| c.view == shown) else { return Vec::new() };
+    let is_tree = |c: &&Candidate| c.view != View::Hfs && !c.is_stub_among(candidates);
+    let others = candidates.iter().filter(is_tree);
+    let counts = others.map(|c| {
+        let is_weighed = c.contents.unweighed == 0 && shown.contents.unweighed == 0;
+        let count =
+            |c: &Candidate| if is_weighed { c.contents.solid() } else { c.contents.names() };
+        (c.view, count(c), count(shown))
+    });
+    counts.filter(|(_, other, shown)| other != shown).collect()
 }
 
 fn reason(chosen: &Candidate, candidates: &[Candidate]) -> String {
@@ -138,87 +248,48 @@ fn reason(chosen: &Candidate, candidates: &[Candidate]) -> String {
     if others.is_empty() {
         return "the only file system on the disc".to_owned();
     }
-    others.join("; ")
+    format!("its root holds {}; {}", held(&chosen.contents), others.join("; "))
 }
 
 /// Why `chosen` is shown and not `other`.
 fn describe(chosen: &Candidate, other: &Candidate) -> String {
     let name = other.view;
-    if name == View::Hfs {
-        format!("{name} is the Macintosh side")
-    } else if other.entries == 0 && chosen.entries > 0 {
-        format!("{name} is empty")
-    } else if other.is_stub() && other.entries < chosen.entries {
-        format!("{name} is a stub of {} against {}", count(other.entries), count(chosen.entries))
+    let (ours, theirs) = (&chosen.contents, &other.contents);
+    if theirs.names() == 0 && ours.names() > 0 {
+        format!("the {name} side is empty")
+    } else if theirs.is_stub_beside(ours) {
+        format!("the {name} side holds only {}", held(theirs))
+    } else if ours.outweighs(theirs) {
+        format!("the {name} side lacks some of them")
+    } else if name == View::Hfs {
+        "HFS is the Macintosh side".to_owned()
     } else if !other.has_names {
         format!("{name} gives no names of its own")
-    } else if other.entries < chosen.entries {
-        format!("{name} holds less ({} against {})", other.entries, chosen.entries)
-    } else if chosen.view == View::Udf {
-        format!("{name} holds no more than UDF")
+    } else if chosen.has_modes && !other.has_modes {
+        format!("{name} records neither links nor permissions")
+    } else if chosen.view == View::RockRidge && name == View::Udf {
+        "Rock Ridge records links and permissions as they were".to_owned()
     } else {
-        format!("{name} has poorer names")
+        format!("{name} records less about its files")
     }
 }
 
-fn count(entries: usize) -> String {
-    if entries == 1 { "1 entry".to_owned() } else { format!("{entries} entries") }
+/// What a root holds, for people.
+fn held(contents: &Contents) -> String {
+    let count = |n: usize, one: &str, many: &str| match n {
+        1 => format!("1 {one}"),
+        _ => format!("{n} {many}"),
+    };
+    let files = contents.names().saturating_sub(contents.directories);
+    match (files, contents.directories) {
+        (0, 0) => "nothing".to_owned(),
+        (0, folders) => count(folders, "folder", "folders"),
+        (files, 0) => count(files, "file", "files"),
+        (files, folders) => {
+            format!("{} and {}", count(files, "file", "files"), count(folders, "folder", "folders"))
+        }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn candidate(view: View, entries: usize, directories: usize) -> Candidate {
-        Candidate { view, entries, directories, has_names: true }
-    }
-
-    #[test]
-    fn the_fullest_view_is_shown_and_the_reason_says_why() {
-        use View::{Iso9660, Joliet, RockRidge, Udf};
-        let nameless = Candidate { has_names: false, ..candidate(RockRidge, 5, 1) };
-        for (candidates, want, why) in [
-            (vec![candidate(Iso9660, 5, 2)], Iso9660, "the only file system on the disc"),
-            (
-                vec![candidate(Udf, 9, 4), candidate(Iso9660, 1, 0)],
-                Udf,
-                "ISO 9660 is a stub of 1 entry against 9 entries",
-            ),
-            (
-                vec![candidate(Udf, 5, 2), candidate(RockRidge, 7, 2), candidate(Iso9660, 7, 2)],
-                RockRidge,
-                "UDF holds less (5 against 7); ISO 9660 has poorer names",
-            ),
-            (
-                vec![candidate(Udf, 5, 2), candidate(Joliet, 5, 2)],
-                Udf,
-                "Joliet holds no more than UDF",
-            ),
-            (
-                vec![candidate(RockRidge, 5, 1), candidate(Joliet, 6, 2), candidate(Iso9660, 5, 1)],
-                RockRidge,
-                "Joliet has poorer names; ISO 9660 has poorer names",
-            ),
-            (
-                vec![nameless, candidate(Joliet, 5, 1), candidate(Iso9660, 5, 1)],
-                Joliet,
-                "Rock Ridge gives no names of its own; ISO 9660 has poorer names",
-            ),
-            (vec![candidate(Udf, 0, 0), candidate(Joliet, 3, 1)], Joliet, "UDF is empty"),
-            (
-                vec![candidate(Iso9660, 0, 0), candidate(Joliet, 0, 0)],
-                Joliet,
-                "ISO 9660 has poorer names",
-            ),
-            (
-                vec![candidate(RockRidge, 1, 0), candidate(Iso9660, 1, 0)],
-                RockRidge,
-                "ISO 9660 has poorer names",
-            ),
-        ] {
-            let (view, reason) = choose(&candidates).unwrap();
-            assert_eq!((view, reason.as_str()), (want, why), "{candidates:?}");
-        }
-        assert_eq!(choose(&[]), None);
-    }
-}
+mod tests;

@@ -19,7 +19,7 @@ fn info_says_what_is_there_which_is_shown_and_why() -> Result<()> {
     for line in [
         "UDF 1.02, used; label SETUP_EN_DVD; 11 in the root",
         "ISO 9660; label SETUP_EN_DVD; 1 in the root",
-        "Why        ISO 9660 is a stub of 1 entry against 11 entries",
+        "the ISO 9660 side holds only 1 file",
         "BIOS  El Torito, no emulation, 8 sectors",
         "UEFI  El Torito, no emulation",
         "Findings   none",

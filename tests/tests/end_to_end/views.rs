@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, ensure};
 use iso_core::volume::Presentation;
@@ -338,5 +339,37 @@ fn zisofs_of_version_2_gives_the_files_that_version_1_gives() -> Result<()> {
         trees[0].iter().filter(|f| f.2.is_some()).collect::<Vec<_>>(),
         trees[1].iter().filter(|f| f.2.is_some()).collect::<Vec<_>>()
     );
+    Ok(())
+}
+
+/// The view that is right for discs that real writers made, and whether their trees differ.
+#[test]
+fn discs_of_several_trees_show_the_one_that_loses_least() -> Result<()> {
+    let discs = corpus::repository().join("../shared/cases/discs");
+    if !discs.exists() {
+        return Ok(());
+    }
+    for (name, want, differs, reads) in [
+        ("rr-udf-links", View::RockRidge, false, 14),
+        ("view-stub2-udf1dir", View::Udf, false, 14),
+        ("view-one-more-in-iso", View::Udf, true, 14),
+        ("hfs-desktop-db", View::RockRidge, false, 14),
+        ("bridge-udf-root-lost", View::Iso9660, false, 14),
+        ("bridge-udf-vds-lost", View::Iso9660, false, 14),
+        ("view-reason-untrue", View::Udf, true, 14),
+    ] {
+        let disc = corpus::unpack(&discs.join(format!("{name}.iso.zst")))?;
+        let image = Image::open(source::open_path(&disc.path)?, Limits::default())?;
+        let shown = image.choose(None)?;
+        assert_eq!(shown.view, want, "{name}: {}", shown.reason);
+        let findings = image.disc().findings().list();
+        let told = findings.iter().any(|finding| finding.text.starts_with("two trees"));
+        assert_eq!(told, differs, "{name}: {findings:?}");
+        let lost = name.starts_with("bridge-udf");
+        let is_lost = findings.iter().any(|finding| finding.text.contains("UDF is not shown"));
+        assert_eq!(is_lost, lost, "{name}: {findings:?}");
+        let made = image.disc().counters().source_reads.load(Ordering::Relaxed);
+        assert!(made <= reads, "{name}: {made} reads");
+    }
     Ok(())
 }

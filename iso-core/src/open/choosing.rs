@@ -1,0 +1,132 @@
+//! Which file system of an image is shown, and what a person learns of the others.
+//! Applies the view rule to what `opening` found; reads what the rule weighs in the roots.
+
+use crate::error::{Error, Result};
+use crate::foreign;
+use crate::iso9660::SECTOR_BYTES;
+use crate::view::{self, STUB_BYTES, View};
+use crate::volume::{Dir, Volume};
+
+use super::survey::contents;
+use super::{Image, Shown};
+
+impl Image {
+    /// The file system to show: the one asked for, or the one the view rule finds.
+    ///
+    /// # Errors
+    /// The view that was asked for is not on the disc or cannot be opened; or, where none was,
+    /// what remains is a stub beside a file system that cannot be opened and holds the data.
+    pub fn choose(&self, wanted: Option<View>) -> Result<Shown> {
+        let (view, reason) = match wanted {
+            Some(view) => (view, "asked for".to_owned()),
+            None => self.computed_view()?,
+        };
+        if view == View::All {
+            let volume = self.all_views(Vec::new())?;
+            return Ok(Shown { view, reason, volume });
+        }
+        if view == View::Boot {
+            return self.boot_images().map(|volume| Shown { view, reason, volume });
+        }
+        let system = self.systems.iter().find(|system| system.view == view);
+        let Some(system) = system else { return Err(self.why_missing(view)) };
+        tracing::debug!(%view, reason, "view chosen");
+        Ok(Shown { view, reason, volume: system.volume.clone() })
+    }
+
+    fn computed_view(&self) -> Result<(View, String)> {
+        let (view, reason) =
+            view::choose(&self.candidates).ok_or(Error::Unrecognised(foreign::Foreign::Unknown))?;
+        // The trees of ISO 9660 name the same files: one that is damaged hides none.
+        let may_hide = |refused: &&(View, Error)| !(refused.0.is_iso() && view.is_iso());
+        match self.refused.iter().find(may_hide) {
+            Some((refused, _)) if self.is_mere_note(view) => Err(self.why_missing(*refused)),
+            _ => Ok((view, self.with_refused(reason))),
+        }
+    }
+
+    /// A reason that tells of the file systems that cannot be opened too.
+    fn with_refused(&self, reason: String) -> String {
+        if self.refused.is_empty() {
+            return reason;
+        }
+        let lost = self.refused.iter().map(|(view, _)| format!("{view} cannot be opened"));
+        let lost = lost.collect::<Vec<_>>().join("; ");
+        match self.candidates.len() {
+            1 => format!("the only file system that can be opened; {lost}"),
+            _ => format!("{reason}; {lost}"),
+        }
+    }
+
+    /// Whether a view is empty, or holds little and asks for a reader of UDF.
+    fn is_mere_note(&self, view: View) -> bool {
+        let is_little = self.candidates.iter().any(|c| c.view == view && c.contents.is_little());
+        let system = self.systems.iter().find(|system| system.view == view);
+        let volume = system.filter(|_| is_little).map(|system| &system.volume);
+        let root = volume.and_then(|volume| volume.read_dir(volume.root()).ok());
+        let (Some(volume), Some(root)) = (volume, root) else { return false };
+        root.is_empty() || asks_for_udf(&**volume, &root)
+    }
+
+    /// Why a view cannot be shown, in an error of its own.
+    fn why_missing(&self, view: View) -> Error {
+        match self.refused.iter().find(|(refused, _)| *refused == view) {
+            Some((_, error)) => error.repeated(),
+            None => Error::NoSuchView(view),
+        }
+    }
+
+    /// Weighs the roots against each other, where there are several.
+    pub(super) fn weigh_roots(&mut self) {
+        if self.systems.len().saturating_add(self.refused.len()) < 2 {
+            return;
+        }
+        let boot_catalog =
+            self.boot_catalog.map(|sector| u64::from(sector).saturating_mul(SECTOR_BYTES));
+        for candidate in &mut self.candidates {
+            let system = self.systems.iter().find(|system| system.view == candidate.view);
+            let Some(volume) = system.map(|system| &system.volume) else { continue };
+            let Ok(root) = volume.read_dir(volume.root()) else { continue };
+            // Data that Rock Ridge says is packed lies where that of the plain tree lies.
+            let has_places = candidate.view != View::RockRidge;
+            candidate.contents = contents(&**volume, &root, boot_catalog, has_places);
+        }
+        let plain = self.candidates.iter().find(|c| c.view == View::Iso9660);
+        let Some(plain) = plain.map(|plain| plain.contents.clone()) else { return };
+        if let Some(ours) = self.candidates.iter_mut().find(|c| c.view == View::RockRidge) {
+            ours.contents.files = plain.files;
+            ours.contents.places = plain.places;
+        }
+    }
+
+    /// Notes trees whose roots differ: a disc may show one to one system and another to the next.
+    pub(super) fn note_differences(&self) {
+        let Some((view, _)) = view::choose(&self.candidates) else { return };
+        for (other, theirs, ours) in view::differing(view, &self.candidates) {
+            self.disc.findings().note_harmless(format!(
+                "two trees: the root of {other} holds {theirs} files and folders, that of {view} \
+                 holds {ours}; --view {} shows the other",
+                other.name()
+            ));
+        }
+    }
+}
+
+/// Files of a root that are searched for the note, and bytes at the beginning of each.
+const NOTE_FILES: usize = 16;
+const NOTE_BYTES: usize = 4096;
+
+/// Whether a file of a root that holds little says that the disc is to be read as UDF. The name of
+/// the format is the same in all languages.
+fn asks_for_udf(volume: &dyn Volume, root: &Dir) -> bool {
+    root.iter().take(NOTE_FILES).any(|entry| {
+        let is_short = volume.attr(entry.node).is_ok_and(|attr| attr.size <= STUB_BYTES);
+        let mut text = [0; NOTE_BYTES];
+        if !is_short || volume.read_into(entry.node, 0, &mut text).is_err() {
+            return false;
+        }
+        // UTF-16 is the same word with zeros between.
+        let plain: Vec<u8> = text.iter().copied().filter(|byte| *byte != 0).collect();
+        plain.windows(3).any(|word| word == b"UDF")
+    })
+}

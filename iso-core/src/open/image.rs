@@ -1,0 +1,169 @@
+//! A disc image that is open: its file systems, its sessions and what a computer starts from it.
+//! Hands out what `opening` found; looks for nothing itself.
+
+use std::sync::Arc;
+
+use crate::all_views::{AllViews, Content, Report, Slot};
+use crate::boot::{BootFile, BootVolume, Partition, boot_files, partitions};
+use crate::cache::Disc;
+use crate::error::{Error, Result};
+use crate::session::{Session, SessionChoice};
+use crate::text::Charset;
+use crate::view::{Candidate, View};
+use crate::volume::{Facts, ParsedCaches, Volume};
+
+/// A disc image: what it holds and which of it to show.
+pub struct Image {
+    pub(super) disc: Arc<Disc>,
+    pub(super) caches: Arc<ParsedCaches>,
+    pub(super) systems: Vec<System>,
+    pub(super) refused: Vec<(View, Error)>,
+    pub(super) candidates: Vec<Candidate>,
+    /// Sector of the boot catalogue.
+    pub(super) boot_catalog: Option<u32>,
+    pub(super) sessions: Vec<Session>,
+    /// The session that is open.
+    pub(super) session: Session,
+    pub(super) charset: Charset,
+    /// Where the virtual allocation tables of the UDF volume lie, the oldest first.
+    pub(super) tables: Vec<u64>,
+}
+
+/// Opens a view when it is looked into.
+type Open = Box<dyn Fn() -> Result<Arc<dyn Volume>> + Send + Sync>;
+
+/// Choices of the person who opens an image.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options {
+    /// Which session, where there are several.
+    pub session: SessionChoice,
+    /// How names are read that do not say so themselves.
+    pub charset: Charset,
+}
+
+/// One file system of an image.
+#[derive(Clone)]
+pub struct System {
+    /// Which one.
+    pub view: View,
+    /// The way into it.
+    pub volume: Arc<dyn Volume>,
+    /// Files and directories in its root.
+    pub root_entries: usize,
+}
+
+/// The file system that is shown.
+#[derive(Clone)]
+pub struct Shown {
+    /// Which one.
+    pub view: View,
+    /// Why this one.
+    pub reason: String,
+    /// The way into it.
+    pub volume: Arc<dyn Volume>,
+}
+
+impl Image {
+    /// The sessions of the disc; the trees are those of one of them.
+    #[must_use]
+    pub fn sessions(&self) -> &[Session] {
+        &self.sessions
+    }
+
+    /// The session that is open.
+    #[must_use]
+    pub const fn session(&self) -> Session {
+        self.session
+    }
+
+    /// The file systems that could be opened, the preferred one first.
+    #[must_use]
+    pub fn systems(&self) -> &[System] {
+        &self.systems
+    }
+
+    /// The file systems that are there and could not be opened, with the reason.
+    #[must_use]
+    pub fn refused(&self) -> &[(View, Error)] {
+        &self.refused
+    }
+
+    /// The image's bytes, counters and findings.
+    #[must_use]
+    pub fn disc(&self) -> &Disc {
+        &self.disc
+    }
+
+    /// What a computer could start from the disc.
+    ///
+    /// # Errors
+    /// What is wrong with the boot catalogue.
+    pub fn boot_files(&self) -> Result<Vec<BootFile>> {
+        boot_files(&self.disc, self.boot_catalog)
+    }
+
+    /// The images a computer could start from, as files.
+    ///
+    /// # Errors
+    /// `NoSuchView` where there is no catalogue, or what is wrong with it.
+    pub fn boot_images(&self) -> Result<Arc<dyn Volume>> {
+        let catalog = self.boot_catalog.ok_or(Error::NoSuchView(View::Boot))?;
+        boot_volume(&self.disc, catalog)
+    }
+
+    /// All views side by side, each a directory that is opened when it is looked into, beside
+    /// `disc.iso`, which is the image itself, and the given reports.
+    ///
+    /// # Errors
+    /// More than the bounds allow.
+    pub fn all_views(&self, reports: Vec<(String, Report)>) -> Result<Arc<dyn Volume>> {
+        let view = |name: String, open: Open| Slot { name, content: Content::View(open) };
+        let systems = self.systems.iter().map(|system| {
+            let volume = system.volume.clone();
+            view(system.view.name().to_owned(), Box::new(move || Ok(volume.clone())))
+        });
+        let mut slots: Vec<Slot> = systems.collect();
+        if let Some(catalog) = self.boot_catalog {
+            let disc = self.disc.clone();
+            let open = move || boot_volume(&disc, catalog);
+            slots.push(view(View::Boot.name().to_owned(), Box::new(open)));
+        }
+        for session in self.sessions.iter().copied().filter(|_| self.sessions.len() > 1) {
+            let (medium, sessions, charset) =
+                ((self.disc.clone(), self.caches.clone()), self.sessions.clone(), self.charset);
+            let open = move || {
+                let image = Self::of_session(medium.clone(), sessions.clone(), session, charset)?;
+                Ok(image.choose(None)?.volume)
+            };
+            slots.push(view(format!("session{}", session.number), Box::new(open)));
+        }
+        slots.push(Slot { name: "disc.iso".to_owned(), content: Content::Disc });
+        let told = reports.into_iter();
+        slots.extend(told.map(|(name, report)| Slot { name, content: Content::Told(report) }));
+        let label = self.choose(None).map(|shown| shown.volume.facts().label.clone());
+        let views =
+            AllViews::new(self.disc.clone(), &self.caches, label.unwrap_or_default(), slots)?;
+        Ok(Arc::new(views))
+    }
+
+    /// The partitions of a disc that can also be used as a disk.
+    #[must_use]
+    pub fn partitions(&self) -> Vec<Partition> {
+        partitions(&self.disc)
+    }
+
+    /// Bytes that the file systems claim to span and the image lacks, with the claim; nothing for
+    /// a whole image.
+    #[must_use]
+    pub fn truncation(&self) -> Option<(u64, u64)> {
+        let facts = self.systems.iter().map(|system| system.volume.facts());
+        let claimed = facts.map(|facts: &Facts| facts.volume_bytes).max()?;
+        let missing = claimed.checked_sub(self.disc.len()).filter(|missing| *missing > 0)?;
+        Some((missing, claimed))
+    }
+}
+
+/// The images of the boot catalogue in a sector, as files.
+fn boot_volume(disc: &Arc<Disc>, catalog: u32) -> Result<Arc<dyn Volume>> {
+    Ok(Arc::new(BootVolume::open(disc.clone(), Some(catalog))?))
+}

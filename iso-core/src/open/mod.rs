@@ -1,0 +1,9 @@
+//! From a source to the file systems on it and the one to show.
+//! Opening reads descriptors and roots, and what the view rule must know of the files in these.
+
+mod choosing;
+mod image;
+mod opening;
+mod survey;
+
+pub use image::{Image, Options, Shown, System};
