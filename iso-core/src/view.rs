@@ -155,7 +155,10 @@ impl Contents {
             return self.names() > other.names().saturating_mul(2);
         }
         let (beyond, lacking) = (self.bytes_beyond(other), other.bytes_beyond(self));
-        beyond > STUB_BYTES && beyond > lacking
+        // What lies in directories is not looked at.
+        let usual = other.directories.saturating_mul(2).saturating_add(1);
+        let has_more_folders = self.directories > usual;
+        (beyond > STUB_BYTES && beyond > lacking) || (has_more_folders && lacking <= STUB_BYTES)
     }
 }
 

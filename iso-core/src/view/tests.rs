@@ -17,7 +17,8 @@ fn root(view: View, sizes: &[u64], directories: usize) -> Candidate {
 fn own(view: View, sizes: &[u64], directories: usize) -> Candidate {
     let mut own = root(view, sizes, directories);
     let places = std::mem::take(&mut own.contents.places);
-    own.contents.places = places.into_iter().map(|(at, len)| (at + 4096, len)).collect();
+    own.contents.places =
+        places.into_iter().map(|(at, len)| (at.saturating_add(4096), len)).collect();
     own
 }
 
@@ -47,6 +48,11 @@ fn setup_and_live_discs() -> Vec<Shape> {
         ("Windows DVD", vec![root(Udf, &[MIB, MIB], 4), own(Iso9660, NOTE, 0)], Udf),
         ("Windows DVD of directories", vec![root(Udf, &[], 4), own(Iso9660, NOTE, 0)], Udf),
         ("notes in ten languages", vec![root(Udf, &[], 1), own(Iso9660, &[900; 10], 0)], Udf),
+        (
+            "UDF beside one directory of Rock Ridge",
+            vec![root(Udf, &[MIB], 6), root(RockRidge, &[], 1)],
+            Udf,
+        ),
         ("two notes, one directory", vec![root(Udf, &[], 1), own(Iso9660, &[13, 13], 0)], Udf),
         (
             "a note with a Joliet side",
