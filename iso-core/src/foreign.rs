@@ -21,6 +21,10 @@ pub enum Foreign {
     Zeros,
     /// A disc image that lacks this many bytes at its beginning.
     CutHead(u64),
+    /// Volumes that do not begin with the image.
+    Inside(Places),
+    /// A track that was copied alone, whose block numbers count from this sector.
+    Track(u64),
     /// A text that describes a disc and names the file with its sectors.
     Sheet,
     /// A compressed file or an archive, which may hold an image.
@@ -41,11 +45,40 @@ pub enum Foreign {
     Unknown,
 }
 
+/// Places in an image, in bytes: the first few of them, none at its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Places([u64; 4]);
+
+impl Places {
+    /// Adds one, if there is room and it is not there yet.
+    pub(crate) fn add(&mut self, at: u64) {
+        if self.0.contains(&at) {
+            return;
+        }
+        if let Some(free) = self.0.iter_mut().find(|place| **place == 0) {
+            *free = at;
+        }
+    }
+
+    /// Those that there are.
+    pub fn iter(&self) -> impl Iterator<Item = u64> {
+        self.0.into_iter().filter(|at| *at > 0)
+    }
+}
+
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::CutHead(bytes) => {
                 return write!(f, "an ISO 9660 disc without its first {bytes} bytes");
+            }
+            Self::Inside(places) => {
+                let places: Vec<String> = places.iter().map(|at| at.to_string()).collect();
+                return write!(f, "a volume that begins at byte {}", places.join(" and one at "));
+            }
+            Self::Track(first) => {
+                let what = "a track that was copied alone: its block numbers count from sector";
+                return write!(f, "{what} {first} of the disc");
             }
             Self::WebPage => "a web page (HTML)",
             Self::Zeros => "zeros at its beginning, in its middle and at its end",

@@ -202,6 +202,10 @@ fn not_opened(path: &Path, error: &Error) -> Failure {
     if let Error::Unrecognised(found) = error {
         let failure = failure(format!("{name} is not a disc image isodrive knows"))
             .line("found", found.to_string());
+        if let Foreign::Inside(places) = found {
+            let option = |at: u64| ShellCommand::new("--image-offset").operand(at.to_string());
+            return places.iter().fold(failure, |failure, at| failure.advice("try", option(at)));
+        }
         return remedy(*found)
             .into_iter()
             .fold(failure, |failure, text| failure.advice("try", text));
@@ -247,7 +251,12 @@ fn remedy(found: Foreign) -> Option<&'static str> {
         Foreign::Disk(_) if cfg!(windows) => Some("Mount-DiskImage, if it is a .vhd or .vhdx"),
         Foreign::Disk(_) => Some("a loop mount:  udisksctl loop-setup -r -f FILE"),
         Foreign::Wrapped(_) => Some("convert it to a plain .iso first"),
-        Foreign::Text | Foreign::OtherFileSystem(_) | Foreign::Other(_) | Foreign::Unknown => None,
+        Foreign::Track(_) => Some("copy the whole disc: isodrive needs the sectors before it too"),
+        Foreign::Inside(_)
+        | Foreign::Text
+        | Foreign::OtherFileSystem(_)
+        | Foreign::Other(_)
+        | Foreign::Unknown => None,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::foreign;
 use crate::hfs::{HfsVolume, find_volume};
 use crate::iso9660::{DescriptorSet, IsoVolume, NameStyle, TreeDescriptor};
 use crate::limits::Limits;
+use crate::origin;
 use crate::session::{Session, SessionChoice, by_tables, find_sessions};
 use crate::source::Source;
 use crate::text::Charset;
@@ -186,6 +187,9 @@ impl Image {
     fn why_empty(mut self, set: &DescriptorSet, unread: Option<Error>) -> Error {
         if let Some(error) = unread {
             return error;
+        }
+        if let Some(found) = origin::elsewhere(&self.disc) {
+            return Error::Unrecognised(found);
         }
         let trees = set.primary.iter().chain(&set.joliet).chain(&set.high_sierra);
         let claimed = trees.map(|tree| tree.volume_bytes).max();
