@@ -127,7 +127,9 @@ fn inode(bytes: &mut Vec<u8>, file: &File, number: u32) {
     bytes.extend(file.place.to_le_bytes());
     bytes.extend(number.to_le_bytes());
     bytes.extend([0; 20]);
-    bytes.extend(2u32.to_le_bytes());
+    // Directories have one link, whatever is in them.
+    let links = if file.mode & 0o170_000 == 0o040_000 { 1u32 } else { 2 };
+    bytes.extend(links.to_le_bytes());
     bytes.extend([0; 16]);
     bytes.extend(xattrs);
     bytes.extend(&file.tail);

@@ -183,7 +183,14 @@ fn judge(
         let is_it = |(name, contents): &&(Vec<u8>, Contents)| {
             *name == file.name || contents.as_ref().is_ok_and(|digest| *digest == file.digest)
         };
-        let found = found.get(&rounded(&file.key)).filter(is_it);
+        // Of the names of one Rock Ridge file, the first that is read gives all of them its record.
+        let is_other_name = |(name, contents): &&(Vec<u8>, Contents)| {
+            *name == file.name && contents.as_ref().is_ok_and(|digest| *digest == file.digest)
+        };
+        let found = found
+            .get(&rounded(&file.key))
+            .filter(is_it)
+            .or_else(|| found.values().find(is_other_name));
         let name = file.name.escape_ascii();
         match found.map(|(_, contents)| contents) {
             Some(Ok(digest)) if *digest == file.digest => outcome.as_before += 1,
