@@ -17,6 +17,10 @@ pub struct Finding {
 
 thread_local! {
     /// How often this thread has noted damage, of whatever disc, known before or not.
+    #[allow(
+        clippy::missing_const_for_thread_local,
+        reason = "it is const; on Windows the lint does not see that"
+    )]
     static NOTED: Cell<u64> = const { Cell::new(0) };
 }
 

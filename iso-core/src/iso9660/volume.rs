@@ -449,6 +449,10 @@ impl Volume for IsoVolume {
         self.has_attributes_in(dir)
     }
 
+    fn first_byte(&self, node: NodeId) -> Option<u64> {
+        self.file(node).ok().map(|file| file.at)
+    }
+
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
         let file = self.file(node)?;
         match file.rock_ridge.target {

@@ -11,6 +11,8 @@ const WEIGHED_NAMES: usize = 64;
 /// The nodes that are looked at lie in this many blocks at most, as the cache reads blocks.
 const BLOCKS: usize = 2;
 const BLOCK_BYTES: u64 = 32 << 10;
+/// Bytes of a file beyond which it is not worked out where each of its pieces lies.
+const LOCATED_BYTES: u64 = 16 << 20;
 
 /// Names that systems keep for themselves and other systems hide, in lower case.
 const HIDDEN: [&[u8]; 14] = [
@@ -73,7 +75,9 @@ fn weigh(
         Ok(attr) if attr.kind != FileKind::Regular => &mut contents.special,
         Ok(attr) if attr.size == 0 => &mut contents.empty,
         Ok(attr) => {
-            let place = has_places.then(|| place(volume, entry)).flatten();
+            let is_asked = has_places && (attr.size <= LOCATED_BYTES);
+            let place = volume.first_byte(entry.node);
+            let place = place.or_else(|| is_asked.then(|| place_of(volume, entry)).flatten());
             if place.is_some() && place == boot_catalog {
                 return;
             }
@@ -90,7 +94,7 @@ fn weigh(
 }
 
 /// The first byte of a file's data on the disc.
-fn place(volume: &dyn Volume, entry: &DirEntry<'_>) -> Option<u64> {
+fn place_of(volume: &dyn Volume, entry: &DirEntry<'_>) -> Option<u64> {
     match &*volume.data(entry.node).ok()? {
         Data::Plain(extents) => extents.run_at(0)?.at,
         Data::Decoded(_) | Data::Told(_) => None,

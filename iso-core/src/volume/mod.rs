@@ -133,6 +133,11 @@ pub trait Volume: Send + Sync {
     /// `IsDirectory`, `NotRegular`, or what is wrong with the file.
     fn data(&self, node: NodeId) -> Result<Arc<Data>>;
 
+    /// The first byte of a file's data on the disc, where its record alone tells.
+    fn first_byte(&self, _node: NodeId) -> Option<u64> {
+        None
+    }
+
     /// The target of a symbolic link, as recorded.
     ///
     /// # Errors
