@@ -210,11 +210,11 @@ fn nobody_gets_a_right_to_write_whoever_asks_and_how() {
             _ => number(),
         };
         let access = some(&mut number);
-        let granted = if number() % 2 == 0 { 0 } else { some(&mut number) };
-        let (is_user, is_privileged) = (number() % 2 == 0, number() % 2 == 0);
+        let granted = if number().is_multiple_of(2) { 0 } else { some(&mut number) };
+        let (is_user, is_privileged) = (number().is_multiple_of(2), number().is_multiple_of(2));
         let caller = Caller { is_user, granted, is_privileged };
         let disposition = number() % 6;
-        let options = if number() % 4 == 0 { option::DELETE_ON_CLOSE } else { 0 };
+        let options = if number().is_multiple_of(4) { option::DELETE_ON_CLOSE } else { 0 };
         let file = volume.create_by(caller, &path, disposition, options, access);
         let Ok(file) = file else { continue };
         opened += 1;
