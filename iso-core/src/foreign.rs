@@ -60,6 +60,11 @@ impl Places {
         }
     }
 
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
     /// Those that there are.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         self.0.into_iter().filter(|at| *at > 0)

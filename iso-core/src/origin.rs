@@ -26,17 +26,16 @@ pub(crate) fn elsewhere(disc: &Disc) -> Option<Foreign> {
             places.add(partition.at);
         }
     }
-    if places.iter().next().is_none() && !has_descriptor(disc, 0) {
-        (1..=PAUSE_SECTORS)
-            .map(|sector| sector.saturating_mul(SECTOR_BYTES))
-            .find(|at| has_descriptor(disc, *at))
-            .into_iter()
-            .for_each(|at| places.add(at));
+    if places.is_empty() && !has_descriptor(disc, 0) {
+        let mut behind = (1..=PAUSE_SECTORS).map(|sector| sector.saturating_mul(SECTOR_BYTES));
+        if let Some(at) = behind.find(|at| has_descriptor(disc, *at)) {
+            places.add(at);
+        }
     }
-    if places.iter().next().is_some() {
-        return Some(Foreign::Inside(places));
+    if places.is_empty() {
+        return counted_from(disc).map(Foreign::Track);
     }
-    counted_from(disc).map(Foreign::Track)
+    Some(Foreign::Inside(places))
 }
 
 /// Whether a primary volume descriptor stands in the 16th sector from a place on, or a part of a

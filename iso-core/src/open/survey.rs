@@ -75,9 +75,7 @@ fn weigh(
         Ok(attr) if attr.kind != FileKind::Regular => &mut contents.special,
         Ok(attr) if attr.size == 0 => &mut contents.empty,
         Ok(attr) => {
-            let is_asked = has_places && (attr.size <= LOCATED_BYTES);
-            let place = volume.first_byte(entry.node);
-            let place = place.or_else(|| is_asked.then(|| place_of(volume, entry)).flatten());
+            let place = has_places.then(|| place_of(volume, entry, attr.size)).flatten();
             if place.is_some() && place == boot_catalog {
                 return;
             }
@@ -93,8 +91,14 @@ fn weigh(
     *count = count.saturating_add(1);
 }
 
-/// The first byte of a file's data on the disc.
-fn place_of(volume: &dyn Volume, entry: &DirEntry<'_>) -> Option<u64> {
+/// The first byte of a file's data on the disc, if it is found without much work.
+fn place_of(volume: &dyn Volume, entry: &DirEntry<'_>, bytes: u64) -> Option<u64> {
+    if let Some(at) = volume.first_byte(entry.node) {
+        return Some(at);
+    }
+    if bytes > LOCATED_BYTES {
+        return None;
+    }
     match &*volume.data(entry.node).ok()? {
         Data::Plain(extents) => extents.run_at(0)?.at,
         Data::Decoded(_) | Data::Told(_) => None,
