@@ -90,7 +90,7 @@ impl AllViews {
             system: "all views".to_owned(),
             label,
             block_bytes: 2048,
-            volume_bytes: disc.len(),
+            volume_bytes: disc.held_bytes(),
             // An exact name goes first in any case; views in which case counts lose nothing.
             ignores_case: true,
             ..Facts::default()
@@ -129,7 +129,12 @@ impl AllViews {
 
     fn whole_disc(&self) -> Result<Data> {
         let site = Site::new("image", "none", 0);
-        let extents = Extents::in_one_piece(self.disc.limits(), site, 0, self.disc.len());
+        let extents = Extents::in_one_piece(
+            self.disc.limits(),
+            site,
+            self.disc.begin(),
+            self.disc.held_bytes(),
+        );
         extents.map(Data::Plain)
     }
 

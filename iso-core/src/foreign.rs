@@ -21,10 +21,8 @@ pub enum Foreign {
     Zeros,
     /// A disc image that lacks this many bytes at its beginning.
     CutHead(u64),
-    /// Volumes that do not begin with the image.
+    /// Several volumes, none of which begins with the image.
     Inside(Places),
-    /// A track that was copied alone, whose block numbers count from this sector.
-    Track(u64),
     /// A text that describes a disc and names the file with its sectors.
     Sheet,
     /// A compressed file or an archive, which may hold an image.
@@ -51,7 +49,7 @@ pub struct Places([u64; 4]);
 
 impl Places {
     /// Adds one, if there is room and it is not there yet.
-    pub(crate) fn add(&mut self, at: u64) {
+    fn add(&mut self, at: u64) {
         if self.0.contains(&at) {
             return;
         }
@@ -60,14 +58,17 @@ impl Places {
         }
     }
 
-    /// Whether there is none.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
-    }
-
     /// Those that there are.
     pub fn iter(&self) -> impl Iterator<Item = u64> {
         self.0.into_iter().filter(|at| *at > 0)
+    }
+}
+
+impl FromIterator<u64> for Places {
+    fn from_iter<I: IntoIterator<Item = u64>>(all: I) -> Self {
+        let mut places = Self::default();
+        all.into_iter().for_each(|at| places.add(at));
+        places
     }
 }
 
@@ -79,11 +80,7 @@ impl fmt::Display for Foreign {
             }
             Self::Inside(places) => {
                 let places: Vec<String> = places.iter().map(|at| at.to_string()).collect();
-                return write!(f, "a volume that begins at byte {}", places.join(" and one at "));
-            }
-            Self::Track(first) => {
-                let what = "a track that was copied alone: its block numbers count from sector";
-                return write!(f, "{what} {first} of the disc");
+                return write!(f, "volumes that begin at the bytes {}", places.join(", "));
             }
             Self::WebPage => "a web page (HTML)",
             Self::Zeros => "zeros at its beginning, in its middle and at its end",

@@ -40,6 +40,13 @@ pub struct Limits {
     pub session_gap_sectors: u64,
     /// Partitions of one partition map.
     pub partitions: u64,
+    /// Places at which a volume is tried to be opened in an image that begins with none.
+    pub volume_places: usize,
+    /// Sectors in which the beginning of a volume is looked for behind a pause before it. The usual
+    /// pause of a CD is one of two seconds, 150 sectors (ECMA-130 20).
+    pub pause_sectors: u64,
+    /// Sectors in which the root directory of a track that was copied alone is looked for.
+    pub track_root_sectors: u64,
     /// Named streams of one file, or attributes in its attribute list.
     pub streams: u64,
     /// Bytes of memory for all attributes of one file: where their values lie costs some too.
@@ -133,6 +140,9 @@ impl Default for Limits {
             sessions: 99,
             session_gap_sectors: 256,
             partitions: 64,
+            volume_places: 16,
+            pause_sectors: 450,
+            track_root_sectors: 256,
             streams: 1024,
             attribute_bytes: 4 << 20,
             partition_maps: 64,

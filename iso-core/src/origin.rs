@@ -1,41 +1,66 @@
-//! Where in an image a volume begins, when none can be opened at its first byte: in a partition, or
-//! behind the pause before a CD's first track. Reads a bounded number of sectors; opens nothing.
+//! Where in an image a volume begins, when none can be opened at its first byte: in a partition,
+//! behind the pause before a CD's first track, or in a track that was copied without those before
+//! it. Reads a bounded number of sectors; opens nothing.
 
 use crate::boot::partitions;
 use crate::cache::Disc;
 use crate::error::Site;
-use crate::foreign::{Foreign, Places};
 use crate::iso9660::SECTOR_BYTES;
 use crate::num::to_u64;
 
-/// Sectors in which the beginning of a volume is looked for behind a pause. The usual pause is one
-/// of two seconds, 150 sectors (ECMA-130 20).
-const PAUSE_SECTORS: u64 = 450;
-
-/// Sectors in which the root directory of a track is looked for that was copied alone.
-const ROOT_SECTORS: u64 = 256;
+/// Where byte 0 of a volume lies in an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Byte of the image; below zero where the image is a track that was copied alone, and its
+    /// numbers count from the beginning of the disc.
+    pub(crate) at: i64,
+    /// Byte of the image at which another volume begins, or that of the end of the image.
+    pub(crate) end: Option<u64>,
+}
 
 /// Sector of the first volume descriptor (ECMA-119 6.2.1, ECMA-167 3/8.3).
 const DESCRIPTORS: u64 = 16;
 
-/// Says where there is a volume that begins elsewhere, or whose block numbers count from elsewhere.
-pub(crate) fn elsewhere(disc: &Disc) -> Option<Foreign> {
-    let mut places = Places::default();
-    for partition in partitions(disc) {
-        if partition.at > 0 && has_descriptor(disc, partition.at) {
-            places.add(partition.at);
-        }
+/// Where volumes begin in an image that does not begin with one, in the order of their places.
+pub(crate) fn elsewhere(disc: &Disc) -> Vec<Origin> {
+    let mut starts: Vec<u64> = partitions(disc).iter().map(|partition| partition.at).collect();
+    starts.retain(|at| *at > 0 && has_descriptor(disc, *at));
+    starts.sort_unstable();
+    starts.dedup();
+    starts.truncate(disc.limits().volume_places);
+    if starts.is_empty() && !has_descriptor(disc, 0) {
+        let sectors = 1..=disc.limits().pause_sectors;
+        let mut behind = sectors.map(|sector| sector.saturating_mul(SECTOR_BYTES));
+        starts.extend(behind.find(|at| has_descriptor(disc, *at)));
     }
-    if places.is_empty() && !has_descriptor(disc, 0) {
-        let mut behind = (1..=PAUSE_SECTORS).map(|sector| sector.saturating_mul(SECTOR_BYTES));
-        if let Some(at) = behind.find(|at| has_descriptor(disc, *at)) {
-            places.add(at);
-        }
+    if starts.is_empty() {
+        let track = counted_from(disc).and_then(|bytes| i64::try_from(bytes).ok());
+        return track
+            .map(|bytes| Origin { at: bytes.saturating_neg(), end: None })
+            .into_iter()
+            .collect();
     }
-    if places.is_empty() {
-        return counted_from(disc).map(Foreign::Track);
-    }
-    Some(Foreign::Inside(places))
+    starts.iter().filter_map(|start| at(disc, *start)).collect()
+}
+
+/// The volume that begins at a byte of the image. It ends where the next partition with a volume
+/// begins: what stands there would pass for a later session of this one. The length in the
+/// partition's table says less, since it may lie and cut the volume.
+pub(crate) fn at(disc: &Disc, start: u64) -> Option<Origin> {
+    let others = partitions(disc);
+    let behind = others.iter().map(|partition| partition.at).filter(|at| *at > start);
+    let end = behind.filter(|at| has_descriptor(disc, *at)).min();
+    Some(Origin { at: i64::try_from(start).ok()?, end })
+}
+
+/// Where the numbers of a later session count from that session's beginning and not from that of
+/// the disc: an image that was put behind another one.
+pub(crate) fn own(disc: &Disc, session_at: u64) -> Option<Origin> {
+    let root = Root::read(disc, session_at)?;
+    let counts_from = |base: u64| root.stands_at(disc, base);
+    let is_own = session_at > 0 && !counts_from(0) && counts_from(session_at);
+    let at = i64::try_from(session_at).ok()?;
+    is_own.then_some(Origin { at, end: None })
 }
 
 /// Whether a primary volume descriptor stands in the 16th sector from a place on, or a part of a
@@ -43,38 +68,78 @@ pub(crate) fn elsewhere(disc: &Disc) -> Option<Foreign> {
 fn has_descriptor(disc: &Disc, at: u64) -> bool {
     const HEADS: [&[u8]; 3] = [b"\x01CD001", b"\0BEA01", b"\0NSR0"];
     let at = at.saturating_add(DESCRIPTORS.saturating_mul(SECTOR_BYTES));
-    let head = sector_at(disc, at, 8);
+    let head = bytes_at(disc, at, 8);
     head.is_some_and(|head| HEADS.iter().any(|known| head.starts_with(known)))
 }
 
-/// The sector from which the block numbers count of a track that was copied alone: its root
-/// directory stands earlier than the descriptor says, by as much as its own record says
-/// (ECMA-119 6.8.2.2).
+/// Bytes of the disc before a track that was copied alone: its root directory and its path table
+/// stand earlier than the descriptor says, by as much as they say themselves
+/// (ECMA-119 6.8.2.2, 6.9.1).
 fn counted_from(disc: &Disc) -> Option<u64> {
-    const ROOT_RECORD: usize = 156;
-    let descriptor = sector_at(disc, DESCRIPTORS.saturating_mul(SECTOR_BYTES), 190)?;
-    if !descriptor.starts_with(b"\x01CD001") {
-        return None;
-    }
-    let root = descriptor.get(ROOT_RECORD..ROOT_RECORD.saturating_add(34))?;
-    // Where the extent lies, in both orders of bytes, and its length.
-    let place = root.get(2..18)?;
-    let number = u64::from(u32::from_le_bytes(place.get(..4)?.try_into().ok()?));
-    let own = |sector: &u64| {
-        let record = sector_at(disc, sector.saturating_mul(SECTOR_BYTES), 34);
-        record.is_some_and(|record| {
-            record.first() >= Some(&34)
-                && record.get(2..18) == Some(place)
-                && record.get(32..34) == Some(&[1, 0])
-        })
-    };
+    let root = Root::read(disc, 0)?;
     let first = DESCRIPTORS.saturating_add(1);
-    let sector = (first..first.saturating_add(ROOT_SECTORS)).find(own)?;
-    number.checked_sub(sector).filter(|base| *base > 0)
+    let sectors = first..first.saturating_add(disc.limits().track_root_sectors);
+    let mut places = sectors.map(|sector| sector.saturating_mul(SECTOR_BYTES));
+    let found = places.find(|at| root.is_own_record_at(disc, *at))?;
+    let base = root.at.checked_sub(found).filter(|base| *base > 0)?;
+    root.has_path_table(disc, base).then_some(base)
 }
 
-fn sector_at(disc: &Disc, at: u64, len: usize) -> Option<Vec<u8>> {
-    let is_there = at.saturating_add(to_u64(len)) <= disc.len();
+/// What a primary volume descriptor says of where its root directory lies.
+struct Root {
+    /// Byte of the root directory.
+    at: u64,
+    /// Block and length of the root directory, as its records tell, in both orders of bytes.
+    place: Vec<u8>,
+    /// Byte of the path table with little-endian numbers.
+    path_table_at: u64,
+}
+
+impl Root {
+    fn read(disc: &Disc, session_at: u64) -> Option<Self> {
+        let at = session_at.saturating_add(DESCRIPTORS.saturating_mul(SECTOR_BYTES));
+        let descriptor = bytes_at(disc, at, 190)?;
+        if !descriptor.starts_with(b"\x01CD001") {
+            return None;
+        }
+        let block_bytes = descriptor.get(128..130)?.try_into().ok().map(u16::from_le_bytes)?;
+        let block_bytes = u64::from(block_bytes);
+        let byte = |field: &[u8]| {
+            let block = field.get(..4)?.try_into().ok().map(u32::from_le_bytes)?;
+            Some(u64::from(block).saturating_mul(block_bytes))
+        };
+        let place = descriptor.get(158..174)?.to_vec();
+        let path_table_at = byte(descriptor.get(140..)?)?;
+        Some(Self { at: byte(&place)?, place, path_table_at })
+    }
+
+    /// Whether the root directory stands where the descriptor says, counted from byte `base`.
+    fn stands_at(&self, disc: &Disc, base: u64) -> bool {
+        self.is_own_record_at(disc, base.saturating_add(self.at))
+    }
+
+    /// Whether the record by which the root directory names itself stands at a byte.
+    fn is_own_record_at(&self, disc: &Disc, at: u64) -> bool {
+        bytes_at(disc, at, 34).is_some_and(|record| {
+            record.first() >= Some(&34)
+                && record.get(2..18) == Some(self.place.as_slice())
+                && record.get(32..34) == Some(&[1, 0])
+        })
+    }
+
+    /// Whether the path table lies so many bytes before the place that is recorded, and begins
+    /// with the root directory.
+    fn has_path_table(&self, disc: &Disc, base: u64) -> bool {
+        let at = self.path_table_at.checked_sub(base);
+        let entry = at.and_then(|at| bytes_at(disc, at, 8));
+        entry.is_some_and(|entry| {
+            entry.first() == Some(&1) && entry.get(2..6) == self.place.get(..4)
+        })
+    }
+}
+
+fn bytes_at(disc: &Disc, at: u64, len: usize) -> Option<Vec<u8>> {
+    let is_there = at >= disc.begin() && at.saturating_add(to_u64(len)) <= disc.len();
     let site = Site::new("sector", "ECMA-119 6.1", at);
     is_there.then(|| disc.metadata(at, len, site).ok()).flatten()
 }
@@ -84,8 +149,12 @@ mod tests {
     use super::*;
     use crate::Limits;
 
-    fn found(image: Vec<u8>) -> Option<Foreign> {
-        elsewhere(&Disc::new(Box::new(image), Limits::default()))
+    fn disc(image: Vec<u8>) -> Disc {
+        Disc::new(Box::new(image), Limits::default())
+    }
+
+    fn found(image: Vec<u8>) -> Vec<(i64, Option<u64>)> {
+        elsewhere(&disc(image)).iter().map(|origin| (origin.at, origin.end)).collect()
     }
 
     /// An image with a volume descriptor behind so many bytes.
@@ -96,44 +165,102 @@ mod tests {
         image
     }
 
-    fn places(found: Option<Foreign>) -> Vec<u64> {
-        match found {
-            Some(Foreign::Inside(places)) => places.iter().collect(),
-            _ => Vec::new(),
-        }
+    /// Writes an entry of a master boot record, in sectors of 512 bytes.
+    fn entry(record: &mut [u8], number: usize, kind: u8, first: u32) {
+        let at = 446 + 16 * number;
+        record[at + 4] = kind;
+        record[at + 8..][..4].copy_from_slice(&first.to_le_bytes());
+        record[at + 12..][..4].copy_from_slice(&64u32.to_le_bytes());
+        record[510..512].copy_from_slice(&[0x55, 0xAA]);
     }
 
     #[test]
-    fn a_volume_behind_a_pause_or_in_partitions_is_found() {
+    fn a_volume_behind_a_pause_is_found() {
         for (bytes, head) in
             [(150 * 2048, b"\x01CD001"), (75 * 2048, b"\0BEA01"), (2048, b"\0NSR03")]
         {
-            assert_eq!(places(found(behind(bytes, head))), [to_u64(bytes)]);
+            let at = i64::try_from(bytes).unwrap();
+            assert_eq!(found(behind(bytes, head)), [(at, None)]);
         }
-        assert_eq!(found(behind(451 * 2048, b"\x01CD001")), None);
-        let mut disk = behind(4 << 20, b"\x01CD001");
-        disk[(1 << 20) + 32_768..][..6].copy_from_slice(b"\0NSR02");
-        for (entry, first, len) in [(446, 2048u32, 4096u32), (462, 8192, 64)] {
-            disk[entry + 4] = 0x83;
-            disk[entry + 8..][..4].copy_from_slice(&first.to_le_bytes());
-            disk[entry + 12..][..4].copy_from_slice(&len.to_le_bytes());
-        }
-        disk[510..512].copy_from_slice(&[0x55, 0xAA]);
-        assert_eq!(places(found(disk)), [1 << 20, 4 << 20]);
+        assert_eq!(found(behind(451 * 2048, b"\x01CD001")), []);
     }
 
     #[test]
-    fn a_track_whose_numbers_count_from_elsewhere_is_known() {
+    fn volumes_in_partitions_are_found_and_end_where_the_next_begins() {
+        let mut disk = behind(4 << 20, b"\x01CD001");
+        disk[(1 << 20) + 32_768..][..6].copy_from_slice(b"\0NSR02");
+        disk[(3 << 20) + 32_768..][..6].copy_from_slice(b"\x01CD001");
+        entry(&mut disk, 0, 0x83, 2048);
+        entry(&mut disk, 1, 0x83, 4096);
+        entry(&mut disk, 2, 5, 5120);
+        // The second of two logical ones is counted from the extended partition's beginning.
+        let mut record = [0; 512];
+        entry(&mut record, 0, 0x83, 1024);
+        entry(&mut record, 1, 5, 512);
+        disk[5120 * 512..][..512].copy_from_slice(&record);
+        let mut record = [0; 512];
+        entry(&mut record, 0, 0x83, 8192 - 5632);
+        // One that leads to itself ends the chain.
+        entry(&mut record, 1, 5, 0);
+        disk[5632 * 512..][..512].copy_from_slice(&record);
+        assert_eq!(
+            found(disk),
+            [(1 << 20, Some(3 << 20)), (3 << 20, Some(4 << 20)), (4 << 20, None)]
+        );
+    }
+
+    #[test]
+    fn a_volume_in_an_apple_partition_map_is_found() {
+        let mut disk = behind(1 << 20, b"\x01CD001");
+        let map = &mut disk[512..];
+        map[..2].copy_from_slice(b"PM");
+        map[8..12].copy_from_slice(&2048u32.to_be_bytes());
+        map[12..16].copy_from_slice(&64u32.to_be_bytes());
+        assert_eq!(found(disk), [(1 << 20, None)]);
+    }
+
+    /// A track from sector 45 000 on: a root directory in sector 20 and a path table in sector 18.
+    fn track() -> Vec<u8> {
         let mut image = vec![0; 40 * 2048];
         let mut record = vec![34, 0];
         record.extend(45_020u32.to_le_bytes());
         record.extend(45_020u32.to_be_bytes());
         record.extend([0, 8, 0, 0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 1, 0, 0, 1, 1, 0]);
         image[32_768..][..6].copy_from_slice(b"\x01CD001");
-        image[34_816..][..6].copy_from_slice(b"\xFFCD001");
+        image[32_768 + 128..][..2].copy_from_slice(&2048u16.to_le_bytes());
+        image[32_768 + 140..][..4].copy_from_slice(&45_018u32.to_le_bytes());
         image[32_768 + 156..][..34].copy_from_slice(&record);
-        assert_eq!(found(image.clone()), None, "no root directory");
+        image[34_816..][..6].copy_from_slice(b"\xFFCD001");
+        image[18 * 2048..][..2].copy_from_slice(&[1, 0]);
+        image[18 * 2048 + 2..][..4].copy_from_slice(&45_020u32.to_le_bytes());
         image[20 * 2048..][..34].copy_from_slice(&record);
-        assert_eq!(found(image), Some(Foreign::Track(45_000)));
+        image
+    }
+
+    #[test]
+    fn a_track_whose_numbers_count_from_elsewhere_is_known() {
+        assert_eq!(found(track()), [(-45_000 * 2048, None)]);
+        let mut no_root = track();
+        no_root[20 * 2048] = 0;
+        assert_eq!(found(no_root), []);
+        let mut no_table = track();
+        no_table[18 * 2048 + 2] ^= 1;
+        assert_eq!(found(no_table), []);
+    }
+
+    #[test]
+    fn a_session_whose_numbers_are_its_own_is_known() {
+        let mut image = vec![0; 45_000 * 2048];
+        image.extend(track());
+        assert_eq!(own(&disc(image), 45_000 * 2048), None, "numbers of the disc");
+        let mut own_numbers = vec![0; 100 * 2048];
+        let mut volume = track();
+        for at in [32_768 + 158, 20 * 2048 + 2] {
+            volume[at..][..4].copy_from_slice(&20u32.to_le_bytes());
+            volume[at + 4..][..4].copy_from_slice(&20u32.to_be_bytes());
+        }
+        own_numbers.extend(volume);
+        let want = Origin { at: 100 * 2048, end: None };
+        assert_eq!(own(&disc(own_numbers), 100 * 2048), Some(want));
     }
 }

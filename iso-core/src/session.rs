@@ -43,7 +43,7 @@ const FIRST_BEHIND_COPY: u64 = 32;
 /// may be more that could not be looked for. Reads a few sectors behind the end of each, and
 /// nothing at all where the image ends there.
 pub(crate) fn find_sessions(disc: &Disc) -> (Vec<Session>, Option<Error>) {
-    let mut starts = vec![0];
+    let mut starts = vec![quotient(disc.begin(), SECTOR_BYTES)];
     let unread = find_starts(disc, &mut starts).err();
     let numbered = (1u32..).zip(starts);
     let session = |(number, start): (u32, u64)| {
@@ -65,7 +65,7 @@ pub(crate) fn by_tables(only: Session, tables: &[u64]) -> Vec<Session> {
 
 /// Adds the sectors at which sessions begin.
 fn find_starts(disc: &Disc, starts: &mut Vec<u64>) -> Result<()> {
-    if begins_at(disc, FIRST_BEHIND_COPY)? && is_copy(disc)? {
+    if starts == &[0] && begins_at(disc, FIRST_BEHIND_COPY)? && is_copy(disc)? {
         *starts = vec![FIRST_BEHIND_COPY];
     }
     while starts.len() < disc.limits().sessions {
@@ -126,8 +126,10 @@ fn ends(disc: &Disc, start: u64) -> Result<Vec<u64>> {
     let set = descriptors(disc, start)?;
     let sectors = |bytes: u64| quotient(round_up(bytes, SECTOR_BYTES), SECTOR_BYTES);
     let Some(tree) = set.primary.or(set.high_sierra) else {
-        // UDF alone: behind its anchor at sector 256 (UDF 2.60 2.2.3).
-        return Ok(vec![start.saturating_add(257)]);
+        // UDF alone: behind its anchor at sector 256 (UDF 2.60 2.2.3). Where nothing begins, nothing
+        // ends either, and what lies behind is no later session.
+        let is_udf = begins_at(disc, start)?;
+        return Ok(is_udf.then(|| start.saturating_add(257)).into_iter().collect());
     };
     let len = sectors(tree.volume_bytes);
     let mut ends = vec![start.saturating_add(len)];

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use iso_core::source::{Parts, Refused, Source, Window};
+use iso_core::source::{Parts, Refused, Source};
 use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
 use crate::cli::ImageArguments;
@@ -60,10 +60,10 @@ pub(crate) fn open(
     source: Box<dyn Source>,
     limits: Limits,
 ) -> Result<Image, Failure> {
-    let options = Options { session: arguments.session, charset: arguments.charset };
-    let source = match arguments.image_offset {
-        0 => source,
-        start => Box::new(Window::from(source, start)),
+    let options = Options {
+        session: arguments.session,
+        charset: arguments.charset,
+        start: arguments.image_offset,
     };
     Image::open_with(source, limits, &options).map_err(|error| not_opened(&arguments.image, &error))
 }
@@ -149,7 +149,7 @@ pub(crate) fn warn_if_truncated(
     terminal: &mut Terminal,
 ) {
     if let Some((_, claimed)) = image.truncation() {
-        warn_truncated(path, (image.disc().len(), claimed), what_now, terminal);
+        warn_truncated(path, (image.disc().held_bytes(), claimed), what_now, terminal);
     }
 }
 
@@ -251,7 +251,6 @@ fn remedy(found: Foreign) -> Option<&'static str> {
         Foreign::Disk(_) if cfg!(windows) => Some("Mount-DiskImage, if it is a .vhd or .vhdx"),
         Foreign::Disk(_) => Some("a loop mount:  udisksctl loop-setup -r -f FILE"),
         Foreign::Wrapped(_) => Some("convert it to a plain .iso first"),
-        Foreign::Track(_) => Some("copy the whole disc: isodrive needs the sectors before it too"),
         Foreign::Inside(_)
         | Foreign::Text
         | Foreign::OtherFileSystem(_)

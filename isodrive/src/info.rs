@@ -26,6 +26,9 @@ struct Report {
     refused_part: Option<RefusedReport>,
     bytes: u64,
     missing_bytes: u64,
+    /// Byte of the image at which byte 0 of the volume lies; below zero where the image is a track
+    /// alone, whose numbers count from the beginning of its disc.
+    begins_at: i64,
     sessions: Vec<SessionReport>,
     shown: &'static str,
     reason: String,
@@ -178,8 +181,9 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
         image: Name::new(arguments.image.as_os_str().as_encoded_bytes()),
         parts: Vec::new(),
         refused_part: None,
-        bytes: image.disc().len(),
+        bytes: image.disc().held_bytes(),
         missing_bytes: image.truncation().map_or(0, |(missing, _)| missing),
+        begins_at: image.origin(),
         sessions: sessions.collect(),
         shown: chosen.view.name(),
         reason: chosen.reason.clone(),
@@ -205,11 +209,22 @@ fn recorded(image: &Image, chosen: &Shown, field: fn(&Facts) -> &Vec<u8>) -> Nam
     Name::new(all.find(|text| !text.is_empty()).map_or(&[], Vec::as_slice))
 }
 
+/// Where the volume begins, in words; nothing where it begins with the image.
+fn place_of_volume(begins_at: i64) -> Option<String> {
+    let bytes = begins_at.unsigned_abs();
+    match begins_at {
+        0 => None,
+        1.. => Some(format!("at byte {bytes:#x} of the image")),
+        _ => Some(format!("behind {bytes} bytes of its disc, which the image does not hold")),
+    }
+}
+
 fn partition_report(partition: &Partition) -> PartitionReport {
     PartitionReport {
         scheme: match partition.scheme {
             Scheme::Mbr => "MBR",
             Scheme::Gpt => "GPT",
+            Scheme::Apple => "Apple",
         },
         number: partition.number,
         kind: partition.kind.clone(),
@@ -255,6 +270,9 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
     };
     let name = path_shown(&report.image.bytes());
     row(out, "Image", format!("{name}, {} bytes ({}), {whole}", report.bytes, size(report.bytes)))?;
+    if let Some(place) = place_of_volume(report.begins_at) {
+        row(out, "Begins", place)?;
+    }
     if !report.parts.is_empty() {
         let names: Vec<String> = report.parts.iter().map(Name::text).collect();
         row(out, "Parts", names.join(", "))?;

@@ -14,8 +14,9 @@ use crate::disk::{
 pub(crate) struct Device {
     /// Bytes of a block, as a power of two.
     pub(crate) block_bits: u32,
-    /// Where the disc begins in the image's file.
-    pub(crate) disc_at: u64,
+    /// Byte of the image's file at which byte 0 of the disc lies; below zero where the file is a
+    /// track that was copied alone.
+    pub(crate) disc_at: i64,
     /// Bytes of the image's file.
     pub(crate) len: u64,
 }
@@ -54,7 +55,7 @@ impl Device {
     /// The block at which a run begins, if it begins with one and its last block is in the image.
     fn block_of(&self, at: u64, len: u64) -> Option<u32> {
         let block = 1u64.checked_shl(self.block_bits)?;
-        let at = self.disc_at.checked_add(at).filter(|at| at.is_multiple_of(block))?;
+        let at = at.checked_add_signed(self.disc_at).filter(|at| at.is_multiple_of(block))?;
         let end = at.checked_add(len.checked_next_multiple_of(block)?)?;
         let number = u32::try_from(at.checked_shr(self.block_bits)?).ok()?;
         (end <= self.len && number != NULL_BLOCK).then_some(number)

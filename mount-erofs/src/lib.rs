@@ -19,5 +19,5 @@ pub use attach::{
 };
 pub use declined::Declined;
 pub use output::{Output, Sender, receive};
-pub use translate::{Place, Summary, translate};
+pub use translate::{Summary, translate};
 pub use verify::{Refused, Verified, verify};

@@ -19,15 +19,6 @@ use crate::disk::{
 use crate::output::Output;
 use crate::space::Space;
 
-/// Where the image lies, as the kernel will open it.
-#[derive(Debug, Clone, Copy)]
-pub struct Place {
-    /// Where the disc begins in the image's file.
-    pub disc_at: u64,
-    /// Bytes of that file.
-    pub len: u64,
-}
-
 /// What came of a translation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
@@ -37,19 +28,19 @@ pub struct Summary {
     pub bytes: u64,
 }
 
-/// Translates a volume for an image that lies at `place`.
+/// Translates a volume whose image is a file of `image_bytes`, which the kernel will open.
 ///
 /// # Errors
 /// What about it cannot be shown this way just as it is.
 pub fn translate(
     volume: &dyn Volume,
     presentation: &Presentation,
-    place: Place,
+    image_bytes: u64,
     out: &mut dyn Output,
 ) -> Result<Summary, Declined> {
     let limits = volume.disc().limits();
-    let device =
-        Device { block_bits: block_bits(volume, place), disc_at: place.disc_at, len: place.len };
+    let disc_at = volume.disc().origin();
+    let device = Device { block_bits: block_bits(volume, disc_at), disc_at, len: image_bytes };
     let first = SUPERBLOCK_AT.saturating_add(SLOT_BYTES.saturating_mul(2));
     let mut translation = Translation {
         volume,
@@ -72,9 +63,9 @@ pub fn translate(
 }
 
 /// The blocks of the disc, as far as the image's place allows; as a power of two.
-fn block_bits(volume: &dyn Volume, place: Place) -> u32 {
+fn block_bits(volume: &dyn Volume, disc_at: i64) -> u32 {
     let bits = u64::from(volume.facts().block_bytes).trailing_zeros();
-    bits.min(place.disc_at.trailing_zeros()).clamp(9, 12)
+    bits.min(disc_at.trailing_zeros()).clamp(9, 12)
 }
 
 /// A translation in work.

@@ -10,9 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use iso_core::Volume;
 use iso_core::volume::Presentation;
-use mount_erofs::{
-    Attach, AttachError, Declined, Place, Through, attach, receive, translate, verify,
-};
+use mount_erofs::{Attach, AttachError, Declined, Through, attach, receive, translate, verify};
 
 /// A volume as the kernel shows it. Taken away when this is dropped.
 pub struct Mounted {
@@ -58,7 +56,7 @@ pub fn metadata(
     let keeper = file.try_clone()?;
     let received = std::thread::spawn(move || receive(reader, &keeper, u64::MAX));
     let mut sender = mount_erofs::Sender::new(writer);
-    let outcome = translate(volume, show, Place { disc_at: 0, len }, &mut sender);
+    let outcome = translate(volume, show, len, &mut sender);
     sender.finish()?;
     received.join().ok().context("the receiver broke down")??;
     Ok(outcome.map(|_| file))

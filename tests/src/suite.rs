@@ -130,7 +130,11 @@ fn open_first(image: &Path) -> iso_core::Result<Image> {
     let open = |session: SessionChoice| {
         let source =
             source::open_path(image).map_err(|source| Error::Io { offset: 0, len: 0, source })?;
-        Image::open_with(source, Limits::default(), &Options { session, charset: Charset::Raw })
+        Image::open_with(
+            source,
+            Limits::default(),
+            &Options { session, charset: Charset::Raw, start: 0 },
+        )
     };
     let first = open(SessionChoice::First)?;
     if first.session().at == 0 { Ok(first) } else { open(SessionChoice::Last) }

@@ -55,8 +55,7 @@ fn metadata(image: &Path, out: &Path) -> Result<()> {
     let keeper = file.try_clone()?;
     let kept = std::thread::spawn(move || mount_erofs::receive(reader, &keeper, u64::MAX));
     let mut sender = mount_erofs::Sender::new(writer);
-    let place = mount_erofs::Place { disc_at: 0, len };
-    mount_erofs::translate(&*shown.volume, &Presentation::default(), place, &mut sender)?;
+    mount_erofs::translate(&*shown.volume, &Presentation::default(), len, &mut sender)?;
     sender.finish()?;
     kept.join().ok().context("the receiver broke down")??;
     // Disks are made of whole sectors.

@@ -2,7 +2,7 @@
 //! No code but the reading of a number.
 
 use zerocopy::little_endian::{U16, U32, U64};
-use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
+use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned, big_endian};
 
 /// An entry of a boot catalogue; the first one is the validation entry (El Torito 1.0, 2.1-2.4).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
@@ -76,6 +76,20 @@ pub(crate) struct GptEntry {
     pub(crate) name: [u8; 72],  // 56     UTF-16, little-endian
 }
 const _: () = assert!(size_of::<GptEntry>() == 128);
+
+/// An entry of an Apple partition map (Inside Macintosh: Devices, 3-25).
+#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
+#[repr(C)]
+pub(crate) struct AppleEntry {
+    pub(crate) signature: [u8; 2],       // 0      PM
+    pub(crate) reserved: [u8; 2],        // 2
+    pub(crate) entries: big_endian::U32, // 4      of the whole map
+    pub(crate) start: big_endian::U32,   // 8      block
+    pub(crate) blocks: big_endian::U32,  // 12
+    pub(crate) name: [u8; 32],           // 16
+    pub(crate) kind: [u8; 32],           // 48     Apple_HFS
+}
+const _: () = assert!(size_of::<AppleEntry>() == 80);
 
 /// The boot sector of a FAT volume as far as its size needs (FAT 1.03 as in UEFI 2.10, 13.3).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]

@@ -1,9 +1,10 @@
-//! The partitions of an isohybrid disc: what its master boot record and its GUID partition table
-//! say (UEFI 2.10, 5.2, 5.3). They overlap with the disc's own file systems on purpose.
+//! The partitions of a disc that can also be used as a disk, by its master boot record, its GUID
+//! partition table (UEFI 2.10, 5.2, 5.3) and its Apple partition map. Reads the tables alone; on
+//! an isohybrid disc the partitions overlap with the disc's own file systems on purpose.
 
 use zerocopy::FromBytes;
 
-use super::disk::{GptEntry, GptHeader, MbrEntry};
+use super::disk::{AppleEntry, GptEntry, GptHeader, MbrEntry};
 use crate::cache::Disc;
 use crate::error::Site;
 use crate::num::{to_u64, to_usize};
@@ -16,6 +17,8 @@ pub enum Scheme {
     Mbr,
     /// The GUID partition table.
     Gpt,
+    /// The Apple partition map.
+    Apple,
 }
 
 /// A partition of a disc that can also be used as a disk.
@@ -29,7 +32,7 @@ pub struct Partition {
     pub at: u64,
     /// Bytes.
     pub len: u64,
-    /// Its type: two hex digits, or a GUID.
+    /// Its type: two hex digits, a GUID, or the word of an Apple partition map.
     pub kind: String,
     /// Its name, where the table has one; WTF-8.
     pub name: Vec<u8>,
@@ -41,14 +44,70 @@ const SECTOR_BYTES: u64 = 512;
 const MBR_ENTRIES_AT: usize = 446;
 const MBR_MARK: [u8; 2] = [0x55, 0xAA];
 
+/// Types of partitions that hold others.
+const EXTENDED: [&str; 3] = ["05", "0f", "85"];
+
 /// The partitions that the tables at the beginning of the image name; none where there is no
 /// table, or what stands there is none.
 pub(crate) fn partitions(disc: &Disc) -> Vec<Partition> {
     let site = Site::new("master boot record", "UEFI 2.10 5.2.1", 0);
     let Ok(sector) = disc.metadata(0, to_usize(SECTOR_BYTES), site) else { return Vec::new() };
     let mut found = master(&sector, 0);
+    let extended = found.iter().find(|partition| EXTENDED.contains(&partition.kind.as_str()));
+    if let Some(at) = extended.map(|partition| partition.at) {
+        found.extend(logical(disc, at));
+    }
     for block_bytes in [SECTOR_BYTES, 2048] {
         found.extend(guid(disc, block_bytes));
+    }
+    found.extend(apple_partitions(disc));
+    found
+}
+
+/// The partitions in the extended one that begins at byte `first`: a chain of boot records, each
+/// with a partition, counted from itself, and the next record, counted from the extended
+/// partition's beginning. Numbers begin at 5, as systems count.
+fn logical(disc: &Disc, first: u64) -> Vec<Partition> {
+    let mut found = Vec::new();
+    let mut at = first;
+    for number in (5..).take(to_usize(disc.limits().partitions)) {
+        let site = Site::new("extended boot record", "none", at);
+        let Ok(sector) = disc.metadata(at, to_usize(SECTOR_BYTES), site) else { break };
+        let (links, mut volumes): (Vec<_>, Vec<_>) = master(&sector, at)
+            .into_iter()
+            .partition(|partition| EXTENDED.contains(&partition.kind.as_str()));
+        found.extend(volumes.drain(..).take(1).map(|volume| Partition { number, ..volume }));
+        // The link is counted from elsewhere; one that leads back would go in a circle.
+        let next = links.first().map(|link| link.at.saturating_sub(at).saturating_add(first));
+        match next {
+            Some(next) if next > at => at = next,
+            _ => break,
+        }
+    }
+    found
+}
+
+/// The partitions of an Apple partition map. Maps of discs count in blocks of 512 bytes or in
+/// those of the disc, and a few carry both.
+pub(crate) fn apple_partitions(disc: &Disc) -> Vec<Partition> {
+    let mut found: Vec<Partition> = Vec::new();
+    for block_bytes in [SECTOR_BYTES, 2048] {
+        let entry = |index: u64| {
+            let at = index.saturating_mul(block_bytes);
+            let site = Site::new("partition map", "Inside Macintosh: Devices 3-25", at);
+            let bytes = disc.metadata(at, size_of::<AppleEntry>(), site).ok()?;
+            let entry = AppleEntry::read_from_bytes(&bytes).ok()?;
+            (entry.signature == *b"PM").then_some((index, entry))
+        };
+        let entries = (1..=disc.limits().partitions).map_while(entry);
+        found.extend(entries.map(|(number, entry)| Partition {
+            scheme: Scheme::Apple,
+            number,
+            at: u64::from(entry.start.get()).saturating_mul(block_bytes),
+            len: u64::from(entry.blocks.get()).saturating_mul(block_bytes),
+            kind: word(&entry.kind),
+            name: entry.name.iter().copied().take_while(|byte| *byte != 0).collect(),
+        }));
     }
     found
 }
@@ -74,6 +133,12 @@ pub(super) fn master(sector: &[u8], base: u64) -> Vec<Partition> {
         })
     });
     parsed.collect()
+}
+
+/// A word of an Apple partition map. They are ASCII, and what is none is not passed on.
+fn word(field: &[u8; 32]) -> String {
+    let text = field.iter().take_while(|byte| **byte != 0).copied().map(char::from);
+    text.map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
 fn guid(disc: &Disc, block_bytes: u64) -> Vec<Partition> {

@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::error::{Error, Result, Site};
 use crate::limits::Limits;
 use crate::num::{remainder, to_u64, to_usize};
-use crate::source::{Cost, Source, SourceChanged};
+use crate::origin::Origin;
+use crate::source::{Behind, Cost, Source, SourceChanged, Window};
 
 use super::turn::{Turn, Turns};
 use super::{Findings, WeightedCache};
@@ -35,7 +36,9 @@ pub struct Counters {
 
 /// A source with its block caches, bounds, counters and findings.
 pub struct Disc {
-    source: Box<dyn Source>,
+    source: Arc<dyn Source>,
+    /// Byte of the image at which the source's first byte lies.
+    origin: i64,
     metadata: BlockCache,
     bulk: BlockCache,
     decoded: WeightedCache<PackedBlock, [u8]>,
@@ -50,6 +53,25 @@ impl Disc {
     /// Puts caches over a source.
     #[must_use]
     pub fn new(source: Box<dyn Source>, limits: Limits) -> Self {
+        Self::over(Arc::from(source), 0, limits)
+    }
+
+    /// The same image with its bytes counted from elsewhere. It shares nothing with this one but
+    /// the source: what was found odd of it from here is not what is odd from there.
+    #[must_use]
+    pub(crate) fn counted_from(&self, origin: Origin) -> Self {
+        let inner = self.source.clone();
+        let source: Arc<dyn Source> = match u64::try_from(origin.at) {
+            Ok(start) => {
+                let end = origin.end.unwrap_or(u64::MAX);
+                Arc::new(Window::new(inner, start, end.saturating_sub(start)))
+            }
+            Err(_) => Arc::new(Behind::new(inner, origin.at.unsigned_abs())),
+        };
+        Self::over(source, self.origin.saturating_add(origin.at), self.limits.clone())
+    }
+
+    fn over(source: Arc<dyn Source>, origin: i64, limits: Limits) -> Self {
         Self {
             metadata: BlockCache::new(limits.metadata_cache_bytes),
             bulk: BlockCache::new(limits.bulk_cache_bytes),
@@ -59,14 +81,34 @@ impl Disc {
             counters: Counters::default(),
             is_changed: AtomicBool::new(false),
             source,
+            origin,
             limits,
         }
     }
 
-    /// Bytes in the image.
+    /// Where the image ends, in bytes. Places count from the beginning of the volume, or from that
+    /// of the disc where its numbers do.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.source.len()
+    }
+
+    /// Where the image begins, in bytes: above zero where it is a track that was copied alone.
+    #[must_use]
+    pub fn begin(&self) -> u64 {
+        if self.origin < 0 { self.origin.unsigned_abs() } else { 0 }
+    }
+
+    /// Byte of the file at which byte 0 lies; below zero where that one is not in it.
+    #[must_use]
+    pub const fn origin(&self) -> i64 {
+        self.origin
+    }
+
+    /// Bytes that the image holds of the volume.
+    #[must_use]
+    pub fn held_bytes(&self) -> u64 {
+        self.len().saturating_sub(self.begin())
     }
 
     /// True for an image of no bytes.

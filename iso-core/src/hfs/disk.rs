@@ -1,22 +1,8 @@
-//! The layouts of HFS, HFS+ and the Apple partition map, each declared once. All numbers are
+//! The layouts of HFS and HFS+, each declared once. All numbers are
 //! big-endian; offsets are those of the standard's structures. No code but the reading of a number.
 
 use zerocopy::big_endian::{I16, U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, KnownLayout, Unaligned};
-
-/// An entry of a partition map (Inside Macintosh: Devices, 3-25).
-#[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-pub(crate) struct MapEntry {
-    pub(crate) signature: [u8; 2], // 0      PM
-    pub(crate) reserved: [u8; 2],  // 2
-    pub(crate) entries: U32,       // 4      of the whole map
-    pub(crate) start: U32,         // 8      block
-    pub(crate) blocks: U32,        // 12
-    pub(crate) name: [u8; 32],     // 16
-    pub(crate) kind: [u8; 32],     // 48     Apple_HFS
-}
-const _: () = assert!(size_of::<MapEntry>() == 80);
 
 /// A run of allocation blocks (Inside Macintosh: Files, 2-75).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]

@@ -3,7 +3,8 @@
 
 use zerocopy::FromBytes;
 
-use super::disk::{MapEntry, MasterBlock, VolumeHeader};
+use super::disk::{MasterBlock, VolumeHeader};
+use crate::boot::apple_partitions;
 use crate::cache::Disc;
 use crate::error::Site;
 use crate::num::remainder;
@@ -25,28 +26,12 @@ const HEADER_AT: u64 = 1024;
 
 /// The Macintosh volume of an image: HFS+ where there is one, else HFS.
 pub(crate) fn find_volume(disc: &Disc) -> Option<Found> {
-    let starts = std::iter::once(0).chain(partitions(disc));
+    let mapped = apple_partitions(disc);
+    let volumes = mapped.iter().filter(|partition| partition.kind.starts_with("Apple_HFS"));
+    let starts = std::iter::once(0).chain(volumes.map(|partition| partition.at));
     let found: Vec<Found> = starts.filter_map(|start| volume_at(disc, start)).collect();
     let plus = found.iter().find(|found| matches!(found, Found::Plus { .. }));
     plus.or(found.first()).copied()
-}
-
-/// Where the partitions of type `Apple_HFS` begin. Maps of discs count in blocks of 512 bytes or
-/// in those of the disc, and a few carry both.
-fn partitions(disc: &Disc) -> Vec<u64> {
-    let mut starts = Vec::new();
-    for block_bytes in [SECTOR_BYTES, 2048] {
-        let entry = |index: u64| {
-            let at = index.saturating_mul(block_bytes);
-            let site = Site::new("partition map", "Inside Macintosh: Devices 3-25", at);
-            let bytes = disc.metadata(at, size_of::<MapEntry>(), site).ok()?;
-            MapEntry::read_from_bytes(&bytes).ok().filter(|entry| entry.signature == *b"PM")
-        };
-        let entries = (1..=disc.limits().partitions).map_while(entry);
-        let volumes = entries.filter(|entry| entry.kind.starts_with(b"Apple_HFS"));
-        starts.extend(volumes.map(|e| u64::from(e.start.get()).saturating_mul(block_bytes)));
-    }
-    starts
 }
 
 /// The volume that begins at a byte. Two letters may stand there by chance, in the boot code of a

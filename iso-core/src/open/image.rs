@@ -6,16 +6,21 @@ use std::sync::Arc;
 use crate::all_views::{AllViews, Content, Report, Slot};
 use crate::boot::{BootFile, BootVolume, Partition, boot_files, partitions};
 use crate::cache::Disc;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Site};
 use crate::session::{Session, SessionChoice};
 use crate::text::Charset;
 use crate::view::{Candidate, View};
 use crate::volume::{Facts, ParsedCaches, Volume};
 
+use super::opening::Unopened;
+
 /// A disc image: what it holds and which of it to show.
 pub struct Image {
+    /// The bytes of the session that is open.
     pub(super) disc: Arc<Disc>,
-    pub(super) caches: Arc<ParsedCaches>,
+    /// The bytes in which the sessions lie: those of `disc`, but where the session that is open
+    /// counts from its own beginning.
+    pub(super) medium: Medium,
     pub(super) systems: Vec<System>,
     pub(super) refused: Vec<(View, Error)>,
     pub(super) candidates: Vec<Candidate>,
@@ -29,6 +34,13 @@ pub struct Image {
     pub(super) tables: Vec<u64>,
 }
 
+/// The bytes of a disc, with what is kept of its file systems.
+#[derive(Clone)]
+pub(super) struct Medium {
+    pub(super) disc: Arc<Disc>,
+    pub(super) caches: Arc<ParsedCaches>,
+}
+
 /// Opens a view when it is looked into.
 type Open = Box<dyn Fn() -> Result<Arc<dyn Volume>> + Send + Sync>;
 
@@ -39,6 +51,9 @@ pub struct Options {
     pub session: SessionChoice,
     /// How names are read that do not say so themselves.
     pub charset: Charset,
+    /// Byte of the source at which the volume begins; at 0, a volume that begins elsewhere is
+    /// looked for where none can be opened there.
+    pub start: u64,
 }
 
 /// One file system of an image.
@@ -94,6 +109,13 @@ impl Image {
         &self.disc
     }
 
+    /// Byte of the source at which byte 0 of the volume lies; below zero where the source is a track
+    /// that was copied alone, whose numbers count from the beginning of its disc.
+    #[must_use]
+    pub fn origin(&self) -> i64 {
+        self.disc.origin()
+    }
+
     /// What a computer could start from the disc.
     ///
     /// # Errors
@@ -130,9 +152,15 @@ impl Image {
         }
         for session in self.sessions.iter().copied().filter(|_| self.sessions.len() > 1) {
             let (medium, sessions, charset) =
-                ((self.disc.clone(), self.caches.clone()), self.sessions.clone(), self.charset);
+                (self.medium.clone(), self.sessions.clone(), self.charset);
+            let origin = self.origin();
             let open = move || {
-                let image = Self::of_session(medium.clone(), sessions.clone(), session, charset)?;
+                let image = Self::of_session(medium.clone(), sessions.clone(), session, charset)
+                    .map_err(Unopened::into_error)?;
+                // All that is shown together is read from one disc, by one count of its bytes.
+                if image.origin() != origin {
+                    return Err(session_apart(session));
+                }
                 Ok(image.choose(None)?.volume)
             };
             slots.push(view(format!("session{}", session.number), Box::new(open)));
@@ -141,8 +169,12 @@ impl Image {
         let told = reports.into_iter();
         slots.extend(told.map(|(name, report)| Slot { name, content: Content::Told(report) }));
         let label = self.choose(None).map(|shown| shown.volume.facts().label.clone());
-        let views =
-            AllViews::new(self.disc.clone(), &self.caches, label.unwrap_or_default(), slots)?;
+        let views = AllViews::new(
+            self.disc.clone(),
+            &self.medium.caches,
+            label.unwrap_or_default(),
+            slots,
+        )?;
         Ok(Arc::new(views))
     }
 
@@ -161,6 +193,12 @@ impl Image {
         let missing = claimed.checked_sub(self.disc.len()).filter(|missing| *missing > 0)?;
         Some((missing, claimed))
     }
+}
+
+/// Why a session is not shown beside the others.
+fn session_apart(session: Session) -> Error {
+    Site::new("session", "ECMA-168 5.2.1", session.at)
+        .unsupported("a session whose numbers count from its own beginning, beside others")
 }
 
 /// The images of the boot catalogue in a sector, as files.

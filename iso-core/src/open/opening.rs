@@ -17,7 +17,32 @@ use crate::udf::{UdfVolume, find_anchor, recognition_step};
 use crate::view::{Candidate, Contents, View};
 use crate::volume::{ParsedCaches, Volume};
 
+use super::image::Medium;
 use super::{Image, Options, System};
+
+/// Why an image was not opened.
+pub(super) enum Unopened {
+    /// It begins with no file system that can be opened, and may hold one that begins elsewhere.
+    Empty { image: Box<Image>, set: Box<DescriptorSet> },
+    /// Something else is wrong.
+    Failed(Error),
+}
+
+impl Unopened {
+    /// What is told of it.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Empty { image, set } => image.why_empty(&set),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Unopened {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
 
 impl Image {
     /// Finds the file systems of an image.
@@ -35,41 +60,73 @@ impl Image {
     /// As `open`, and `NoSuchSession`.
     pub fn open_with(source: Box<dyn Source>, limits: Limits, options: &Options) -> Result<Self> {
         let caches = ParsedCaches::new(&limits);
-        let disc = Arc::new(Disc::new(source, limits));
-        let (sessions, unread) = find_sessions(&disc);
+        let whole = Arc::new(Disc::new(source, limits));
+        let open = |disc| Self::of_disc(Medium { disc, caches: caches.clone() }, options);
+        if options.start > 0 {
+            let start = origin::at(&whole, options.start).ok_or(Error::NotFound)?;
+            return open(Arc::new(whole.counted_from(start))).map_err(Unopened::into_error);
+        }
+        let nothing = match open(whole.clone()) {
+            Err(nothing @ Unopened::Empty { .. }) => nothing,
+            opened => return opened.map_err(Unopened::into_error),
+        };
+        let starts = origin::elsewhere(&whole);
+        let tried = starts.iter().map(|start| open(Arc::new(whole.counted_from(*start))));
+        let (mut opened, mut refused) = (Vec::new(), Vec::new());
+        for image in tried {
+            match image {
+                Ok(image) => opened.push(image),
+                Err(why) => refused.push(why),
+            }
+        }
+        if opened.len() > 1 {
+            let starts = opened.iter().filter_map(|image| image.origin().try_into().ok());
+            return Err(Error::Unrecognised(foreign::Foreign::Inside(starts.collect())));
+        }
+        let why = refused.into_iter().next().unwrap_or(nothing);
+        opened.pop().ok_or_else(|| why.into_error())
+    }
+
+    /// Finds the sessions of a disc and the file systems of the one that is wanted.
+    fn of_disc(medium: Medium, options: &Options) -> std::result::Result<Self, Unopened> {
+        let (sessions, unread) = find_sessions(&medium.disc);
         // An older session must not pass for the last one.
         if let Some(error) = unread {
             if options.session == SessionChoice::Last {
-                return Err(error);
+                return Err(error.into());
             }
-            disc.findings().note_error("there may be more sessions", &error);
+            medium.disc.findings().note_error("there may be more sessions", &error);
         }
         let [only] = sessions.as_slice() else {
             let session = chosen(&sessions, options.session)?;
-            return Self::of_session((disc, caches), sessions, session, options.charset);
+            return Self::of_session(medium, sessions, session, options.charset);
         };
         // Where there is one, the volume itself may know of earlier states.
         let only = *only;
-        let newest = Self::of_session((disc, caches), sessions, only, options.charset)?;
+        let newest = Self::of_session(medium, sessions, only, options.charset)?;
         let sessions = by_tables(only, &newest.tables);
         let session = chosen(&sessions, options.session)?;
         if Some(&session) == sessions.last() {
             return Ok(Self { sessions, session, ..newest });
         }
-        Self::of_session((newest.disc, newest.caches), sessions, session, options.charset)
+        Self::of_session(newest.medium, sessions, session, options.charset)
     }
 
     /// Finds the file systems of one session.
     pub(super) fn of_session(
-        (disc, caches): (Arc<Disc>, Arc<ParsedCaches>),
+        medium: Medium,
         sessions: Vec<Session>,
         session: Session,
         charset: Charset,
-    ) -> Result<Self> {
-        let mut set = DescriptorSet::read(&disc, session.at);
+    ) -> std::result::Result<Self, Unopened> {
+        let (disc, at) = match origin::own(&medium.disc, session.at) {
+            Some(own) => (Arc::new(medium.disc.counted_from(own)), 0),
+            None => (medium.disc.clone(), session.at),
+        };
+        let mut set = DescriptorSet::read(&disc, at);
         let mut image = Self {
             disc,
-            caches,
+            medium,
             systems: Vec::new(),
             refused: Vec::new(),
             candidates: Vec::new(),
@@ -79,7 +136,7 @@ impl Image {
             charset,
             tables: Vec::new(),
         };
-        image.add_udf(set.recognised);
+        image.add_udf(at, set.recognised);
         if let Some(tree) = &set.primary {
             image.add_primary(tree);
         }
@@ -95,16 +152,18 @@ impl Image {
         image.add_hfs();
         image.systems.sort_by_key(|system| preference(system.view));
         if image.systems.is_empty() {
-            let unread = set.unread.take();
-            return Err(image.why_empty(&set, unread));
+            return Err(match set.unread.take() {
+                Some(error) => error.into(),
+                None => Unopened::Empty { image: Box::new(image), set: Box::new(set) },
+            });
         }
         image.weigh_roots();
         image.note_differences();
         Ok(image)
     }
 
-    fn add_udf(&mut self, is_iso: bool) {
-        let at = self.session.at;
+    /// Takes in UDF, where the session that begins at byte `at` has it.
+    fn add_udf(&mut self, at: u64, is_iso: bool) {
         let step = recognition_step(&self.disc, at);
         let anchor = match find_anchor(&self.disc, at, step, is_iso) {
             Ok(Some(anchor)) => anchor,
@@ -121,7 +180,12 @@ impl Image {
                 .findings()
                 .note_harmless("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
         }
-        match UdfVolume::open(self.disc.clone(), &self.caches, &anchor, self.session.table_at) {
+        match UdfVolume::open(
+            self.disc.clone(),
+            &self.medium.caches,
+            &anchor,
+            self.session.table_at,
+        ) {
             Ok(volume) => {
                 self.tables = volume.tables().to_vec();
                 self.add(View::Udf, Arc::new(volume), true);
@@ -147,7 +211,7 @@ impl Image {
     /// The Macintosh side of a hybrid disc.
     fn add_hfs(&mut self) {
         let Some(found) = find_volume(&self.disc) else { return };
-        match HfsVolume::open(self.disc.clone(), &self.caches, &found) {
+        match HfsVolume::open(self.disc.clone(), &self.medium.caches, &found) {
             Ok(volume) => self.add(View::Hfs, Arc::new(volume), true),
             Err(error) => self.refuse(View::Hfs, error),
         }
@@ -161,7 +225,7 @@ impl Image {
     }
 
     fn iso_volume(&self, tree: &TreeDescriptor, style: NameStyle) -> Result<IsoVolume> {
-        IsoVolume::open(&self.disc, &self.caches, tree, style, self.charset)
+        IsoVolume::open(&self.disc, &self.medium.caches, tree, style, self.charset)
     }
 
     /// Takes in a file system whose root can be read.
@@ -184,13 +248,7 @@ impl Image {
     }
 
     /// Why no file system could be opened.
-    fn why_empty(mut self, set: &DescriptorSet, unread: Option<Error>) -> Error {
-        if let Some(error) = unread {
-            return error;
-        }
-        if let Some(found) = origin::elsewhere(&self.disc) {
-            return Error::Unrecognised(found);
-        }
+    fn why_empty(mut self, set: &DescriptorSet) -> Error {
         let trees = set.primary.iter().chain(&set.joliet).chain(&set.high_sierra);
         let claimed = trees.map(|tree| tree.volume_bytes).max();
         if claimed.is_some_and(|claimed| claimed > self.disc.len()) {

@@ -14,6 +14,7 @@ mod window;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use file::{FileSource, LetGo, SourceChanged, check_kind};
@@ -21,6 +22,7 @@ pub use parts::{Folder, Judge, Parts, Refused, open_parts, open_set};
 pub use patient::Patient;
 pub use split::SplitSource;
 pub use stamp::{Difference, Event, Events, Stamp};
+pub(crate) use window::Behind;
 pub use window::Window;
 
 /// What a read of a [`Source`] costs, which decides what is worth caching.
@@ -130,6 +132,24 @@ pub fn open_path(path: &Path) -> io::Result<Box<dyn Source>> {
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
+    fn len(&self) -> u64 {
+        (**self).len()
+    }
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        (**self).read_at(buf, offset)
+    }
+    fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
+        (**self).mapped(offset, len)
+    }
+    fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
+        (**self).confirm(handed)
+    }
+    fn cost(&self) -> Cost {
+        (**self).cost()
+    }
+}
+
+impl<S: Source + ?Sized> Source for Arc<S> {
     fn len(&self) -> u64 {
         (**self).len()
     }

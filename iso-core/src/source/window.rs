@@ -1,5 +1,5 @@
-//! Part of another source, seen as a source of its own.
-//! Used for an image that begins somewhere inside a file.
+//! Another source with its bytes counted from elsewhere: a part of it, or all of it as the end of
+//! something longer. Used for volumes that do not begin with their image; reads nothing itself.
 
 use std::io;
 
@@ -63,6 +63,48 @@ impl<S: Source> Source for Window<S> {
     }
 }
 
+/// The bytes of `inner` behind `missing` others, which nobody has: a track of a disc whose first
+/// tracks were not copied.
+#[derive(Debug)]
+pub(crate) struct Behind<S> {
+    inner: S,
+    missing: u64,
+}
+
+impl<S: Source> Behind<S> {
+    pub(crate) const fn new(inner: S, missing: u64) -> Self {
+        Self { inner, missing }
+    }
+
+    /// The byte of `inner` that is meant.
+    fn place(&self, offset: u64) -> io::Result<u64> {
+        let why = "the place lies in another track of the disc, which this image does not hold";
+        offset.checked_sub(self.missing).ok_or_else(|| io::Error::other(why))
+    }
+}
+
+impl<S: Source> Source for Behind<S> {
+    fn len(&self) -> u64 {
+        self.inner.len().saturating_add(self.missing)
+    }
+
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+        self.inner.read_at(buf, self.place(offset)?)
+    }
+
+    fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
+        self.inner.mapped(self.place(offset)?, len)
+    }
+
+    fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
+        self.inner.confirm(handed)
+    }
+
+    fn cost(&self) -> Cost {
+        self.inner.cost()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,5 +118,16 @@ mod tests {
         assert_eq!(&buf, b"3456");
         assert!(window.read_at(&mut buf, 1).is_err());
         assert_eq!(Window::from(b"0123".to_vec(), 9).len(), 0);
+    }
+
+    #[test]
+    fn what_lies_before_a_track_cannot_be_read() {
+        let track = Behind::new(b"0123".to_vec(), 6);
+        assert_eq!(track.len(), 10);
+        let mut buf = [0; 2];
+        track.read_at(&mut buf, 7).unwrap();
+        assert_eq!(&buf, b"12");
+        assert!(track.read_at(&mut buf, 5).is_err());
+        assert!(track.read_at(&mut buf, 9).is_err());
     }
 }

@@ -106,7 +106,7 @@ impl Plan {
         destination: &Destination,
         terminal: &mut Terminal,
     ) -> Outcome {
-        let image = disc.len();
+        let image = disc.held_bytes();
         if self.bytes > image.saturating_mul(USUAL_GROWTH) {
             let (all, image) = (size(self.bytes), size(image));
             let message = format!("the files are {all} in all, and the image has {image}");
@@ -117,7 +117,7 @@ impl Plan {
         };
         let (needed, free) = (size(self.sure_bytes), size(room.free));
         // Zeros of an image that is not mapped become holes.
-        let is_mapped = matches!(disc.mapped(0, 1), Ok(Some(_)));
+        let is_mapped = matches!(disc.mapped(disc.begin(), 1), Ok(Some(_)));
         if !room.stores_everything || !is_mapped {
             let message = format!("the files take up to {needed}, and {free} are free");
             terminal.warn(&message, &[]);

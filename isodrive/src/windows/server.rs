@@ -51,7 +51,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
         asked: mount::asked(arguments),
         label: Name::new(&facts.label),
         system: facts.system.clone(),
-        bytes: image.disc().len(),
+        bytes: image.disc().held_bytes(),
     });
     // Without the record the drive works; only `list` and `eject` do not know of it.
     let kept = record.keep();

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use iso_core::volume::{Permissions, Presentation};
 use iso_core::{Image, Limits, source};
-use mount_erofs::{Output, Place, translate};
+use mount_erofs::{Output, translate};
 
 use super::chart::Chart;
 use super::hand::{File, by_hand};
@@ -101,8 +101,7 @@ fn add(bases: &mut Vec<Base>, name: &str, image: &Image, len: u64, path: Option<
         for permissions in [Permissions::Safe, Permissions::Image] {
             let show = Presentation { permissions, ..Presentation::default() };
             let mut memory = Memory::default();
-            let place = Place { disc_at: 0, len };
-            let translated = translate(&*system.volume, &show, place, &mut memory);
+            let translated = translate(&*system.volume, &show, len, &mut memory);
             if translated.is_err() || memory.0.len() > MAX_BYTES {
                 continue;
             }

@@ -31,6 +31,7 @@ mod mounts;
 mod namespaces;
 mod odd_sources;
 mod on_demand;
+mod origins;
 mod panics;
 mod places;
 mod printed_commands;

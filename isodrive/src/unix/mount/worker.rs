@@ -10,7 +10,7 @@ use iso_core::serving::{Activity, SlowRequests};
 use iso_core::source::{Events, Medium};
 use iso_core::volume::{Case, Owner, Permissions, Presentation};
 use iso_core::{Image, Limits, Shown};
-use mount_erofs::{Declined, Place};
+use mount_erofs::Declined;
 use mount_fuse::Serve;
 use rustix::process::{Resource, getegid, geteuid, getrlimit};
 use sandbox::{Plan, User};
@@ -63,8 +63,7 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
     loop {
         match next(line)? {
             Some((ToWorker::Translate { bytes }, Some(pipe))) => {
-                let place = Place { disc_at: arguments.image.image_offset, len: bytes };
-                let word = match translate(&shown, &serve, place, pipe) {
+                let word = match translate(&shown, &serve, bytes, pipe) {
                     Ok(()) => FromWorker::Translated,
                     Err(why) => FromWorker::Declined(why.to_string()),
                 };
@@ -79,9 +78,9 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
 }
 
 /// Sends EROFS metadata down a pipe, which is closed at the end.
-fn translate(shown: &Shown, serve: &Serve, place: Place, pipe: OwnedFd) -> Result<(), Declined> {
+fn translate(shown: &Shown, serve: &Serve, bytes: u64, pipe: OwnedFd) -> Result<(), Declined> {
     let mut sender = mount_erofs::Sender::new(File::from(pipe));
-    let summary = mount_erofs::translate(&*shown.volume, &serve.presentation, place, &mut sender)?;
+    let summary = mount_erofs::translate(&*shown.volume, &serve.presentation, bytes, &mut sender)?;
     sender.finish()?;
     tracing::debug!(?summary, "translated");
     Ok(())
@@ -157,9 +156,9 @@ fn opened(image: &Image, shown: &Shown) -> Opened {
         label: Name::new(&facts.label),
         system: facts.system.clone(),
         reason: shown.reason.clone(),
-        bytes: image.disc().len(),
+        bytes: image.disc().held_bytes(),
         findings: image.disc().findings().count(),
-        truncated: image.truncation().map(|(_, claimed)| (image.disc().len(), claimed)),
+        truncated: image.truncation().map(|(_, claimed)| (image.disc().held_bytes(), claimed)),
     }
 }
 

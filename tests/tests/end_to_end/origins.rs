@@ -1,0 +1,245 @@
+//! Volumes that do not begin with their image: in partitions, behind a pause, behind another
+//! image, and tracks that were copied alone. Each gives the files that were put in, by every door.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+use iso_core::{Image, Limits};
+use isodrive_tests::make;
+use isodrive_tests::make::udf::{self, Entry, Layout};
+use isodrive_tests::program::{self, Session, can_mount};
+use windows_view::{Choices, Tree as WindowsTree};
+
+const SECTOR: usize = 512;
+const MEBIBYTE: usize = 1 << 20;
+
+/// What the discs hold.
+fn files(session: &Session) -> Result<PathBuf> {
+    let folder = session.path("put-in");
+    fs::create_dir_all(folder.join("deep"))?;
+    fs::write(folder.join("readme.txt"), "to be found")?;
+    fs::write(folder.join("deep/data.bin"), make::bytes(7, 300_001))?;
+    Ok(folder)
+}
+
+/// An image of the files by genisoimage, whose numbers count from `first` sectors before it.
+fn image(session: &Session, first: u32) -> Result<Vec<u8>> {
+    let (folder, path) = (files(session)?, session.path("volume"));
+    let count = format!("0,{first}");
+    let mut command = Command::new("genisoimage");
+    command.args(["-quiet", "-R", "-J"]);
+    if first > 0 {
+        command.args(["-C", &count]);
+    }
+    let output = command.arg("-o").args([&path, &folder]).output().context("genisoimage")?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(fs::read(path)?)
+}
+
+/// A disk with volumes at multiples of a mebibyte.
+fn disk(volumes: &[(usize, &[u8])]) -> Vec<u8> {
+    let end = volumes.iter().map(|(at, bytes)| at * MEBIBYTE + bytes.len()).max().unwrap_or(0);
+    let mut disk = vec![0; end.next_multiple_of(2048)];
+    for (at, bytes) in volumes {
+        disk[at * MEBIBYTE..][..bytes.len()].copy_from_slice(bytes);
+    }
+    disk
+}
+
+/// Writes an entry of a boot record: type, first sector and number of sectors.
+fn entry(
+    disk: &mut [u8],
+    record_at: usize,
+    number: usize,
+    (kind, first, count): (u8, usize, usize),
+) {
+    let record = &mut disk[record_at..][..SECTOR];
+    record[446 + 16 * number + 4] = kind;
+    for (at, value) in [(8, first), (12, count)] {
+        let value = u32::try_from(value).unwrap().to_le_bytes();
+        record[446 + 16 * number + at..][..4].copy_from_slice(&value);
+    }
+    record[510..].copy_from_slice(&[0x55, 0xAA]);
+}
+
+fn mbr(volume: &[u8]) -> Vec<u8> {
+    let mut disk = disk(&[(1, volume)]);
+    entry(&mut disk, 0, 0, (0x0C, MEBIBYTE / SECTOR, volume.len() / SECTOR));
+    disk
+}
+
+/// A disk whose second partition is an extended one, with two logical ones in it.
+fn logical(volume: &[u8]) -> Vec<u8> {
+    let sectors = MEBIBYTE / SECTOR;
+    let mut disk = disk(&[(4, volume)]);
+    entry(&mut disk, 0, 0, (0x83, sectors, 64));
+    entry(&mut disk, 0, 1, (0x0F, 2 * sectors, 9 * sectors));
+    entry(&mut disk, 2 * MEBIBYTE, 0, (0x83, 64, 64));
+    entry(&mut disk, 2 * MEBIBYTE, 1, (0x05, sectors, 8 * sectors));
+    entry(&mut disk, 3 * MEBIBYTE, 0, (0x83, sectors, volume.len() / SECTOR));
+    disk
+}
+
+/// A disk with a GUID partition table, as far as a reader of the image needs it (UEFI 2.10, 5.3).
+fn gpt(volume: &[u8]) -> Vec<u8> {
+    let mut disk = disk(&[(2, volume)]);
+    let first = 2 * MEBIBYTE / SECTOR;
+    let sectors = disk.len() / SECTOR;
+    entry(&mut disk, 0, 0, (0xEE, 1, sectors - 1));
+    disk[512..520].copy_from_slice(b"EFI PART");
+    disk[512 + 72] = 2;
+    disk[512 + 80] = 4;
+    disk[512 + 84] = 128;
+    // The second of four entries.
+    let raw = &mut disk[1024 + 128..][..128];
+    raw[..16].fill(0xA5);
+    raw[32..40].copy_from_slice(&first.to_le_bytes());
+    raw[40..48].copy_from_slice(&(first + volume.len() / SECTOR - 1).to_le_bytes());
+    disk
+}
+
+/// A disk with an Apple partition map, which names itself first (Inside Macintosh: Devices 3-25).
+fn apple(volume: &[u8]) -> Vec<u8> {
+    let mut disk = disk(&[(1, volume)]);
+    let parts =
+        [(1, 63, "Apple_partition_map"), (MEBIBYTE / SECTOR, volume.len() / SECTOR, "Data")];
+    for (number, (first, count, kind)) in parts.into_iter().enumerate() {
+        let raw = &mut disk[SECTOR * (number + 1)..][..SECTOR];
+        raw[..2].copy_from_slice(b"PM");
+        for (at, value) in [(4, 2), (8, first), (12, count)] {
+            raw[at..][..4].copy_from_slice(&u32::try_from(value).unwrap().to_be_bytes());
+        }
+        raw[48..][..kind.len()].copy_from_slice(kind.as_bytes());
+    }
+    disk
+}
+
+/// Everything that the doors show is what was put in.
+fn is_shown_by_every_door(session: &Session, name: &str, disc: &[u8], want: &Path) -> Result<()> {
+    let image = format!("{name}.img");
+    fs::write(session.path(&image), disc)?;
+    let data = fs::read(want.join("deep/data.bin"))?;
+    let listed = session.run(&["ls", &image])?;
+    assert_eq!((listed.code, &*listed.out, &*listed.err), (0, "deep/\nreadme.txt\n", ""), "{name}");
+    assert!(session.run(&["cat", &image, "deep/data.bin"])?.bytes == data, "{name}");
+    let out = session.path(&format!("{name}.out"));
+    let ended = session.run(&["extract", &image, "-C", out.to_str().context("a name")?])?;
+    assert_eq!((ended.code, &*ended.err), (0, ""), "{name}");
+    assert!(fs::read(out.join("deep/data.bin"))? == data, "{name}");
+    let whole = session.run(&["cat", "--view", "all", &image, "disc.iso"])?;
+    assert!(disc.ends_with(&whole.bytes) || disc.starts_with(&whole.bytes), "{name}: disc.iso");
+    assert!(whole.bytes.len() > data.len(), "{name}: disc.iso");
+    let opened = Image::open(Box::new(disc.to_vec()), Limits::default())?;
+    let volume = opened.choose(None)?.volume;
+    let tree = WindowsTree::new(volume, Choices::default());
+    let path: Vec<u16> = "\\deep\\data.bin".encode_utf16().collect();
+    let found = tree.find(&path).map_err(|_| anyhow::anyhow!("{name}: not on Windows"))?;
+    let mut bytes = vec![0; data.len()];
+    tree.volume().read_into(found.attr().node, 0, &mut bytes)?;
+    assert!(bytes == data, "{name}: on Windows");
+    if !can_mount() {
+        return Ok(());
+    }
+    for driver in program::drivers() {
+        let mount = session.mount(&[&driver[..], &["--strict", &image, "here"]].concat())?;
+        assert!(fs::read(mount.at.join("deep/data.bin"))? == data, "{name} {driver:?}");
+        assert_eq!(fs::read(mount.at.join("readme.txt"))?, b"to be found", "{name} {driver:?}");
+        assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_volume_in_a_partition_is_opened() -> Result<()> {
+    let session = Session::new()?;
+    let volume = image(&session, 0)?;
+    let want = session.path("put-in");
+    let data = fs::read(want.join("deep/data.bin"))?;
+    let stick = udf::write(
+        Layout::Plain,
+        &[
+            Entry::directory("deep", vec![Entry::file("data.bin", &data)]),
+            Entry::file("readme.txt", b"to be found"),
+        ],
+    );
+    for (name, disc) in [
+        ("mbr", mbr(&volume)),
+        ("mbr-udf", mbr(&stick)),
+        ("logical", logical(&volume)),
+        ("gpt", gpt(&volume)),
+        ("apple", apple(&volume)),
+    ] {
+        is_shown_by_every_door(&session, name, &disc, &want)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_volume_behind_a_pause_and_a_track_alone_are_opened() -> Result<()> {
+    let session = Session::new()?;
+    let volume = image(&session, 0)?;
+    let want = session.path("put-in");
+    for sectors in [75, 150, 225] {
+        let disc = [vec![0; sectors * 2048], volume.clone()].concat();
+        is_shown_by_every_door(&session, &format!("pause-{sectors}"), &disc, &want)?;
+    }
+    for first in [11_702, 45_000] {
+        let track = image(&session, first)?;
+        is_shown_by_every_door(&session, &format!("track-{first}"), &track, &want)?;
+        let told = session.run(&["info", &format!("track-{first}.img")])?.out;
+        let behind = format!("behind {} bytes of its disc", u64::from(first) * 2048);
+        assert!(told.contains(&behind), "{told}");
+    }
+    Ok(())
+}
+
+#[test]
+fn an_image_behind_another_one_is_its_last_session() -> Result<()> {
+    let session = Session::new()?;
+    let volume = image(&session, 0)?;
+    fs::create_dir(session.path("older"))?;
+    fs::write(session.path("older/old.txt"), "old")?;
+    isodrive_tests::corpus::make_image(&session.path("older"), &session.path("older.iso"))?;
+    let disc = [fs::read(session.path("older.iso"))?, volume].concat();
+    fs::write(session.path("both.iso"), &disc)?;
+    assert_eq!(session.run(&["ls", "both.iso"])?.out, "deep/\nreadme.txt\n");
+    assert_eq!(session.run(&["ls", "--session", "1", "both.iso"])?.out, "old.txt\n");
+    let data = fs::read(session.path("put-in/deep/data.bin"))?;
+    assert!(session.run(&["cat", "both.iso", "deep/data.bin"])?.bytes == data);
+    if can_mount() {
+        for driver in program::drivers() {
+            let mount = session.mount(&[&driver[..], &["both.iso", "here"]].concat())?;
+            assert!(fs::read(mount.at.join("deep/data.bin"))? == data, "{driver:?}");
+            assert_eq!(session.run(&["eject", "here"])?.code, 0);
+        }
+    }
+    // A session that counts otherwise is not shown beside the others, and that is said.
+    let apart = session.run(&["ls", "--view", "all", "both.iso", "session1"])?;
+    assert_eq!(apart.code, 4, "{}", apart.err);
+    assert!(apart.err.contains("counts from its own beginning"), "{}", apart.err);
+    Ok(())
+}
+
+#[test]
+fn of_two_volumes_each_is_opened_by_the_option_that_is_named() -> Result<()> {
+    let session = Session::new()?;
+    let volume = image(&session, 0)?;
+    fs::create_dir(session.path("other"))?;
+    fs::write(session.path("other/other.txt"), "other")?;
+    isodrive_tests::corpus::make_image(&session.path("other"), &session.path("other.iso"))?;
+    let other = fs::read(session.path("other.iso"))?;
+    let mut disk = disk(&[(1, &volume), (4, &other)]);
+    entry(&mut disk, 0, 0, (0x0C, MEBIBYTE / SECTOR, volume.len() / SECTOR));
+    entry(&mut disk, 0, 1, (0x0C, 4 * MEBIBYTE / SECTOR, other.len() / SECTOR));
+    fs::write(session.path("two.img"), disk)?;
+    let refused = session.run(&["ls", "two.img"])?;
+    assert_eq!(refused.code, 4);
+    for (at, listed) in [(MEBIBYTE, "deep/\nreadme.txt\n"), (4 * MEBIBYTE, "other.txt\n")] {
+        assert!(refused.err.contains(&format!("--image-offset {at}\n")), "{}", refused.err);
+        let ended = session.run(&["ls", "--image-offset", &at.to_string(), "two.img"])?;
+        assert_eq!((ended.code, &*ended.out), (0, listed), "{}", ended.err);
+    }
+    Ok(())
+}
