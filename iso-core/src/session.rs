@@ -6,6 +6,7 @@ use crate::cache::Disc;
 use crate::error::{Error, Result};
 use crate::iso9660::{DescriptorSet, SECTOR_BYTES, SYSTEM_AREA_SECTORS};
 use crate::num::{quotient, round_up, to_u64};
+use crate::origin::counts_from_itself;
 
 /// One session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,18 +40,32 @@ const CD_GAPS: [u64; 2] = [11_400, 6_900];
 /// a copy of the descriptors of the last one.
 const FIRST_BEHIND_COPY: u64 = 32;
 
-/// The sessions of a disc, in the order in which they were written, one at least; and why there
-/// may be more that could not be looked for. Reads a few sectors behind the end of each, and
-/// nothing at all where the image ends there.
-pub(crate) fn find_sessions(disc: &Disc) -> (Vec<Session>, Option<Error>) {
+/// What was found of the sessions of a disc.
+#[derive(Debug)]
+pub(crate) struct Sessions {
+    /// The sessions, in the order in which they were written, one at least.
+    pub(crate) sessions: Vec<Session>,
+    /// Byte at which something begins behind them whose numbers count from there: no session, but
+    /// a volume of its own.
+    pub(crate) beside: Option<u64>,
+    /// Why there may be more sessions that could not be looked for.
+    pub(crate) unread: Option<Error>,
+}
+
+/// The sessions of a disc. Reads a few sectors behind the end of each, and nothing at all where
+/// the image ends there.
+pub(crate) fn find_sessions(disc: &Disc) -> Sessions {
     let mut starts = vec![quotient(disc.begin(), SECTOR_BYTES)];
-    let unread = find_starts(disc, &mut starts).err();
+    let (beside, unread) = match find_starts(disc, &mut starts) {
+        Ok(beside) => (beside, None),
+        Err(error) => (None, Some(error)),
+    };
     let numbered = (1u32..).zip(starts);
     let session = |(number, start): (u32, u64)| {
         let at = start.saturating_mul(SECTOR_BYTES);
         Session { number, at, table_at: None }
     };
-    (numbered.map(session).collect(), unread)
+    Sessions { sessions: numbered.map(session).collect(), beside, unread }
 }
 
 /// The sessions of a volume that was added to in place, by the tables it has had; the one session
@@ -63,19 +78,21 @@ pub(crate) fn by_tables(only: Session, tables: &[u64]) -> Vec<Session> {
     numbered.map(|(number, at)| Session { number, table_at: Some(*at), ..only }).collect()
 }
 
-/// Adds the sectors at which sessions begin.
-fn find_starts(disc: &Disc, starts: &mut Vec<u64>) -> Result<()> {
+/// Adds the sectors at which sessions begin, and gives the byte at which a volume of its own does.
+fn find_starts(disc: &Disc, starts: &mut Vec<u64>) -> Result<Option<u64>> {
     if starts == &[0] && begins_at(disc, FIRST_BEHIND_COPY)? && is_copy(disc)? {
         *starts = vec![FIRST_BEHIND_COPY];
     }
     while starts.len() < disc.limits().sessions {
         let last = starts.last().copied().unwrap_or(0);
-        match next_session(disc, last)? {
-            Some(next) => starts.push(next),
-            None => break,
+        let Some(next) = next_session(disc, last)? else { break };
+        let at = next.saturating_mul(SECTOR_BYTES);
+        if counts_from_itself(disc, at) {
+            return Ok(Some(at));
         }
+        starts.push(next);
     }
-    Ok(())
+    Ok(None)
 }
 
 /// The descriptors of the session that begins at a sector.
@@ -109,15 +126,16 @@ fn next_session(disc: &Disc, start: u64) -> Result<Option<u64>> {
 
 /// Sectors at which writers let a session begin behind one that ends at sector `end`: there, or
 /// behind the two run-out blocks of a track, or at one of the next multiples of 16, or where the
-/// gaps of a compact disc end.
+/// gaps of a compact disc end. The second layer of a PS2 DVD begins 16 sectors before.
 fn candidates(disc: &Disc, end: u64) -> impl Iterator<Item = u64> {
     const ALIGNMENT: usize = 16;
     let window = end..end.saturating_add(disc.limits().session_gap_sectors);
     let here = [end, end.saturating_add(1), end.saturating_add(2)];
+    let layer = end.saturating_sub(SYSTEM_AREA_SECTORS);
     let first = round_up(end, to_u64(ALIGNMENT));
     let aligned = (first..window.end).step_by(ALIGNMENT);
     let gaps = CD_GAPS.into_iter().map(move |gap| end.saturating_add(gap));
-    here.into_iter().chain(aligned).chain(gaps)
+    here.into_iter().chain([layer]).chain(aligned).chain(gaps)
 }
 
 /// Sectors at which a session may end. Writers count a later session's length from its own
@@ -126,8 +144,8 @@ fn ends(disc: &Disc, start: u64) -> Result<Vec<u64>> {
     let set = descriptors(disc, start)?;
     let sectors = |bytes: u64| quotient(round_up(bytes, SECTOR_BYTES), SECTOR_BYTES);
     let Some(tree) = set.primary.or(set.high_sierra) else {
-        // UDF alone: behind its anchor at sector 256 (UDF 2.60 2.2.3). Where nothing begins, nothing
-        // ends either, and what lies behind is no later session.
+        // UDF alone: behind its anchor at sector 256 (UDF 2.60 2.2.3). Where nothing
+        // begins, nothing ends either, and what lies behind is no later session.
         let is_udf = begins_at(disc, start)?;
         return Ok(is_udf.then(|| start.saturating_add(257)).into_iter().collect());
     };

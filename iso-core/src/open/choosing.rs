@@ -103,7 +103,7 @@ impl Image {
     pub(super) fn note_differences(&self) {
         let Some((view, _)) = view::choose(&self.candidates) else { return };
         for (other, theirs, ours) in view::differing(view, &self.candidates) {
-            self.disc.findings().note_harmless(format!(
+            self.medium.disc.findings().note_harmless(format!(
                 "two trees: the root of {other} holds {theirs} files and folders, that of {view} \
                  holds {ours}; --view {} shows the other",
                 other.name()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::all_views::{AllViews, Content, Report, Slot};
 use crate::boot::{BootFile, BootVolume, Partition, boot_files, partitions};
 use crate::cache::Disc;
-use crate::error::{Error, Result, Site};
+use crate::error::{Error, Result};
 use crate::session::{Session, SessionChoice};
 use crate::text::Charset;
 use crate::view::{Candidate, View};
@@ -16,10 +16,6 @@ use super::opening::Unopened;
 
 /// A disc image: what it holds and which of it to show.
 pub struct Image {
-    /// The bytes of the session that is open.
-    pub(super) disc: Arc<Disc>,
-    /// The bytes in which the sessions lie: those of `disc`, but where the session that is open
-    /// counts from its own beginning.
     pub(super) medium: Medium,
     pub(super) systems: Vec<System>,
     pub(super) refused: Vec<(View, Error)>,
@@ -106,14 +102,14 @@ impl Image {
     /// The image's bytes, counters and findings.
     #[must_use]
     pub fn disc(&self) -> &Disc {
-        &self.disc
+        &self.medium.disc
     }
 
-    /// Byte of the source at which byte 0 of the volume lies; below zero where the source is a track
+    /// Byte of the source at which byte 0 of the volume lies; below zero where it is a track
     /// that was copied alone, whose numbers count from the beginning of its disc.
     #[must_use]
     pub fn origin(&self) -> i64 {
-        self.disc.origin()
+        self.medium.disc.origin()
     }
 
     /// What a computer could start from the disc.
@@ -121,7 +117,7 @@ impl Image {
     /// # Errors
     /// What is wrong with the boot catalogue.
     pub fn boot_files(&self) -> Result<Vec<BootFile>> {
-        boot_files(&self.disc, self.boot_catalog)
+        boot_files(&self.medium.disc, self.boot_catalog)
     }
 
     /// The images a computer could start from, as files.
@@ -130,7 +126,7 @@ impl Image {
     /// `NoSuchView` where there is no catalogue, or what is wrong with it.
     pub fn boot_images(&self) -> Result<Arc<dyn Volume>> {
         let catalog = self.boot_catalog.ok_or(Error::NoSuchView(View::Boot))?;
-        boot_volume(&self.disc, catalog)
+        boot_volume(&self.medium.disc, catalog)
     }
 
     /// All views side by side, each a directory that is opened when it is looked into, beside
@@ -146,21 +142,16 @@ impl Image {
         });
         let mut slots: Vec<Slot> = systems.collect();
         if let Some(catalog) = self.boot_catalog {
-            let disc = self.disc.clone();
+            let disc = self.medium.disc.clone();
             let open = move || boot_volume(&disc, catalog);
             slots.push(view(View::Boot.name().to_owned(), Box::new(open)));
         }
         for session in self.sessions.iter().copied().filter(|_| self.sessions.len() > 1) {
             let (medium, sessions, charset) =
                 (self.medium.clone(), self.sessions.clone(), self.charset);
-            let origin = self.origin();
             let open = move || {
                 let image = Self::of_session(medium.clone(), sessions.clone(), session, charset)
                     .map_err(Unopened::into_error)?;
-                // All that is shown together is read from one disc, by one count of its bytes.
-                if image.origin() != origin {
-                    return Err(session_apart(session));
-                }
                 Ok(image.choose(None)?.volume)
             };
             slots.push(view(format!("session{}", session.number), Box::new(open)));
@@ -170,7 +161,7 @@ impl Image {
         slots.extend(told.map(|(name, report)| Slot { name, content: Content::Told(report) }));
         let label = self.choose(None).map(|shown| shown.volume.facts().label.clone());
         let views = AllViews::new(
-            self.disc.clone(),
+            self.medium.disc.clone(),
             &self.medium.caches,
             label.unwrap_or_default(),
             slots,
@@ -181,7 +172,7 @@ impl Image {
     /// The partitions of a disc that can also be used as a disk.
     #[must_use]
     pub fn partitions(&self) -> Vec<Partition> {
-        partitions(&self.disc)
+        partitions(&self.medium.disc)
     }
 
     /// Bytes that the file systems claim to span and the image lacks, with the claim; nothing for
@@ -190,15 +181,9 @@ impl Image {
     pub fn truncation(&self) -> Option<(u64, u64)> {
         let facts = self.systems.iter().map(|system| system.volume.facts());
         let claimed = facts.map(|facts: &Facts| facts.volume_bytes).max()?;
-        let missing = claimed.checked_sub(self.disc.len()).filter(|missing| *missing > 0)?;
+        let missing = claimed.checked_sub(self.medium.disc.len()).filter(|missing| *missing > 0)?;
         Some((missing, claimed))
     }
-}
-
-/// Why a session is not shown beside the others.
-fn session_apart(session: Session) -> Error {
-    Site::new("session", "ECMA-168 5.2.1", session.at)
-        .unsupported("a session whose numbers count from its own beginning, beside others")
 }
 
 /// The images of the boot catalogue in a sector, as files.

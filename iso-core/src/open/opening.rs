@@ -10,7 +10,7 @@ use crate::hfs::{HfsVolume, find_volume};
 use crate::iso9660::{DescriptorSet, IsoVolume, NameStyle, TreeDescriptor};
 use crate::limits::Limits;
 use crate::origin;
-use crate::session::{Session, SessionChoice, by_tables, find_sessions};
+use crate::session::{Session, SessionChoice, Sessions, by_tables, find_sessions};
 use crate::source::Source;
 use crate::text::Charset;
 use crate::udf::{UdfVolume, find_anchor, recognition_step};
@@ -89,7 +89,12 @@ impl Image {
 
     /// Finds the sessions of a disc and the file systems of the one that is wanted.
     fn of_disc(medium: Medium, options: &Options) -> std::result::Result<Self, Unopened> {
-        let (sessions, unread) = find_sessions(&medium.disc);
+        let Sessions { sessions, beside, unread } = find_sessions(&medium.disc);
+        if let Some(at) = beside {
+            medium.disc.findings().note_harmless(format!(
+                "another volume begins at byte {at}; --image-offset {at} shows it"
+            ));
+        }
         // An older session must not pass for the last one.
         if let Some(error) = unread {
             if options.session == SessionChoice::Last {
@@ -119,13 +124,8 @@ impl Image {
         session: Session,
         charset: Charset,
     ) -> std::result::Result<Self, Unopened> {
-        let (disc, at) = match origin::own(&medium.disc, session.at) {
-            Some(own) => (Arc::new(medium.disc.counted_from(own)), 0),
-            None => (medium.disc.clone(), session.at),
-        };
-        let mut set = DescriptorSet::read(&disc, at);
+        let mut set = DescriptorSet::read(&medium.disc, session.at);
         let mut image = Self {
-            disc,
             medium,
             systems: Vec::new(),
             refused: Vec::new(),
@@ -136,7 +136,7 @@ impl Image {
             charset,
             tables: Vec::new(),
         };
-        image.add_udf(at, set.recognised);
+        image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
             image.add_primary(tree);
         }
@@ -162,10 +162,10 @@ impl Image {
         Ok(image)
     }
 
-    /// Takes in UDF, where the session that begins at byte `at` has it.
-    fn add_udf(&mut self, at: u64, is_iso: bool) {
-        let step = recognition_step(&self.disc, at);
-        let anchor = match find_anchor(&self.disc, at, step, is_iso) {
+    fn add_udf(&mut self, is_iso: bool) {
+        let at = self.session.at;
+        let step = recognition_step(&self.medium.disc, at);
+        let anchor = match find_anchor(&self.medium.disc, at, step, is_iso) {
             Ok(Some(anchor)) => anchor,
             Ok(None) if step.is_none() => return,
             Ok(None) => {
@@ -176,12 +176,13 @@ impl Image {
             Err(error) => return self.refuse(View::Udf, error),
         };
         if step.is_none() {
-            self.disc
+            self.medium
+                .disc
                 .findings()
                 .note_harmless("UDF without a volume recognition sequence (ECMA-167 3/9.1)");
         }
         match UdfVolume::open(
-            self.disc.clone(),
+            self.medium.disc.clone(),
             &self.medium.caches,
             &anchor,
             self.session.table_at,
@@ -210,8 +211,8 @@ impl Image {
 
     /// The Macintosh side of a hybrid disc.
     fn add_hfs(&mut self) {
-        let Some(found) = find_volume(&self.disc) else { return };
-        match HfsVolume::open(self.disc.clone(), &self.medium.caches, &found) {
+        let Some(found) = find_volume(&self.medium.disc) else { return };
+        match HfsVolume::open(self.medium.disc.clone(), &self.medium.caches, &found) {
             Ok(volume) => self.add(View::Hfs, Arc::new(volume), true),
             Err(error) => self.refuse(View::Hfs, error),
         }
@@ -225,7 +226,7 @@ impl Image {
     }
 
     fn iso_volume(&self, tree: &TreeDescriptor, style: NameStyle) -> Result<IsoVolume> {
-        IsoVolume::open(&self.disc, &self.medium.caches, tree, style, self.charset)
+        IsoVolume::open(&self.medium.disc, &self.medium.caches, tree, style, self.charset)
     }
 
     /// Takes in a file system whose root can be read.
@@ -243,7 +244,7 @@ impl Image {
     }
 
     fn refuse(&mut self, view: View, error: Error) {
-        self.disc.findings().note_error(&format!("{view} is not shown"), &error);
+        self.medium.disc.findings().note_error(&format!("{view} is not shown"), &error);
         self.refused.push((view, error));
     }
 
@@ -251,7 +252,7 @@ impl Image {
     fn why_empty(mut self, set: &DescriptorSet) -> Error {
         let trees = set.primary.iter().chain(&set.joliet).chain(&set.high_sierra);
         let claimed = trees.map(|tree| tree.volume_bytes).max();
-        if claimed.is_some_and(|claimed| claimed > self.disc.len()) {
+        if claimed.is_some_and(|claimed| claimed > self.medium.disc.len()) {
             return Site::new("volume descriptor", "ECMA-119 8.4.8", 32_768)
                 .corrupt("the image is cut short, and its root directory lies past the cut");
         }
@@ -262,7 +263,7 @@ impl Image {
             return Site::new("volume descriptor set", "ECMA-119 6.2.1", 32_768)
                 .corrupt("it holds no usable primary or supplementary descriptor");
         }
-        foreign::identify(&self.disc).map_or_else(|error| error, Error::Unrecognised)
+        foreign::identify(&self.medium.disc).map_or_else(|error| error, Error::Unrecognised)
     }
 }
 
