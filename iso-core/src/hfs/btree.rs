@@ -21,6 +21,9 @@ pub(super) struct Tree {
     has_wide_keys: bool,
 }
 
+/// Offsets that are tried for where a record ends.
+const NEIGHBOURS: usize = 4;
+
 /// A record of a node.
 #[derive(Debug, Clone)]
 pub(super) struct Record {
@@ -127,7 +130,7 @@ impl Tree {
         if node.kind != LEAF {
             return Err(self.site(number).corrupt("it is no leaf any more"));
         }
-        node.records.drain(..place.index().min(node.records.len()));
+        node.records.retain(|record| record.place.index() >= place.index());
         self.scan_leaves(disc, node, compare, take)
     }
 
@@ -204,22 +207,21 @@ impl Tree {
         let (head, _) =
             NodeHead::ref_from_prefix(&bytes).map_err(|_| site.corrupt("it is cut short"))?;
         let mut records = Vec::new();
-        // Offsets of records stand at the end of a node, the first one last; one more tells
-        // where the free space begins.
-        let offset_of = |index: usize| {
-            let back = index.saturating_add(1).saturating_mul(2);
-            let raw = bytes.get(len.checked_sub(back)?..)?.get(..2)?.try_into().ok()?;
-            Some(usize::from(u16::from_be_bytes(raw)))
-        };
         for index in 0..usize::from(head.records.get()) {
-            let record = offset_of(index).zip(offset_of(index.saturating_add(1)));
-            let record =
-                record.and_then(|(start, end)| Some((start, self.parse(bytes.get(start..end)?)?)));
-            let (start, (key, data)) =
-                record.ok_or(site.corrupt("a record in it runs past its end"))?;
-            let at = site.at.saturating_add(to_u64(start));
-            let place = RecordPlace::new(number, index);
-            records.push(Record { at, place, key: key.to_vec(), data: data.to_vec() });
+            let found = offset_of(&bytes, index).and_then(|start| {
+                let (key, data) = self.parse(bytes.get(start..end_of(&bytes, index, start))?)?;
+                let at = site.at.saturating_add(to_u64(start));
+                let place = RecordPlace::new(number, index);
+                Some(Record { at, place, key: key.to_vec(), data: data.to_vec() })
+            });
+            match found {
+                Some(record) => records.push(record),
+                // The others are as sound as before.
+                None => {
+                    let error = site.corrupt("a record in it lies at no place in it");
+                    disc.findings().note_error("the record is left out", &error);
+                }
+            }
         }
         Ok(Node { next: head.next.get(), kind: head.kind, records })
     }
@@ -263,6 +265,21 @@ impl Tree {
         let offset = u64::from(number).saturating_mul(self.node_bytes);
         site(self.file.run_at(offset).and_then(|run| run.at).unwrap_or(offset))
     }
+}
+
+/// Where a record of a node begins: offsets stand at its end, the first one last, and one more tells
+/// where the free space begins (TN1150, "Node Structure").
+fn offset_of(node: &[u8], index: usize) -> Option<usize> {
+    let back = index.saturating_add(1).saturating_mul(2);
+    let raw = node.get(node.len().checked_sub(back)?..)?.get(..2)?.try_into().ok()?;
+    Some(usize::from(u16::from_be_bytes(raw))).filter(|start| *start >= size_of::<NodeHead>())
+}
+
+/// Where the record that begins at `start` ends: where the next one does, or one behind it where the
+/// next offset is damaged. A record says its own length, so that bytes behind it do no harm.
+fn end_of(node: &[u8], index: usize, start: usize) -> usize {
+    let behind = (1..=NEIGHBOURS).filter_map(|by| offset_of(node, index.saturating_add(by)));
+    behind.into_iter().find(|end| *end > start).unwrap_or(node.len()).min(node.len())
 }
 
 const fn site(at: u64) -> Site {

@@ -2,6 +2,7 @@
 //! copies: `ls`, `tree`, `extract`; and a mount counts what it met.
 
 use std::fs;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -102,5 +103,55 @@ fn info_puts_the_cut_first_and_says_what_it_has_read() -> Result<()> {
     assert!(found[1].trim_start().starts_with(cut), "{found:?}");
     let report: Value = serde_json::from_str(&session.run(&["info", "--json", "cut.iso"])?.out)?;
     assert!(report["findings"][0].as_str().is_some_and(|text| text.starts_with(cut)), "{report}");
+    Ok(())
+}
+
+/// Bytes of a node of an HFS catalogue.
+const NODE: usize = 512;
+
+/// Damages the place that a leaf of an HFS catalogue gives for the record of a name (TN1150, "Node
+/// Structure"): a descriptor of 14 bytes is first, and the places stand at the end, the first last.
+fn lose_record(image: &mut [u8], name: &[u8]) {
+    let place = |index: usize| NODE - 2 * (index + 1);
+    let begin = |node: &[u8], index: usize| {
+        usize::from(u16::from_be_bytes([node[place(index)], node[place(index) + 1]]))
+    };
+    let count = |node: &[u8]| usize::from(u16::from_be_bytes([node[10], node[11]]));
+    // Behind the records of a node lie remains of others.
+    let holds = |node: &[u8]| {
+        let at = node.windows(name.len()).position(|window| window == name);
+        at.filter(|at| node[8] == 0xFF && *at < begin(node, count(node)))
+    };
+    let mut nodes = image.chunks_exact_mut(NODE);
+    let leaf = nodes.find(|node| holds(node).is_some()).expect("a leaf");
+    let at = holds(leaf).unwrap();
+    let index = (0..count(leaf)).rfind(|index| begin(leaf, *index) < at).expect("its record");
+    leaf[place(index)..][..2].copy_from_slice(&[0xFF, 0xF0]);
+}
+
+#[test]
+fn a_bad_place_in_a_node_of_hfs_costs_one_record() -> Result<()> {
+    let session = Session::new()?;
+    fs::create_dir(session.path("put-in"))?;
+    let names: Vec<String> = (1..=9).map(|number| format!("file number {number}.txt")).collect();
+    for name in &names {
+        fs::write(session.path("put-in").join(name), name)?;
+    }
+    let mut making = Command::new("genisoimage");
+    making.args(["-quiet", "-hfs", "-o"]).args([session.path("disc.iso"), session.path("put-in")]);
+    assert!(making.status()?.success(), "genisoimage");
+    let sound = fs::read(session.path("disc.iso"))?;
+    for lost in &names {
+        let mut image = sound.clone();
+        lose_record(&mut image, lost.as_bytes());
+        fs::write(session.path("damaged.iso"), image)?;
+        let listed = session.run(&["ls", "--view", "hfs", "damaged.iso"])?;
+        let shown: Vec<&str> =
+            listed.out.lines().filter(|name| names.iter().any(|n| n == name)).collect();
+        let kept: Vec<&str> =
+            names.iter().map(String::as_str).filter(|name| name != lost).collect();
+        assert_eq!((listed.code, shown), (5, kept), "{lost}: {}", listed.err);
+        assert!(listed.err.contains("the record is left out"), "{}", listed.err);
+    }
     Ok(())
 }
