@@ -39,8 +39,8 @@ pub enum Place {
     Directory(PathBuf),
 }
 
-/// What is done about a place, such as `X:`, before a drive appears there. Explorer looks at a drive
-/// once, as it appears: what it shall find has to be there before.
+/// What is done about a place, such as `X:`, before a drive appears there. Explorer looks at a
+/// drive once, as it appears: what it shall find has to be there before.
 #[derive(Debug, Clone, Copy)]
 pub struct Appearing {
     /// Called before the drive appears; whether there is something to undo.

@@ -33,8 +33,8 @@ const EJECT_TEXT: &str = "Eject with isodrive";
 /// blanks, and cannot hold a quote.
 const OPEN: &str = " open \"%1\"";
 
-/// Explorer puts `E:\` in the place of `%1`. In quotes, the backslash would make the last one a part
-/// of the argument.
+/// Explorer puts `E:\` in the place of `%1`. In quotes, the backslash would make the last one a
+/// part of the argument.
 const EJECT: &str = " eject --if-mounted %1";
 
 /// As isodrive wrote it once.
