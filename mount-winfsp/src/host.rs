@@ -39,6 +39,16 @@ pub enum Place {
     Directory(PathBuf),
 }
 
+/// What is done about a place, such as `X:`, before a drive appears there. Explorer looks at a
+/// drive once, as it appears: what it shall find has to be there before.
+#[derive(Debug, Clone, Copy)]
+pub struct Appearing {
+    /// Called before the drive appears; whether there is something to undo.
+    pub prepare: fn(&str) -> bool,
+    /// Called where it did not appear after all.
+    pub undo: fn(&str),
+}
+
 /// How a volume is to be mounted.
 #[derive(Debug, Clone)]
 pub struct Mounting {
@@ -55,6 +65,8 @@ pub struct Mounting {
     pub threads: u32,
     /// Whether files have a stream beside their bytes.
     pub has_streams: bool,
+    /// What is done before the drive appears.
+    pub appearing: Option<Appearing>,
 }
 
 /// Why there is no drive.
@@ -116,8 +128,12 @@ impl Drive {
         let mut host = FileSystemHost::new_with_options(params, adapter)
             .map_err(|error| refused("make a volume", status(error.code().0)))?;
         let at = place(&mut host, mounting)?;
-        host.start_with_threads(mounting.threads)
-            .map_err(|error| refused("serve the volume", status(error.code().0)))?;
+        host.start_with_threads(mounting.threads).map_err(|error| {
+            if let Some(appearing) = mounting.appearing {
+                (appearing.undo)(&at);
+            }
+            refused("serve the volume", status(error.code().0))
+        })?;
         Ok(Self { host, at, stopped, open_files })
     }
 
@@ -197,7 +213,13 @@ fn place(
     let mut attempt = |at: &str| {
         // The Mount Manager is meant by a device's name.
         let name = if mounting.global { format!("\\\\.\\{at}") } else { at.to_owned() };
-        host.mount(&*name).map_err(|error| status(error.code().0))
+        let prepared = mounting.appearing.filter(|appearing| (appearing.prepare)(at));
+        host.mount(&*name).map_err(|error| {
+            if let Some(appearing) = prepared {
+                (appearing.undo)(at);
+            }
+            status(error.code().0)
+        })
     };
     match &mounting.place {
         Place::FirstFree => {

@@ -8,12 +8,13 @@
 mod adapter;
 mod host;
 mod loader;
+pub mod shell;
 pub mod system;
 mod thunks;
 mod virtual_disk;
 
 pub use adapter::Adapter;
-pub use host::{Drive, MountError, Mounting, Place};
+pub use host::{Appearing, Drive, MountError, Mounting, Place};
 pub use loader::{LoadError, dll_version, driver_version, install_folder, load, load_from};
 pub use virtual_disk::{NativeError, attach};
 

@@ -83,7 +83,7 @@ pub fn install(dll: &Path) {
     });
 }
 
-unsafe fn units<'a>(text: *const u16) -> &'a [u16] {
+pub(crate) unsafe fn units<'a>(text: *const u16) -> &'a [u16] {
     unsafe {
         let len = (0..).take_while(|at| *text.add(*at) != 0).count();
         std::slice::from_raw_parts(text, len)

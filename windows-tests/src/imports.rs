@@ -30,16 +30,16 @@ impl Module {
             let header = self.number(0x3C);
             // The second of the data directories behind the header of 112 bytes.
             let mut import = self.number(header + 24 + 112 + 8);
+            let mut is_replaced = false;
             while self.number(import + 12) != 0 {
-                if self.text(self.number(import + 12)).eq_ignore_ascii_case(library)
-                    && self.replace_in(import, function, new)
-                {
-                    return;
+                // A library may be there several times: each part of a program brings its own.
+                if self.text(self.number(import + 12)).eq_ignore_ascii_case(library) {
+                    is_replaced |= self.replace_in(import, function, new);
                 }
                 import += IMPORT_BYTES;
             }
+            assert!(is_replaced, "{library} has no {function} that is imported");
         }
-        panic!("{library} has no {function} that is imported");
     }
 
     unsafe fn replace_in(self, import: usize, function: &str, new: *const c_void) -> bool {

@@ -4,7 +4,9 @@
 //! `HONESTY.md` beside this says what the real driver does that this does not.
 #![cfg(windows)]
 
+pub mod command_line;
 pub mod driver;
+pub mod explorer;
 mod hooks;
 mod imports;
 mod mount_manager;

@@ -1,10 +1,12 @@
 //! What the driver is told of a volume, and what programs are told of it and of its files.
 #![cfg(windows)]
 
+use std::sync::Mutex;
+
 use isodrive_windows_tests::driver::{Caller, GENERIC_READ, disposition, option};
 use isodrive_windows_tests::setup::{self, mount_image, mounting};
 use isodrive_windows_tests::{drives, global_drives, junctions, kind};
-use mount_winfsp::{MountError, Place};
+use mount_winfsp::{Appearing, MountError, Mounting, Place};
 use windows_view::{Choices, everybody_reads};
 
 fn text(units: &[u16]) -> String {
@@ -137,6 +139,39 @@ fn a_directory_leads_to_the_volume_and_goes_with_it() {
     );
     mounted.drive.end();
     assert!(!folder.exists(), "the directory stayed");
+}
+
+#[test]
+fn what_shall_be_there_before_a_drive_is_done_before_and_undone_without_one() {
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let appearing = Appearing {
+        prepare: |at| {
+            let is_there = drives().iter().any(|(name, _)| name == at);
+            SAID.lock().unwrap().push(format!("prepare {at} {is_there}"));
+            true
+        },
+        undo: |at| SAID.lock().unwrap().push(format!("undo {at}")),
+    };
+    let said = || std::mem::take(&mut *SAID.lock().unwrap());
+    let how = |place| Mounting { appearing: Some(appearing), ..mounting(place) };
+    let image = setup::images().join("setup.iso");
+    let mount = |how: &Mounting| {
+        let (view, volume) = setup::open(&image, None, &Default::default()).unwrap();
+        setup::try_mount(volume, view, Choices::default(), how)
+    };
+    drop(mount(&how(Place::Letter('W'))).unwrap());
+    assert_eq!(said(), ["prepare W: false"]);
+    let free = mount(&how(Place::FirstFree)).unwrap();
+    let at = free.drive.at().to_str().unwrap().to_owned();
+    // Other tests may have a drive there: letters of the imitation are nobody's.
+    assert!(said().last().unwrap().starts_with(&format!("prepare {at} ")));
+    let nowhere = std::env::temp_dir().join("isodrive-not-there").join("deeper");
+    assert!(mount(&how(Place::Directory(nowhere.clone()))).is_err());
+    let nowhere = nowhere.display();
+    assert_eq!(said(), [format!("prepare {nowhere} false"), format!("undo {nowhere}")]);
+    // Nothing is prepared for what is refused without trying.
+    assert!(mount(&how(Place::Letter('C'))).is_err());
+    assert!(said().is_empty());
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, quoted};
 
-use super::place::letter;
+use super::place::{letter, without_end};
 use super::state::{Record, sweep};
 
 /// How long a server may take to end.
@@ -37,8 +37,9 @@ pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
 fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, Failure> {
     let text = target.to_string_lossy();
     let wanted = letter(&text);
-    let resolved = super::one_path(target);
-    let written = std::path::absolute(target).unwrap_or_default();
+    let path = Path::new(without_end(target.as_os_str()));
+    let resolved = super::one_path(path);
+    let written = std::path::absolute(path).unwrap_or_default();
     let same = |path: &Path, name: &crate::json::Name| super::text(path).bytes() == name.bytes();
     let is_at = |record: &&Record| {
         let at = &record.at;
@@ -52,7 +53,7 @@ fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, 
     };
     let is_label = |record: &&Record| record.label.bytes() == text.as_bytes();
     // A path that is there is not a name.
-    let is_path = wanted.is_some() || target.symlink_metadata().is_ok();
+    let is_path = wanted.is_some() || path.symlink_metadata().is_ok();
     let is_name = |record: &&Record| !is_path && is_name(record);
     let is_label = |record: &&Record| !is_path && is_label(record);
     let ways: [&dyn Fn(&&Record) -> bool; 4] = [&is_at, &is_image, &is_name, &is_label];

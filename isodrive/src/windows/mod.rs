@@ -13,6 +13,7 @@ mod native;
 pub(crate) mod open;
 mod place;
 mod refusal;
+mod registry;
 mod server;
 pub(crate) mod setup;
 mod state;

@@ -25,7 +25,8 @@ pub(super) fn meant(at: &OsStr) -> Result<Place, Failure> {
             "a letter as in X:, * for a free one, or a directory that is not there yet",
         )
     };
-    let path = std::path::absolute(at).map_err(|error| refuse(&crate::exit::bare(&error)))?;
+    let path =
+        std::path::absolute(without_end(at)).map_err(|error| refuse(&crate::exit::bare(&error)))?;
     if std::fs::symlink_metadata(&path).is_ok() {
         return Err(refuse("it is there already, and WinFsp makes the directory itself"));
     }
@@ -35,9 +36,20 @@ pub(super) fn meant(at: &OsStr) -> Result<Place, Failure> {
     }
 }
 
+/// What a path may have at its end without another meaning: a backslash, and the quote that a
+/// backslash before it keeps in the argument, so that `"E:\"` arrives as `E:"`.
+const ENDS: [char; 3] = ['"', '\\', '/'];
+
+/// A path as it is meant, without what a command line may leave at its end.
+pub(super) fn without_end(path: &OsStr) -> &OsStr {
+    let cut = path.to_str().map(|text| text.trim_end_matches(ENDS));
+    // The root of the drive here, which has no other name.
+    cut.filter(|cut| !cut.is_empty()).map_or(path, OsStr::new)
+}
+
 /// The letter of a drive, as in `x:` or `X:\`.
 pub(super) fn letter(text: &str) -> Option<char> {
-    let mut chars = text.strip_suffix('\\').unwrap_or(text).chars();
+    let mut chars = text.trim_end_matches(ENDS).chars();
     match (chars.next(), chars.next(), chars.next()) {
         (Some(letter), Some(':'), None) if letter.is_ascii_alphabetic() => {
             Some(letter.to_ascii_uppercase())
@@ -62,8 +74,18 @@ mod tests {
         assert_eq!(place("x:").unwrap(), Place::Letter('X'));
         assert_eq!(place("X:\\").unwrap(), Place::Letter('X'));
         assert_eq!(place("C:\\").unwrap(), Place::Letter('C'));
+        for text in ["X:\"", "x:\\\"", "X:\"\\", "X:\\\\", "X:/"] {
+            assert_eq!(place(text).unwrap(), Place::Letter('X'), "{text}");
+        }
+        for text in ["\"X:", "X", ":", "\"", "XY:", "\u{e9}:"] {
+            assert_eq!(letter(text), None, "{text}");
+        }
         let free = std::env::temp_dir().join("isodrive-not-there");
         assert_eq!(meant(free.as_os_str()).unwrap(), Place::Directory(free.clone()));
+        for end in ["\\", "\"", "\\\""] {
+            let written = format!("{}{end}", free.display());
+            assert_eq!(place(&written).unwrap(), Place::Directory(free.clone()), "{written}");
+        }
         assert_eq!(meant(std::env::temp_dir().as_os_str()).unwrap_err().exit, Exit::MountPoint);
         assert_eq!(meant(free.join("deeper").as_os_str()).unwrap_err().exit, Exit::MountPoint);
     }

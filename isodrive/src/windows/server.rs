@@ -40,7 +40,9 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let activity = Arc::new(Activity::default());
     let drive = make_drive(arguments, &shown, place, activity.clone())?;
     if is_interrupted() {
+        let at = drive.at().to_string_lossy().into_owned();
         drive.end();
+        explorer::remove_icon(&at);
         return Err(Failure::told(Exit::Interrupted));
     }
     let at = drive.at().to_string_lossy().into_owned();
@@ -58,9 +60,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     if let Err(error) = &kept {
         tracing::warn!(%error, "nothing can be written down of this drive");
     }
-    if let Err(error) = explorer::set_icon(&at) {
-        tracing::debug!(%error, "the drive has no icon of its own");
-    }
+    explorer::look_anew(&at);
     let what_now = format!("mounted anyway at {at}; use --strict to refuse");
     image::warn_if_truncated(&arguments.image.image, &image, &what_now, terminal);
     tracing::info!(image = logs::path(&arguments.image.image), at, "mounted");
@@ -70,8 +70,8 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     if told.is_ok() {
         wait(&stop, &drive, &activity, arguments.keep.idle);
     }
-    explorer::remove_icon(&at);
     drive.end();
+    explorer::remove_icon(&at);
     drop(kept);
     tracing::info!(at, "ejected");
     told
@@ -99,6 +99,7 @@ fn make_drive(
         network: arguments.network.then(|| network_name(&label)),
         threads: arguments.keep.threads.map_or(0, u32::from),
         has_streams: choices.zone.is_some(),
+        appearing: Some(explorer::ICON_FIRST),
     };
     let tree = Arc::new(Tree::new(shown.volume.clone(), choices));
     Drive::mount(tree, look, activity, &mounting).map_err(|error| refusal::not_mounted(&error))

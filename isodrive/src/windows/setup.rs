@@ -1,12 +1,15 @@
 //! `isodrive setup`: verbs in Explorer for this user, and their removal.
-//! Writes keys below the user's own classes; takes over no type that Windows or others handle.
+//! Writes keys below the user's own classes; takes over no type that Windows or others handle, and
+//! touches no value that another wrote.
 
-use windows_registry::{CURRENT_USER, Key};
+use mount_winfsp::shell::tell_of_types;
+use windows_registry::Type;
 
 use crate::exit::{Exit, Failure, Outcome};
-use crate::terminal::Terminal;
+use crate::terminal::{Terminal, quoted};
 
 use super::arguments::{Setup, SetupChoice};
+use super::registry::{Found, Own};
 
 /// Where a user's own types and verbs are kept.
 const CLASSES: &str = "Software\\Classes";
@@ -23,72 +26,163 @@ const IMAGE_CLASS: &str = "isodrive.image";
 const MOUNT_VERB: &str = "isodrive.mount";
 const EJECT_VERB: &str = "isodrive.eject";
 
+const MOUNT_TEXT: &str = "Mount with isodrive";
+const EJECT_TEXT: &str = "Eject with isodrive";
+
+/// What stands behind the program in its commands. The path of an image is quoted: it may hold
+/// blanks, and cannot hold a quote.
+const OPEN: &str = " open \"%1\"";
+
+/// Explorer puts `E:\` in the place of `%1`. In quotes, the backslash would make the last one a
+/// part of the argument.
+const EJECT: &str = " eject --if-mounted %1";
+
+/// As isodrive wrote it once.
+const EJECT_IN_QUOTES: &str = " eject --if-mounted \"%1\"";
+
+/// The icon of a CD, which Windows has.
+const ICON: &str = "%SystemRoot%\\System32\\shell32.dll,11";
+
 /// Drives whose file system says that they are a disc.
 const DISCS: &str = "System.Volume.FileSystem:=UDF OR System.Volume.FileSystem:=CDFS";
 
 pub(crate) fn run(arguments: &Setup, terminal: &mut Terminal) -> Outcome {
-    let done = match arguments.what {
-        SetupChoice::Install => install(),
-        SetupChoice::Remove => remove(),
-    };
-    done.map_err(|error| {
-        Failure::new(Exit::Other, format!("cannot write the registry: {}", error.message()))
-    })?;
+    match arguments.what {
+        SetupChoice::Install => install()?,
+        SetupChoice::Remove => remove(terminal)?,
+    }
     terminal.flush()
 }
 
-fn install() -> windows_registry::Result<()> {
-    let classes = CURRENT_USER.create(CLASSES)?;
-    let program = std::env::current_exe().unwrap_or_default();
-    let program = program.to_string_lossy();
-    let open = format!("\"{program}\" open \"%1\"");
+fn install() -> Outcome {
+    let mut left = Vec::new();
+    for value in values(&program()?) {
+        let found = value.write().map_err(|error| not_written(&error.message()))?;
+        if is_in_the_way(&value, &found) {
+            left.push(named(&value));
+        }
+    }
+    tell_of_types();
+    if left.is_empty() {
+        return Ok(());
+    }
+    let message = "Explorer does not get all verbs: what isodrive did not write is in the way";
+    let failure = Failure::new(Exit::Other, message);
+    Err(left.into_iter().fold(failure, |failure, value| failure.line("left", value)))
+}
+
+/// Takes away what `install` wrote, of every version and folder of this program, and nothing that
+/// somebody else did.
+fn remove(terminal: &mut Terminal) -> Outcome {
+    let mut left = Vec::new();
+    for value in values("") {
+        let found = value.remove().map_err(|error| not_written(&error.message()))?;
+        if is_in_the_way(&value, &found) {
+            left.push(named(&value));
+        }
+    }
+    tell_of_types();
+    if !left.is_empty() {
+        terminal.warn("what isodrive did not write was left in the registry", &left);
+    }
+    Ok(())
+}
+
+fn not_written(why: &str) -> Failure {
+    Failure::new(Exit::Other, format!("cannot write the registry: {why}"))
+}
+
+/// Whether another's value keeps a verb from working. That a type belongs to another program does
+/// not: its files have their verb all the same.
+fn is_in_the_way(value: &Own, found: &Found) -> bool {
+    match found {
+        Found::Nothing | Found::Ours => false,
+        Found::Text(_) => value.text != IMAGE_CLASS,
+        Found::Else => true,
+    }
+}
+
+/// A value, as the registry's editor shows it.
+fn named(value: &Own) -> String {
+    let name = if value.name.is_empty() { "(Default)" } else { value.name };
+    format!("HKEY_CURRENT_USER\\{}: {name}", value.key)
+}
+
+/// The path of this program, as commands of Explorer can hold it.
+fn program() -> Result<String, Failure> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::io(Exit::Other, "cannot tell where isodrive is", &error))?;
+    match program.to_str() {
+        // Explorer would replace it, and what is written behind it.
+        Some(text) if !text.contains('%') => Ok(text.to_owned()),
+        _ => {
+            let message = format!("Explorer cannot start {}", quoted(&program));
+            Err(Failure::new(Exit::Other, message)
+                .advice("try", "a folder for isodrive.exe whose name has no % in it"))
+        }
+    }
+}
+
+/// All values that isodrive keeps. A text that it once wrote and no longer does must stay among
+/// those that are its own.
+fn values(program: &str) -> Vec<Own> {
+    let open = format!("\"{program}\"{OPEN}");
+    let eject = format!("\"{program}\"{EJECT}");
+    let mut all = Vec::new();
     for kind in TYPES_WITH_VERB {
         let place = format!("SystemFileAssociations\\{kind}\\shell\\{MOUNT_VERB}");
-        verb(&classes, &place, "Mount with isodrive", &open)?;
+        all.push(value(&format!("{place}\\command"), &open, is_open));
+        all.push(value(&place, MOUNT_TEXT, |text| text == MOUNT_TEXT));
     }
-    verb(&classes, &format!("{IMAGE_CLASS}\\shell\\open"), "Mount with isodrive", &open)?;
-    classes.create(IMAGE_CLASS)?.set_string("", "Disc image")?;
-    classes
-        .create(format!("{IMAGE_CLASS}\\DefaultIcon"))?
-        .set_expand_string("", "%SystemRoot%\\System32\\shell32.dll,11")?;
+    let place = format!("{IMAGE_CLASS}\\shell\\open");
+    all.push(value(&format!("{place}\\command"), &open, is_open));
+    all.push(value(&place, MOUNT_TEXT, |text| text == MOUNT_TEXT));
+    all.push(value(IMAGE_CLASS, "Disc image", |text| text == "Disc image"));
+    let icon = value(&format!("{IMAGE_CLASS}\\DefaultIcon"), ICON, |text| text == ICON);
+    all.push(Own { kind: Type::ExpandString, ..icon });
     for kind in TYPES_OF_OURS {
-        let key = classes.create(kind)?;
-        if key.get_string("").is_ok_and(|class| !class.is_empty()) {
-            continue;
-        }
-        key.set_string("", IMAGE_CLASS)?;
+        all.push(value(kind, IMAGE_CLASS, |text| text == IMAGE_CLASS));
     }
-    let eject = format!("\"{program}\" eject --if-mounted \"%1\"");
     let place = format!("Drive\\shell\\{EJECT_VERB}");
-    verb(&classes, &place, "Eject with isodrive", &eject)?;
-    classes.create(place)?.set_string("AppliesTo", DISCS)
+    let discs = value(&place, DISCS, |text| text == DISCS);
+    all.push(Own { name: "AppliesTo", ..discs });
+    all.push(value(&format!("{place}\\command"), &eject, is_eject));
+    all.push(value(&place, EJECT_TEXT, |text| text == EJECT_TEXT));
+    all
 }
 
-fn verb(classes: &Key, place: &str, text: &str, command: &str) -> windows_registry::Result<()> {
-    classes.create(place)?.set_string("", text)?;
-    classes.create(format!("{place}\\command"))?.set_string("", command)
+/// The text without a name in a key.
+fn value(place: &str, text: &str, is_ours: fn(&str) -> bool) -> Own {
+    let key = format!("{CLASSES}\\{place}");
+    Own { key, name: "", kind: Type::String, text: text.to_owned(), is_ours }
 }
 
-/// Takes away what `install` wrote, and nothing that somebody else did.
-fn remove() -> windows_registry::Result<()> {
-    let classes = CURRENT_USER.create(CLASSES)?;
-    // What is not there need not be taken away.
-    let gone = |place: String| {
-        let _ = classes.remove_tree(place);
-    };
-    for kind in TYPES_WITH_VERB {
-        gone(format!("SystemFileAssociations\\{kind}\\shell\\{MOUNT_VERB}"));
-    }
-    for kind in TYPES_OF_OURS {
-        let is_ours = classes
-            .open(kind)
-            .and_then(|key| key.get_string(""))
-            .is_ok_and(|class| class == IMAGE_CLASS);
-        if is_ours {
-            gone(kind.to_owned());
+fn is_open(text: &str) -> bool {
+    is_command(text, OPEN)
+}
+
+fn is_eject(text: &str) -> bool {
+    is_command(text, EJECT) || is_command(text, EJECT_IN_QUOTES)
+}
+
+/// Whether a command is a program in quotes, wherever it lies, with these arguments.
+fn is_command(text: &str, arguments: &str) -> bool {
+    let program = text.strip_suffix(arguments).and_then(|program| program.strip_prefix('"'));
+    let program = program.and_then(|program| program.strip_suffix('"'));
+    program.is_some_and(|program| !program.contains('"'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_of_every_version_and_folder_are_our_own() {
+        assert!(is_open("\"C:\\Program Files\\isodrive.exe\" open \"%1\""));
+        assert!(is_eject("\"D:\\a & b\\isodrive-1.0.exe\" eject --if-mounted %1"));
+        assert!(is_eject("\"C:\\isodrive.exe\" eject --if-mounted \"%1\""));
+        for other in ["", "\"", " open \"%1\"", "\"a.exe\" \"b\" open \"%1\"", "\"a.exe\" \"%1\""] {
+            assert!(!is_open(other) && !is_eject(other), "{other}");
         }
     }
-    gone(IMAGE_CLASS.to_owned());
-    gone(format!("Drive\\shell\\{EJECT_VERB}"));
-    Ok(())
 }
