@@ -8,6 +8,7 @@
 mod adapter;
 mod host;
 mod loader;
+mod opened;
 pub mod system;
 mod thunks;
 mod virtual_disk;

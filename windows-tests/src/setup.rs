@@ -59,6 +59,7 @@ pub fn mounting(place: Place) -> Mounting {
         network: None,
         threads: 0,
         has_streams: false,
+        counts_handles: false,
     }
 }
 

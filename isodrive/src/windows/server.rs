@@ -99,6 +99,7 @@ fn make_drive(
         network: arguments.network.then(|| network_name(&label)),
         threads: arguments.keep.threads.map_or(0, u32::from),
         has_streams: choices.zone.is_some(),
+        counts_handles: arguments.keep.idle.is_some(),
     };
     let tree = Arc::new(Tree::new(shown.volume.clone(), choices));
     Drive::mount(tree, look, activity, &mounting).map_err(|error| refusal::not_mounted(&error))
