@@ -16,7 +16,9 @@ mod virtual_disk;
 pub use adapter::Adapter;
 pub use host::{Drive, MountError, Mounting, Place};
 pub use loader::{LoadError, dll_version, driver_version, install_folder, load, load_from};
-pub use virtual_disk::{NativeError, attach};
+pub use virtual_disk::{
+    NativeDrive, NativeError, attach, detach, device_of, letter_of, take_virtual_disks_from,
+};
 
 /// What WinFsp's licence asks every program to show that uses it.
 pub const NOTICE: &str = "WinFsp - Windows File System Proxy, Copyright (C) Bill Zissimopoulos, \
