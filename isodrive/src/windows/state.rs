@@ -1,7 +1,8 @@
 //! What the server of a drive leaves for other commands to find: where its image is to be seen and
 //! how to end it. One small file per drive in the user's folder for programs, removed when the
-//! drive goes; what crashes leave behind is swept up by the next command. A drive that Windows itself
-//! made has no server: its record stays when the command ends, and Windows says whether it is true.
+//! drive goes; what crashes leave behind is swept up by the next command. A drive that Windows
+//! itself made has no server: its record stays when the command ends, and Windows says whether it
+//! is true.
 
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -26,7 +27,8 @@ pub(crate) struct Record {
     version: u32,
     /// The process that serves it.
     pub(crate) process: Process,
-    /// The device, as in `\\.\CDROM1`, where Windows itself made the drive and no process serves it.
+    /// The device, as in `\\.\CDROM1`, where Windows itself made the drive and no process serves
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<String>,
     /// Where it is to be seen.
