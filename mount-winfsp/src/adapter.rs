@@ -19,6 +19,8 @@ use winfsp::filesystem::{
 };
 use winfsp::{FspError, U16CStr};
 
+use crate::opened::Opened;
+
 type Outcome<T> = winfsp::Result<T>;
 
 /// `FILE_DIRECTORY_FILE`: nothing but a directory will do.
@@ -89,7 +91,7 @@ impl Adapter {
         self.stopped.clone()
     }
 
-    /// How many files are open.
+    /// How many files are open, as [`Opened`] counts.
     pub(crate) fn open_files(&self) -> Arc<AtomicU64> {
         self.open_files.clone()
     }
@@ -186,7 +188,7 @@ impl Adapter {
 /// and outlives whoever mounted.
 const _: () = {
     const fn moves_between_threads<T: Send + Sync + 'static>() {}
-    moves_between_threads::<Found>();
+    moves_between_threads::<Opened>();
     moves_between_threads::<Adapter>();
 };
 
@@ -224,7 +226,7 @@ fn copy(from: &[u8], into: &mut [u8]) -> Outcome<u64> {
 }
 
 impl FileSystemContext for Adapter {
-    type FileContext = Found;
+    type FileContext = Opened;
 
     fn get_security_by_name(
         &self,
@@ -256,7 +258,7 @@ impl FileSystemContext for Adapter {
         options: u32,
         access: u32,
         info: &mut OpenFileInfo,
-    ) -> Outcome<Found> {
+    ) -> Outcome<Opened> {
         if access & WRITING != 0 || options & DELETE_ON_CLOSE != 0 {
             return write_protected();
         }
@@ -274,25 +276,27 @@ impl FileSystemContext for Adapter {
         })?;
         fill(info.as_mut(), &told);
         info.set_normalized_name(&found.path(), None);
-        self.open_files.fetch_add(1, Ordering::Relaxed);
-        Ok(found)
+        Ok(Opened::new(found, self.open_files.clone()))
     }
 
-    fn close(&self, _found: Found) {
-        self.open_files.fetch_sub(1, Ordering::Relaxed);
+    /// The last handle is closed. Comes for every file only where [`crate::Mounting`] asks for it.
+    fn cleanup(&self, found: &Opened, _path: Option<&U16CStr>, _flags: u32) {
+        found.let_go();
     }
 
-    fn get_file_info(&self, found: &Found, info: &mut FileInfo) -> Outcome<()> {
+    fn close(&self, _found: Opened) {}
+
+    fn get_file_info(&self, found: &Opened, info: &mut FileInfo) -> Outcome<()> {
         let told = self.serve("get_file_info", 0, |tree| Ok(tree.info(found)))?;
         fill(info, &told);
         Ok(())
     }
 
-    fn get_security(&self, _: &Found, descriptor: Option<&mut [c_void]>) -> Outcome<u64> {
+    fn get_security(&self, _: &Opened, descriptor: Option<&mut [c_void]>) -> Outcome<u64> {
         self.copy_security(descriptor)
     }
 
-    fn read(&self, found: &Found, buffer: &mut [u8], offset: u64) -> Outcome<u32> {
+    fn read(&self, found: &Opened, buffer: &mut [u8], offset: u64) -> Outcome<u32> {
         let node = found.attr().node.number();
         let bytes = self.serve("read", node, |tree| tree.read(found, offset, buffer))?;
         Ok(u32::try_from(bytes).unwrap_or(u32::MAX))
@@ -300,7 +304,7 @@ impl FileSystemContext for Adapter {
 
     fn read_directory(
         &self,
-        found: &Found,
+        found: &Opened,
         _pattern: Option<&U16CStr>,
         marker: DirMarker<'_>,
         buffer: &mut [u8],
@@ -310,7 +314,7 @@ impl FileSystemContext for Adapter {
 
     fn get_dir_info_by_name(
         &self,
-        found: &Found,
+        found: &Opened,
         name: &U16CStr,
         entry: &mut DirInfo,
     ) -> Outcome<()> {
@@ -333,7 +337,7 @@ impl FileSystemContext for Adapter {
         Ok(())
     }
 
-    fn get_stream_info(&self, found: &Found, buffer: &mut [u8]) -> Outcome<u32> {
+    fn get_stream_info(&self, found: &Opened, buffer: &mut [u8]) -> Outcome<u32> {
         let streams = self.serve("get_stream_info", 0, |tree| Ok(tree.streams(found)))?;
         let mut used = 0;
         for (name, bytes) in streams {
@@ -361,13 +365,13 @@ impl FileSystemContext for Adapter {
         copy(&data, buffer)
     }
 
-    fn get_reparse_point(&self, found: &Found, _: &U16CStr, buffer: &mut [u8]) -> Outcome<u64> {
+    fn get_reparse_point(&self, found: &Opened, _: &U16CStr, buffer: &mut [u8]) -> Outcome<u64> {
         let data = self.serve("get_reparse_point", 0, |tree| tree.reparse_data(found))?;
         copy(&data, buffer)
     }
 
     /// Nothing is written, so there is nothing to flush.
-    fn flush(&self, found: Option<&Found>, info: &mut FileInfo) -> Outcome<()> {
+    fn flush(&self, found: Option<&Opened>, info: &mut FileInfo) -> Outcome<()> {
         found.map_or(Ok(()), |found| self.get_file_info(found, info))
     }
 
@@ -386,13 +390,13 @@ impl FileSystemContext for Adapter {
         _extra: Option<&[u8]>,
         _extra_is_reparse_point: bool,
         _info: &mut OpenFileInfo,
-    ) -> Outcome<Found> {
+    ) -> Outcome<Opened> {
         write_protected()
     }
 
     fn overwrite(
         &self,
-        _found: &Found,
+        _found: &Opened,
         _attributes: u32,
         _replace: bool,
         _allocation: u64,
@@ -404,7 +408,7 @@ impl FileSystemContext for Adapter {
 
     fn write(
         &self,
-        _found: &Found,
+        _found: &Opened,
         _buffer: &[u8],
         _offset: u64,
         _to_end: bool,
@@ -416,7 +420,7 @@ impl FileSystemContext for Adapter {
 
     fn set_basic_info(
         &self,
-        _found: &Found,
+        _found: &Opened,
         _attributes: u32,
         _created: u64,
         _accessed: u64,
@@ -427,20 +431,20 @@ impl FileSystemContext for Adapter {
         write_protected()
     }
 
-    fn set_file_size(&self, _: &Found, _size: u64, _: bool, _: &mut FileInfo) -> Outcome<()> {
+    fn set_file_size(&self, _: &Opened, _size: u64, _: bool, _: &mut FileInfo) -> Outcome<()> {
         write_protected()
     }
 
     /// That a file shall not be deleted is no wish to write.
-    fn set_delete(&self, _: &Found, _path: &U16CStr, delete: bool) -> Outcome<()> {
+    fn set_delete(&self, _: &Opened, _path: &U16CStr, delete: bool) -> Outcome<()> {
         if delete { write_protected() } else { Ok(()) }
     }
 
-    fn rename(&self, _: &Found, _from: &U16CStr, _to: &U16CStr, _replace: bool) -> Outcome<()> {
+    fn rename(&self, _: &Opened, _from: &U16CStr, _to: &U16CStr, _replace: bool) -> Outcome<()> {
         write_protected()
     }
 
-    fn set_security(&self, _: &Found, _what: u32, _: ModificationDescriptor) -> Outcome<()> {
+    fn set_security(&self, _: &Opened, _what: u32, _: ModificationDescriptor) -> Outcome<()> {
         write_protected()
     }
 
@@ -448,19 +452,19 @@ impl FileSystemContext for Adapter {
         write_protected()
     }
 
-    fn set_reparse_point(&self, _: &Found, _path: &U16CStr, _data: &[u8]) -> Outcome<()> {
+    fn set_reparse_point(&self, _: &Opened, _path: &U16CStr, _data: &[u8]) -> Outcome<()> {
         write_protected()
     }
 
-    fn delete_reparse_point(&self, _: &Found, _path: &U16CStr, _data: &[u8]) -> Outcome<()> {
+    fn delete_reparse_point(&self, _: &Opened, _path: &U16CStr, _data: &[u8]) -> Outcome<()> {
         write_protected()
     }
 
-    fn get_extended_attributes(&self, _: &Found, _buffer: &mut [u8]) -> Outcome<u32> {
+    fn get_extended_attributes(&self, _: &Opened, _buffer: &mut [u8]) -> Outcome<u32> {
         refused(Status::NO_EAS_ON_FILE)
     }
 
-    fn set_extended_attributes(&self, _: &Found, _: &[u8], _: &mut FileInfo) -> Outcome<()> {
+    fn set_extended_attributes(&self, _: &Opened, _: &[u8], _: &mut FileInfo) -> Outcome<()> {
         write_protected()
     }
 }

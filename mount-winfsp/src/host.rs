@@ -67,6 +67,8 @@ pub struct Mounting {
     pub has_streams: bool,
     /// What is done before the drive appears.
     pub appearing: Option<Appearing>,
+    /// Whether [`Drive::open_files`] counts handles. Costs a request for each file that is closed.
+    pub counts_handles: bool,
 }
 
 /// Why there is no drive.
@@ -149,7 +151,8 @@ impl Drive {
         self.stopped.load(Ordering::Acquire)
     }
 
-    /// How many files are open. Windows closes some long after the program that opened them did.
+    /// How many files are open: to programs where [`Mounting::counts_handles`] is set, else to
+    /// Windows, which keeps some for its cache long after the programs that opened them.
     #[must_use]
     pub fn open_files(&self) -> u64 {
         self.open_files.load(Ordering::Relaxed)
@@ -186,7 +189,8 @@ fn params(look: &VolumeLook, mounting: &Mounting) -> Result<FileSystemParams, Mo
         .named_streams(mounting.has_streams)
         // Enforces nothing: every call that would write is refused by the adapter.
         .read_only_volume(true)
-        .post_cleanup_when_modified_only(true)
+        // Close alone comes too late to tell who uses the drive: see `Opened`.
+        .post_cleanup_when_modified_only(!mounting.counts_handles)
         // Markers stay names: the crate reads them as text, whatever the driver would send.
         .pass_query_directory_filename(true)
         // So that Windows can mount an image that lies on this disc.

@@ -8,6 +8,7 @@
 mod adapter;
 mod host;
 mod loader;
+mod opened;
 pub mod shell;
 pub mod system;
 mod thunks;
@@ -16,7 +17,9 @@ mod virtual_disk;
 pub use adapter::Adapter;
 pub use host::{Appearing, Drive, MountError, Mounting, Place};
 pub use loader::{LoadError, dll_version, driver_version, install_folder, load, load_from};
-pub use virtual_disk::{NativeError, attach};
+pub use virtual_disk::{
+    NativeDrive, NativeError, attach, detach, device_of, letter_of, take_virtual_disks_from,
+};
 
 /// What WinFsp's licence asks every program to show that uses it.
 pub const NOTICE: &str = "WinFsp - Windows File System Proxy, Copyright (C) Bill Zissimopoulos, \

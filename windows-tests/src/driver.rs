@@ -39,6 +39,9 @@ const NAME_INVALID: u32 = 0xC000_0033;
 /// `STATUS_REPARSE_POINT_NOT_RESOLVED`.
 const NOT_RESOLVED: u32 = 0xC000_0280;
 
+/// Files without handles that the cache manager holds on to.
+const MOST_KEPT: usize = 64;
+
 /// Bytes that no answer may touch.
 const GUARD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
 
@@ -247,9 +250,34 @@ impl Volume {
         self.create(path, disposition::OPEN, 0, GENERIC_READ)
     }
 
-    /// Closes a file.
+    /// Closes the last handle of a file. Cleanup is sent where the volume wants it of files that
+    /// did not change; Close is not: the cache manager holds on to the file, until so many others
+    /// were closed that it needs the memory, or for ever.
     pub fn close(&self, file: File) {
-        self.ask(kind::CLEANUP, &[], |r| on!(r.Req.Cleanup, file));
+        if self.params.PostCleanupWhenModifiedOnly() == 0 {
+            self.ask(kind::CLEANUP, &[], |r| on!(r.Req.Cleanup, file));
+        }
+        let oldest = {
+            let mut kept = self.kept.lock().unwrap();
+            kept.push_back(file);
+            if kept.len() > MOST_KEPT { kept.pop_front() } else { None }
+        };
+        oldest.into_iter().for_each(|file| self.close_late(file));
+    }
+
+    /// The cache manager lets go of all files that nobody has a handle of.
+    pub fn trim_cache(&self) {
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap());
+        kept.into_iter().for_each(|file| self.close_late(file));
+    }
+
+    /// Closes a file that no program ever had a handle of: the driver refused it after the DLL had
+    /// opened it, as where somebody shares it with nobody.
+    pub fn close_unshared(&self, file: File) {
+        self.close_late(file);
+    }
+
+    fn close_late(&self, file: File) {
         self.ask(kind::CLOSE, &[], |r| on!(r.Req.Close, file));
     }
 

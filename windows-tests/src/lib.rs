@@ -12,6 +12,7 @@ mod imports;
 mod mount_manager;
 mod queue;
 pub mod setup;
+pub mod visitor;
 pub mod walk;
 
 pub use driver::{File, Listed};

@@ -10,6 +10,8 @@ use winfsp_sys::{
     FSP_FSCTL_TRANSACT_BUF, FSP_FSCTL_TRANSACT_REQ, FSP_FSCTL_TRANSACT_RSP, FSP_FSCTL_VOLUME_PARAMS,
 };
 
+use crate::driver::File;
+
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -47,6 +49,8 @@ pub struct Volume {
     pub(crate) nodes: Mutex<HashMap<Vec<u16>, u64>>,
     /// Bytes that were written to the cache, by the number of their file and their place in it.
     pub(crate) pages: Mutex<HashMap<(u64, u64), u8>>,
+    /// Files that nobody has a handle of and the cache manager holds on to, the oldest first.
+    pub(crate) kept: Mutex<VecDeque<File>>,
     queue: Mutex<Queue>,
     wake: Condvar,
     hint: AtomicU64,
@@ -70,7 +74,12 @@ static VOLUMES: Mutex<Vec<(usize, Arc<Volume>)>> = Mutex::new(Vec::new());
 
 /// The volume that was made last.
 pub fn newest_volume() -> Arc<Volume> {
-    VOLUMES.lock().unwrap().last().expect("no volume was made").1.clone()
+    try_newest_volume().expect("no volume was made")
+}
+
+/// The volume that was made last, if there is one yet.
+pub fn try_newest_volume() -> Option<Arc<Volume>> {
+    VOLUMES.lock().unwrap().last().map(|(_, volume)| volume.clone())
 }
 
 pub(crate) fn volume(handle: usize) -> Option<Arc<Volume>> {
@@ -92,6 +101,7 @@ impl Volume {
             token,
             nodes: Mutex::default(),
             pages: Mutex::default(),
+            kept: Mutex::default(),
             queue: Mutex::default(),
             wake: Condvar::new(),
             hint: AtomicU64::new(1),

@@ -60,6 +60,7 @@ pub fn mounting(place: Place) -> Mounting {
         threads: 0,
         has_streams: false,
         appearing: None,
+        counts_handles: false,
     }
 }
 

@@ -5,7 +5,9 @@ mod session;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
+use isodrive_windows_tests::visitor::VISIT;
 use session::{Session, WINFSP, image, real, said, simulated};
 use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
 use windows_sys::Win32::System::Console::{AllocConsole, GenerateConsoleCtrlEvent};
@@ -265,11 +267,30 @@ fn an_idle_drive_goes_by_itself() {
     let session = Session::new("idle");
     session.told(&simulated(), &["mount", "-q", "--idle", "1s", &image("setup.iso")]);
     assert_eq!(session.records(), 1);
-    let since = std::time::Instant::now();
+    gone_after(&session);
+}
+
+/// How long the only drive of a session still lives.
+fn gone_after(session: &Session) -> Duration {
+    let since = Instant::now();
     while session.records() > 0 {
         assert!(since.elapsed().as_secs() < 30, "it is still there");
-        std::thread::sleep(std::time::Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(50));
     }
+    since.elapsed()
+}
+
+#[test]
+fn a_drive_idles_when_the_last_handle_is_closed_and_not_before() {
+    let session = Session::new("visited");
+    let mut command = session.command(&simulated(), &["mount", "-q", "--idle", "1s"]);
+    command.arg(image("setup.iso")).env(VISIT, "4000 \\setup.exe");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(session.records(), 1);
+    // The cache manager holds on to the file for good: that keeps no drive.
+    let lived = gone_after(&session);
+    assert!(lived > Duration::from_secs(3), "it went under who used it, after {lived:?}");
 }
 
 #[test]

@@ -81,6 +81,43 @@ fn the_descriptor_is_what_windows_makes_of_its_text() {
 }
 
 #[test]
+fn a_drive_that_may_idle_counts_handles_and_not_what_the_cache_keeps() {
+    let image = setup::images().join("setup.iso");
+    let (view, volume) = setup::open(&image, None, &Default::default()).unwrap();
+    let how = mount_winfsp::Mounting { counts_handles: true, ..mounting(Place::FirstFree) };
+    let mounted = setup::mount(volume, view, Choices::default(), &how);
+    let (drive, volume) = (&mounted.drive, &mounted.volume);
+    let open = || volume.open("\\setup.exe").unwrap();
+    let (first, second) = (open(), open());
+    assert_eq!(drive.open_files(), 2);
+    volume.close(first);
+    assert_eq!(drive.open_files(), 1);
+    volume.close(second);
+    assert_eq!(drive.open_files(), 0, "what the cache manager keeps is counted");
+    // That Close comes at last changes nothing.
+    let held = open();
+    volume.trim_cache();
+    assert_eq!(drive.open_files(), 1);
+    volume.close(held);
+    // Where the driver refuses what was opened, Close comes alone.
+    let refused = open();
+    assert_eq!(drive.open_files(), 1);
+    volume.close_unshared(refused);
+    assert_eq!(drive.open_files(), 0);
+}
+
+#[test]
+fn a_drive_that_stays_is_not_asked_at_every_handle() {
+    let mounted = mount_image("setup.iso", Choices::default());
+    assert_eq!(mounted.volume.params.PostCleanupWhenModifiedOnly(), 1);
+    let file = mounted.volume.open("\\setup.exe").unwrap();
+    mounted.volume.close(file);
+    assert_eq!(mounted.drive.open_files(), 1);
+    mounted.volume.trim_cache();
+    assert_eq!(mounted.drive.open_files(), 0);
+}
+
+#[test]
 fn what_is_missing_or_of_another_kind_is_refused_with_its_own_status() {
     let mounted = mount_image("setup.iso", Choices::default());
     let volume = &mounted.volume;

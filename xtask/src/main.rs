@@ -1,9 +1,10 @@
 //! The project's own commands, one door for all: `cargo xtask check`, `tidy`, `mutate`, `fuzz`,
-//! `bench`, `windows`.
+//! `bench`, `windows`, `imports`.
 //! Runs cargo and reads the tree; changes nothing but what fuzzing keeps.
 
 mod formats;
 mod fuzz;
+mod imports;
 mod tidy;
 mod windows;
 
@@ -11,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
+
+use imports::Linked;
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -21,7 +24,14 @@ fn main() -> Result<()> {
         Some((command, rest)) if command == "fuzz" => fuzz::run(&root(), rest),
         Some((command, rest)) if command == "bench" => bench(rest),
         Some((command, [])) if command == "windows" => windows::run(&root()),
-        _ => bail!("usage: cargo xtask check | tidy | mutate ... | fuzz ... | bench ... | windows"),
+        Some((command, programs)) if command == "imports" && !programs.is_empty() => {
+            let check = |program| imports::check(&root(), Path::new(program), Linked::OnWindows);
+            programs.iter().try_for_each(check)
+        }
+        _ => bail!(
+            "usage: cargo xtask check | tidy | mutate ... | fuzz ... | bench ... | windows | \
+             imports PROGRAM..."
+        ),
     }
 }
 

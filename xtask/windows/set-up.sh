@@ -109,12 +109,34 @@ import_library() {
     x86_64-w64-mingw32-dlltool -d "$name.def" -l "$name.lib"
 }
 
+# What `+crt-static` asks for. Microsoft's would become a part of the program; what stands in for it
+# here comes from the old C run-time that is a part of every Windows, and where that one lacks a
+# function, from mingw-w64's own code.
+static_run_time() {
+    local libraries=/usr/x86_64-w64-mingw32/lib name theirs=() own=()
+    declare -A there=() member=()
+    while read -r name; do there[$name]=1; done < <(
+        x86_64-w64-mingw32-nm -g --defined-only "$libraries/libmsvcrt.a" 2> /dev/null | sed -n 's/^[0-9a-f]* I __imp_//p'
+    )
+    while read -r name; do member[$name]=1; done < <(x86_64-w64-mingw32-ar t "$libraries/libmingwex.a")
+    for name in "$@"; do
+        if [ "${there[$name]-}" ]; then
+            theirs+=("$name")
+        elif [ "${member[lib64_libmingwex_a-$name.o]-}" ]; then
+            own+=("lib64_libmingwex_a-$name.o")
+        fi
+    done
+    import_library msvcrt.dll libcmt "${theirs[@]}" __CxxFrameHandler3
+    x86_64-w64-mingw32-ar x "$libraries/libmingwex.a" "${own[@]}"
+    x86_64-w64-mingw32-ar q libcmt.lib "${own[@]}"
+}
+
 # What Microsoft's build tools would bring to the link: import libraries, made from names, and the
 # few functions of its C run-time that a Rust program begins with. For tests alone: a program for
 # people is linked on Windows, with the real ones.
 msvc_kit() {
     local kit=$folder/msvc
-    [ -e "$kit/start.lib" ] && return 0
+    [ -e "$kit/.static" ] && return 0
     say "link kit"
     mkdir -p "$kit"
     cd "$kit"
@@ -128,11 +150,14 @@ msvc_kit() {
         [ "$library" != ntdll ] || names+=(NtCreateNamedPipeFile)
         import_library "$library.dll" "$library" "${names[@]}"
     done
+    # What a program asks for that is linked without `+crt-static`, so that it shows in its imports.
     import_library vcruntime140.dll vcruntime \
         __CxxFrameHandler3 _CxxThrowException memcpy memmove memset memcmp
     mapfile -t names < "$here/ucrt-names.txt"
     import_library ucrtbase.dll ucrt "${names[@]}"
-    for library in msvcrt legacy_stdio_definitions oldnames; do
+    printf '%s\n' 'create msvcrt.lib' 'addlib vcruntime.lib' 'addlib ucrt.lib' save end | x86_64-w64-mingw32-ar -M
+    static_run_time "${names[@]}" _CxxThrowException memcpy memmove memset memcmp
+    for library in legacy_stdio_definitions oldnames; do
         printf '!<arch>\n' > "$library.lib"
     done
     # An archive, of which the linker takes what it needs: a program's beginning or a library's.
@@ -141,6 +166,7 @@ msvc_kit() {
         x86_64-w64-mingw32-as "$here/$part.s" -o "$part.obj"
     done
     x86_64-w64-mingw32-ar rcs start.lib runtime.obj program.obj library.obj
+    touch .static
 }
 
 install_packages

@@ -70,11 +70,12 @@ fn folder() -> Check {
 }
 
 fn left_behind(fix: bool) -> Vec<Check> {
-    let dead = Record::all().into_iter().filter(|record| !record.process.is_alive());
+    let dead = Record::all().into_iter().filter(|record| !record.is_alive());
     let mut checks: Vec<Check> = dead
         .map(|record| {
             let at = record.at.text();
-            let gone = format!("at {at} is gone: its server was killed");
+            let how = if record.is_of_windows() { "ejected" } else { "its server was killed" };
+            let gone = format!("at {at} is gone: {how}");
             if !fix {
                 return Check::new("a drive", Verdict::Dead, gone).fix("isodrive doctor --fix");
             }

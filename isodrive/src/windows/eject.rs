@@ -11,6 +11,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, quoted};
 
+use super::native;
 use super::place::{letter, without_end};
 use super::state::{Record, sweep};
 
@@ -88,6 +89,9 @@ fn unknown(target: &Path, records: &[Record]) -> Failure {
 
 /// Has the server of a drive end, and waits until it has.
 fn eject(record: &Record) -> Outcome {
+    if let Some(device) = &record.device {
+        return native::eject(record, device);
+    }
     let at = record.at.text();
     if let Err(code) = Event::set(&record.process.stop_event()) {
         if !record.process.is_alive() {

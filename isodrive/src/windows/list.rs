@@ -23,15 +23,17 @@ struct Line {
     /// Seconds since 1970.
     since: i64,
     state: &'static str,
-    process: u32,
+    /// The one that serves it; nobody's where Windows itself does.
+    process: Option<u32>,
 }
 
 impl From<Record> for Line {
     fn from(record: Record) -> Self {
-        let state = if record.process.is_alive() {
-            "serving"
-        } else {
-            "dead (server gone) - isodrive doctor --fix"
+        let state = match (record.is_of_windows(), record.is_alive()) {
+            (false, true) => "serving",
+            (false, false) => "dead (server gone) - isodrive doctor --fix",
+            (true, true) => "served by Windows",
+            (true, false) => "dead (ejected) - isodrive doctor --fix",
         };
         Self {
             schema: SCHEMA,
@@ -42,7 +44,7 @@ impl From<Record> for Line {
             bytes: record.bytes,
             since: record.since,
             state,
-            process: record.process.pid,
+            process: record.device.is_none().then_some(record.process.pid),
         }
     }
 }

@@ -30,6 +30,7 @@ pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Ou
     let at = ready.path.text();
     if !arguments.keep.telling.quiet
         && !ready.already_mounted
+        && !arguments.native
         && let Some(note) = server::note_of_elevation(&at, arguments)
     {
         terminal.note(&note);

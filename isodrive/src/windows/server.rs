@@ -100,6 +100,7 @@ fn make_drive(
         threads: arguments.keep.threads.map_or(0, u32::from),
         has_streams: choices.zone.is_some(),
         appearing: Some(explorer::ICON_FIRST),
+        counts_handles: arguments.keep.idle.is_some(),
     };
     let tree = Arc::new(Tree::new(shown.volume.clone(), choices));
     Drive::mount(tree, look, activity, &mounting).map_err(|error| refusal::not_mounted(&error))

@@ -1,6 +1,8 @@
 //! What the server of a drive leaves for other commands to find: where its image is to be seen and
 //! how to end it. One small file per drive in the user's folder for programs, removed when the
-//! drive goes; what crashes leave behind is swept up by the next command.
+//! drive goes; what crashes leave behind is swept up by the next command. A drive that Windows
+//! itself made has no server: its record stays when the command ends, and Windows says whether it
+//! is true.
 
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -9,9 +11,10 @@ use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use mount_winfsp::system::process_started;
+use mount_winfsp::{device_of, letter_of};
 use serde::{Deserialize, Serialize};
 
-use crate::json::Name;
+use crate::json::{Name, os};
 
 use super::explorer;
 
@@ -24,6 +27,10 @@ pub(crate) struct Record {
     version: u32,
     /// The process that serves it.
     pub(crate) process: Process,
+    /// The device, as in `\\.\CDROM1`, where Windows itself made the drive and no process serves
+    /// it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) device: Option<String>,
     /// Where it is to be seen.
     pub(crate) at: Name,
     pub(crate) image: Name,
@@ -105,6 +112,7 @@ impl Record {
         Self {
             version: VERSION,
             process: Process::own(),
+            device: None,
             identity: Identity::at(&facts.image).unwrap_or(Identity(Vec::new())),
             image: super::text(&facts.image),
             at: facts.at,
@@ -116,14 +124,49 @@ impl Record {
         }
     }
 
-    /// Writes it down for as long as the drive is there: beside and renamed, so that nobody reads
-    /// half of it.
+    /// The record of a drive that Windows itself made, as this device.
+    pub(crate) fn of_windows(facts: Facts, device: String) -> Self {
+        Self { device: Some(device), ..Self::new(facts) }
+    }
+
+    /// Whether Windows itself made the drive.
+    pub(crate) fn is_of_windows(&self) -> bool {
+        self.device.is_some()
+    }
+
+    /// Whether the drive is there.
+    pub(crate) fn is_alive(&self) -> bool {
+        let Some(device) = &self.device else { return self.process.is_alive() };
+        let image = os(&self.image.bytes());
+        match device_of(Path::new(&image)) {
+            Ok(now) => now.as_ref() == Some(device),
+            // Of an image on a share that is away nothing is known but the letter.
+            Err(_) => letter_of(device).is_some(),
+        }
+    }
+
+    /// Writes it down for as long as this process serves the drive.
     pub(crate) fn keep(&self) -> io::Result<Kept> {
-        let path = folder()?.join(format!("{}.json", self.process.pid));
+        self.leave().map(|path| Kept { path })
+    }
+
+    /// Writes it down: beside and renamed, so that nobody reads half of it.
+    pub(crate) fn leave(&self) -> io::Result<PathBuf> {
+        let path = self.path()?;
         let partial = path.with_extension("part");
         std::fs::write(&partial, serde_json::to_vec(self)?)?;
         std::fs::rename(&partial, &path)?;
-        Ok(Kept { path })
+        Ok(path)
+    }
+
+    /// Its file, named for what there is one of at a time: the server, or the device.
+    fn path(&self) -> io::Result<PathBuf> {
+        let device = self.device.as_deref().and_then(|device| device.rsplit('\\').next());
+        let name = match device {
+            Some(device) => format!("windows-{device}.json"),
+            None => format!("{}.json", self.process.pid),
+        };
+        Ok(folder()?.join(name))
     }
 
     /// All records of this user that can be read, the latest first.
@@ -136,26 +179,33 @@ impl Record {
     }
 
     fn read(path: &Path) -> Option<Self> {
-        let record: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        let mut record: Self = serde_json::from_slice(&std::fs::read(path).ok()?).ok()?;
+        // People give drives of Windows other letters.
+        if let Some(letter) = record.device.as_deref().and_then(letter_of) {
+            record.at = Name::new(format!("{letter}:").as_bytes());
+        }
         (record.version == VERSION).then_some(record)
     }
 
-    /// Those whose server runs.
+    /// Those whose drive is there.
     pub(crate) fn alive() -> Vec<Self> {
-        Self::all().into_iter().filter(|record| record.process.is_alive()).collect()
+        Self::all().into_iter().filter(Self::is_alive).collect()
     }
 
     /// Takes away what a server that was killed left: its record, and the icon of its drive. The
     /// drive itself went with the process.
     pub(crate) fn clean_up(&self) -> io::Result<()> {
-        explorer::remove_icon(&self.at.text());
-        std::fs::remove_file(folder()?.join(format!("{}.json", self.process.pid)))
+        // Windows' own drives have none from us, and others may have their letter by now.
+        if !self.is_of_windows() {
+            explorer::remove_icon(&self.at.text());
+        }
+        std::fs::remove_file(self.path()?)
     }
 }
 
 /// Cleans up after servers that are gone. Gives the places where their drives were.
 pub(crate) fn sweep() -> Vec<String> {
-    let dead = Record::all().into_iter().filter(|record| !record.process.is_alive());
+    let dead = Record::all().into_iter().filter(|record| !record.is_alive());
     dead.filter(|record| record.clean_up().is_ok()).map(|record| record.at.text()).collect()
 }
 

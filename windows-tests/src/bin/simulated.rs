@@ -5,6 +5,11 @@
 fn main() -> std::process::ExitCode {
     isodrive_windows_tests::setup::install();
     isodrive_windows_tests::explorer::watch();
+    isodrive_windows_tests::visitor::start();
+    // The program for people knows the library of Windows alone.
+    if let Some(dll) = std::env::var_os("ISODRIVE_TEST_VIRTDISK") {
+        mount_winfsp::take_virtual_disks_from(dll.as_ref());
+    }
     isodrive::main()
 }
 

@@ -34,11 +34,15 @@ impl Session {
         Self { folder, _turn: turn }
     }
 
-    pub fn run(&self, program: &Path, arguments: &[&str]) -> Output {
+    pub fn command(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&self.folder);
         command.env("ISODRIVE_STATE_DIR", self.folder.join("state"));
-        command.output().unwrap()
+        command
+    }
+
+    pub fn run(&self, program: &Path, arguments: &[&str]) -> Output {
+        self.command(program, arguments).output().unwrap()
     }
 
     /// Runs a command that must do, and gives what it said.
