@@ -1,6 +1,10 @@
 //! The few calls of Windows that a drive needs, each behind a safe function: registry, libraries,
-//! drive letters, elevation, events, processes. Knows nothing of WinFsp or discs.
+//! elevation, events, processes; drive letters and rights in files of their own. Knows nothing of
+//! WinFsp or discs.
 #![expect(unsafe_code, reason = "calls of Windows")]
+
+mod letters;
+mod rights;
 
 use std::ffi::{CStr, OsString, c_void};
 use std::os::windows::ffi::OsStringExt;
@@ -15,7 +19,6 @@ use windows_sys::Win32::Foundation::{
 use windows_sys::Win32::Security::{
     GetTokenInformation, TOKEN_ELEVATION, TOKEN_QUERY, TokenElevation,
 };
-use windows_sys::Win32::Storage::FileSystem::GetLogicalDrives;
 use windows_sys::Win32::System::Console::{
     CTRL_BREAK_EVENT, CTRL_C_EVENT, GetStdHandle, STD_ERROR_HANDLE, STD_OUTPUT_HANDLE,
     SetConsoleCtrlHandler,
@@ -29,6 +32,10 @@ use windows_sys::Win32::System::Threading::{
     CreateEventW, EVENT_MODIFY_STATE, GetCurrentProcess, GetProcessTimes, OpenEventW, OpenProcess,
     OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION, SetEvent, WaitForSingleObject,
 };
+
+pub(crate) use letters::{Turn, is_letter_shared};
+pub use letters::{free_letters, is_letter_free};
+pub use rights::user_name;
 
 /// A text as Windows takes it: 16-bit units with a zero behind them.
 #[must_use]
@@ -179,20 +186,6 @@ pub fn keep_output_from_children() {
             unsafe { SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0) };
         }
     }
-}
-
-/// Whether nobody uses a drive letter.
-#[must_use]
-pub fn is_letter_free(letter: char) -> bool {
-    // SAFETY: reads a number.
-    let used = unsafe { GetLogicalDrives() };
-    let bit = u32::from(letter.to_ascii_uppercase()).wrapping_sub(u32::from('A'));
-    used.checked_shr(bit).is_some_and(|bits| bits & 1 == 0)
-}
-
-/// Drive letters from D: on that nobody uses.
-pub fn free_letters() -> impl Iterator<Item = char> {
-    ('D'..='Z').filter(|letter| is_letter_free(*letter))
 }
 
 /// An event with a name, by which one process of a user tells another something once.

@@ -7,8 +7,10 @@
 pub mod driver;
 mod hooks;
 mod imports;
+pub mod letters;
 mod mount_manager;
 mod queue;
+pub mod session;
 pub mod setup;
 pub mod walk;
 

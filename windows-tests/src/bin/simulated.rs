@@ -1,5 +1,5 @@
 //! isodrive with the imitation of WinFsp's driver below it: what the program does with processes,
-//! records and the registry, without Windows. Drives are there for this process alone.
+//! records and the registry, without Windows. Drives are there for programs of the same test.
 
 #[cfg(windows)]
 fn main() -> std::process::ExitCode {
