@@ -70,7 +70,7 @@ fn folder() -> Check {
 }
 
 fn left_behind(fix: bool) -> Vec<Check> {
-    let dead = Record::all().into_iter().filter(|record| !record.process.is_alive());
+    let dead = Record::all().into_iter().filter(|record| !record.is_alive());
     let mut checks: Vec<Check> = dead
         .map(|record| {
             let at = record.at.text();

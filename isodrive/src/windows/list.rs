@@ -28,7 +28,7 @@ struct Line {
 
 impl From<Record> for Line {
     fn from(record: Record) -> Self {
-        let state = if record.process.is_alive() {
+        let state = if record.is_alive() {
             "serving"
         } else {
             "dead (server gone) - isodrive doctor --fix"

@@ -8,7 +8,7 @@ use std::io;
 use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use mount_winfsp::system::process_started;
+use mount_winfsp::system::{Event, is_process_hidden, process_started, user_name};
 use serde::{Deserialize, Serialize};
 
 use crate::json::Name;
@@ -16,7 +16,7 @@ use crate::json::Name;
 use super::explorer;
 
 /// Version of the file's shape.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is remembered of a drive.
 #[derive(Debug, Serialize, Deserialize)]
@@ -24,6 +24,10 @@ pub(crate) struct Record {
     version: u32,
     /// The process that serves it.
     pub(crate) process: Process,
+    /// The name of the event that ends it.
+    pub(crate) stop: String,
+    /// Who mounted it: who else may end it is told so.
+    pub(crate) user: String,
     /// Where it is to be seen.
     pub(crate) at: Name,
     pub(crate) image: Name,
@@ -53,14 +57,9 @@ impl Process {
         Self { pid, started: process_started(pid).unwrap_or(0) }
     }
 
-    /// Whether it still runs.
-    pub(crate) fn is_alive(&self) -> bool {
+    /// Whether it still runs, as far as may be known.
+    fn is_alive(&self) -> bool {
         process_started(self.pid) == Some(self.started)
-    }
-
-    /// The name of the event that ends it.
-    pub(crate) fn stop_event(&self) -> String {
-        format!("Local\\isodrive-stop-{}-{}", self.pid, self.started)
     }
 }
 
@@ -91,6 +90,7 @@ impl Drop for Kept {
 
 /// What is known of a drive when its record is made.
 pub(crate) struct Facts {
+    pub(crate) stop: String,
     pub(crate) at: Name,
     pub(crate) image: PathBuf,
     pub(crate) asked: String,
@@ -105,6 +105,8 @@ impl Record {
         Self {
             version: VERSION,
             process: Process::own(),
+            stop: facts.stop,
+            user: user_name().unwrap_or_else(|| "another user".to_owned()),
             identity: Identity::at(&facts.image).unwrap_or(Identity(Vec::new())),
             image: super::text(&facts.image),
             at: facts.at,
@@ -140,9 +142,16 @@ impl Record {
         (record.version == VERSION).then_some(record)
     }
 
+    /// Whether its server still runs. Of a process that hides itself, such as another user's, the
+    /// event tells, which is there for as long as the process is.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.process.is_alive()
+            || (is_process_hidden(self.process.pid) && Event::exists(&self.stop))
+    }
+
     /// Those whose server runs.
     pub(crate) fn alive() -> Vec<Self> {
-        Self::all().into_iter().filter(|record| record.process.is_alive()).collect()
+        Self::all().into_iter().filter(Self::is_alive).collect()
     }
 
     /// Takes away what a server that was killed left: its record, and the icon of its drive. The
@@ -155,7 +164,7 @@ impl Record {
 
 /// Cleans up after servers that are gone. Gives the places where their drives were.
 pub(crate) fn sweep() -> Vec<String> {
-    let dead = Record::all().into_iter().filter(|record| !record.process.is_alive());
+    let dead = Record::all().into_iter().filter(|record| !record.is_alive());
     dead.filter(|record| record.clean_up().is_ok()).map(|record| record.at.text()).collect()
 }
 

@@ -4,6 +4,7 @@
 #[cfg(windows)]
 fn main() -> std::process::ExitCode {
     isodrive_windows_tests::setup::install();
+    isodrive_windows_tests::become_asked();
     isodrive::main()
 }
 
