@@ -10,7 +10,7 @@ use windows_view::{Tree, VolumeLook};
 use winfsp::host::{FileSystemHost, FileSystemParams, FineGuard, VolumeParams};
 
 use crate::adapter::Adapter;
-use crate::system::{free_letters, is_letter_free};
+use crate::system::{Turn, free_letters, is_letter_free, is_letter_shared};
 
 /// Units of the name of a file system at most; crate `winfsp` breaks down at more than 16, and
 /// loses the end of the name at 16.
@@ -18,6 +18,10 @@ const MAX_SYSTEM_UNITS: usize = 15;
 
 /// Units of a network name at most.
 const MAX_NETWORK_UNITS: usize = 190;
+
+/// How often the letters are gone through while others take them at the same time: two that take
+/// one letter at one moment both give it up, and it is free again.
+const ROUNDS: usize = 4;
 
 /// `STATUS_NO_SUCH_DEVICE`: the DLL found no driver.
 const NO_SUCH_DEVICE: u32 = 0xC000_000E;
@@ -214,43 +218,81 @@ fn place(
     host: &mut FileSystemHost<Adapter, FineGuard>,
     mounting: &Mounting,
 ) -> Result<String, MountError> {
-    let mut attempt = |at: &str| {
-        // The Mount Manager is meant by a device's name.
-        let name = if mounting.global { format!("\\\\.\\{at}") } else { at.to_owned() };
-        let prepared = mounting.appearing.filter(|appearing| (appearing.prepare)(at));
-        host.mount(&*name).map_err(|error| {
-            if let Some(appearing) = prepared {
-                (appearing.undo)(at);
-            }
-            status(error.code().0)
-        })
-    };
     match &mounting.place {
-        Place::FirstFree => {
-            for letter in free_letters() {
-                let at = format!("{letter}:");
-                match attempt(&at) {
-                    Ok(()) => return Ok(at),
-                    // Somebody was faster.
-                    Err(NAME_COLLISION) => {}
-                    Err(status) => return Err(not_placed(at, status)),
-                }
-            }
-            Err(MountError::NoLetterFree)
-        }
+        Place::FirstFree => place_at_free_letter(host, mounting),
         Place::Letter(letter) => {
             let at = format!("{letter}:");
+            let _turn = Turn::take();
             // Windows would let us define a letter above one that is there, and hide it.
             if !is_letter_free(*letter) {
                 return Err(MountError::Taken(at));
             }
-            attempt(&at).map(|()| at.clone()).map_err(|status| not_placed(at, status))
+            place_at_letter(host, *letter, mounting)
+                .map(|()| at.clone())
+                .map_err(|status| not_placed(at, status))
         }
         Place::Directory(path) => {
             let at = path.to_string_lossy().into_owned();
-            attempt(&at).map(|()| at.clone()).map_err(|status| not_placed(at, status))
+            let made = prepared(mounting, &at, || host.mount(&*at).map_err(|e| status(e.code().0)));
+            made.map(|()| at.clone()).map_err(|status| not_placed(at, status))
         }
     }
+}
+
+/// Gives the volume the first letter that is free.
+fn place_at_free_letter(
+    host: &mut FileSystemHost<Adapter, FineGuard>,
+    mounting: &Mounting,
+) -> Result<String, MountError> {
+    for _ in 0..ROUNDS {
+        let _turn = Turn::take();
+        let mut was_contended = false;
+        for letter in free_letters() {
+            match place_at_letter(host, letter, mounting) {
+                Ok(()) => return Ok(format!("{letter}:")),
+                // Somebody was faster.
+                Err(NAME_COLLISION) => was_contended = true,
+                Err(status) => return Err(not_placed(format!("{letter}:"), status)),
+            }
+        }
+        if !was_contended {
+            break;
+        }
+    }
+    Err(MountError::NoLetterFree)
+}
+
+/// Gives the volume a letter that was free a moment ago, and takes it back if it is another's too.
+fn place_at_letter(
+    host: &mut FileSystemHost<Adapter, FineGuard>,
+    letter: char,
+    mounting: &Mounting,
+) -> Result<(), u32> {
+    let at = format!("{letter}:");
+    // The Mount Manager is meant by a device's name.
+    let name = if mounting.global { format!("\\\\.\\{at}") } else { at.clone() };
+    prepared(mounting, &at, || {
+        host.mount(&*name).map_err(|error| status(error.code().0))?;
+        if is_letter_shared(letter) {
+            host.unmount();
+            return Err(NAME_COLLISION);
+        }
+        Ok(())
+    })
+}
+
+/// Does what is to be done before a drive appears, and undoes it where none does.
+fn prepared<E>(
+    mounting: &Mounting,
+    at: &str,
+    appear: impl FnOnce() -> Result<(), E>,
+) -> Result<(), E> {
+    let done = mounting.appearing.filter(|appearing| (appearing.prepare)(at));
+    appear().inspect_err(|_| {
+        if let Some(appearing) = done {
+            (appearing.undo)(at);
+        }
+    })
 }
 
 fn not_placed(at: String, status: u32) -> MountError {

@@ -1,6 +1,11 @@
 //! The few calls of Windows that a drive needs, each behind a safe function: registry, libraries,
-//! drive letters, elevation, events, processes. Knows nothing of WinFsp or discs.
+//! elevation, processes; drive letters, events and rights in files of their own. Knows nothing of
+//! WinFsp or discs.
 #![expect(unsafe_code, reason = "calls of Windows")]
+
+mod events;
+mod letters;
+mod rights;
 
 use std::ffi::{CStr, OsString, c_void};
 use std::os::windows::ffi::OsStringExt;
@@ -9,13 +14,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
-    CloseHandle, ERROR_SUCCESS, FILETIME, GetLastError, HANDLE, HANDLE_FLAG_INHERIT,
-    INVALID_HANDLE_VALUE, SetHandleInformation, WAIT_OBJECT_0,
+    CloseHandle, ERROR_ACCESS_DENIED, ERROR_SUCCESS, FILETIME, GetLastError, HANDLE,
+    HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE, SetHandleInformation,
 };
 use windows_sys::Win32::Security::{
     GetTokenInformation, TOKEN_ELEVATION, TOKEN_QUERY, TokenElevation,
 };
-use windows_sys::Win32::Storage::FileSystem::GetLogicalDrives;
 use windows_sys::Win32::System::Console::{
     CTRL_BREAK_EVENT, CTRL_C_EVENT, GetStdHandle, STD_ERROR_HANDLE, STD_OUTPUT_HANDLE,
     SetConsoleCtrlHandler,
@@ -26,9 +30,14 @@ use windows_sys::Win32::System::LibraryLoader::{
 use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_SZ, RegGetValueW};
 use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, EVENT_MODIFY_STATE, GetCurrentProcess, GetProcessTimes, OpenEventW, OpenProcess,
-    OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION, SetEvent, WaitForSingleObject,
+    GetCurrentProcess, GetProcessTimes, OpenProcess, OpenProcessToken,
+    PROCESS_QUERY_LIMITED_INFORMATION,
 };
+
+pub use events::{Event, NotSet};
+pub(crate) use letters::{Turn, is_letter_shared};
+pub use letters::{free_letters, is_letter_free};
+pub use rights::user_name;
 
 /// A text as Windows takes it: 16-bit units with a zero behind them.
 #[must_use]
@@ -181,64 +190,21 @@ pub fn keep_output_from_children() {
     }
 }
 
-/// Whether nobody uses a drive letter.
+fn open_process(pid: u32) -> Result<Handle, u32> {
+    // SAFETY: asks for a handle by number.
+    Handle::new(unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid) })
+}
+
+/// Whether there is a process of this number of which this one may know nothing more.
 #[must_use]
-pub fn is_letter_free(letter: char) -> bool {
-    // SAFETY: reads a number.
-    let used = unsafe { GetLogicalDrives() };
-    let bit = u32::from(letter.to_ascii_uppercase()).wrapping_sub(u32::from('A'));
-    used.checked_shr(bit).is_some_and(|bits| bits & 1 == 0)
-}
-
-/// Drive letters from D: on that nobody uses.
-pub fn free_letters() -> impl Iterator<Item = char> {
-    ('D'..='Z').filter(|letter| is_letter_free(*letter))
-}
-
-/// An event with a name, by which one process of a user tells another something once.
-#[derive(Debug)]
-pub struct Event(Handle);
-
-impl Event {
-    /// Makes an event that is not set.
-    ///
-    /// # Errors
-    /// The number of Windows.
-    pub fn create(name: &str) -> Result<Self, u32> {
-        let name = wide(name);
-        // SAFETY: no security attributes; the name ends in a zero.
-        let handle = unsafe { CreateEventW(std::ptr::null(), 1, 0, name.as_ptr()) };
-        Ok(Self(Handle::new(handle)?))
-    }
-
-    /// Sets the event that another process made.
-    ///
-    /// # Errors
-    /// The number of Windows: there is no such event, or it is another user's.
-    pub fn set(name: &str) -> Result<(), u32> {
-        let name = wide(name);
-        // SAFETY: the name ends in a zero.
-        let handle = unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, name.as_ptr()) };
-        let event = Handle::new(handle)?;
-        // SAFETY: the handle is an event's and may be set.
-        if unsafe { SetEvent(event.0) } == 0 { Err(last_error()) } else { Ok(()) }
-    }
-
-    /// Waits until it is set; whether it was in time.
-    #[must_use]
-    pub fn wait(&self, time: Duration) -> bool {
-        let milliseconds = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
-        // SAFETY: the handle is an event's.
-        unsafe { WaitForSingleObject(self.0.0, milliseconds) == WAIT_OBJECT_0 }
-    }
+pub fn is_process_hidden(pid: u32) -> bool {
+    matches!(open_process(pid), Err(ERROR_ACCESS_DENIED))
 }
 
 /// When a process was started, if it runs: with its number, this tells it from all others.
 #[must_use]
 pub fn process_started(pid: u32) -> Option<u64> {
-    // SAFETY: asks for a handle by number.
-    let handle = unsafe { OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, 0, pid) };
-    let process = Handle::new(handle).ok()?;
+    let process = open_process(pid).ok()?;
     let none = FILETIME { dwLowDateTime: 0, dwHighDateTime: 0 };
     let [mut started, mut ended, mut kernel, mut user] = [none; 4];
     let times = [&raw mut started, &raw mut ended, &raw mut kernel, &raw mut user];

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use windows_sys::Win32::Foundation::{
-    ERROR_FILE_NOT_FOUND, ERROR_INVALID_FUNCTION, ERROR_INVALID_PARAMETER, ERROR_OPERATION_ABORTED,
-    ERROR_SUCCESS, HANDLE, INVALID_HANDLE_VALUE, SetLastError,
+    ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_FUNCTION,
+    ERROR_INVALID_PARAMETER, ERROR_OPERATION_ABORTED, ERROR_SUCCESS, HANDLE, INVALID_HANDLE_VALUE,
+    SetLastError,
 };
 use windows_sys::Win32::Security::{
     DuplicateToken, SecurityIdentification, TOKEN_DUPLICATE, TOKEN_QUERY,
@@ -24,6 +25,7 @@ use windows_sys::Win32::System::Threading::{
 use winfsp_sys::FSP_FSCTL_VOLUME_PARAMS;
 
 use crate::imports::Module;
+use crate::letters::{self, GLOBAL};
 use crate::mount_manager;
 use crate::queue::{Volume, register, volume};
 
@@ -42,13 +44,18 @@ const STOP_0: u32 = control(b's');
 /// Makes a directory one that leads elsewhere, which Wine 8 cannot.
 const SET_REPARSE_POINT: u32 = 0x0009_00A4;
 
+/// What Windows itself has in the place of two functions.
+type Query = unsafe extern "system" fn(*const u16, *mut u16, u32) -> u32;
+type Drives = unsafe extern "system" fn() -> u32;
+static QUERY: OnceLock<Query> = OnceLock::new();
+static LOGICAL_DRIVES: OnceLock<Drives> = OnceLock::new();
+
 static JUNCTIONS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-static DRIVES: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 static NAMED: AtomicUsize = AtomicUsize::new(0);
 
 /// Drive letters that the DLL defined, each with its device.
 pub fn drives() -> Vec<(String, String)> {
-    DRIVES.lock().unwrap().clone()
+    letters::own().into_iter().filter(|(name, _)| !name.starts_with(GLOBAL)).collect()
 }
 
 /// Devices that directories were made to lead to.
@@ -79,8 +86,20 @@ pub fn install(dll: &Path) {
             module.replace("KERNEL32.dll", "DeviceIoControl", device_io_control as *const c_void);
             module.replace("KERNEL32.dll", "DefineDosDeviceW", define_dos_device as *const c_void);
             module.replace("ADVAPI32.dll", "RegGetValueW", reg_get_value as *const c_void);
+            let (query, drives) = (query_dos_device as *const c_void, logical_drives as *const _);
+            let before = module.replace("KERNEL32.dll", "QueryDosDeviceW", query);
+            let _ = QUERY.set(std::mem::transmute::<*const c_void, Query>(before));
+            let before = module.replace("KERNEL32.dll", "GetLogicalDrives", drives);
+            let _ = LOGICAL_DRIVES.set(std::mem::transmute::<*const c_void, Drives>(before));
+            // The program itself asks those two as well.
+            Module::own().try_replace("kernel32.dll", "QueryDosDeviceW", query);
+            Module::own().try_replace("kernel32.dll", "GetLogicalDrives", drives);
         }
     });
+}
+
+unsafe fn bytes<'a>(first: *const u8, len: usize) -> &'a [u8] {
+    if len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(first, len) } }
 }
 
 pub(crate) unsafe fn units<'a>(text: *const u16) -> &'a [u16] {
@@ -107,6 +126,9 @@ unsafe extern "system" fn create_file(
             CreateFileW(name, access, share, security.cast(), disposition, flags, template)
         };
     }
+    if !is_manager {
+        wait_at_gate();
+    }
     // Any handle will do: the DLL does nothing with it but what is answered here, and close it.
     let handle = unsafe { CreateEventW(std::ptr::null(), 1, 0, std::ptr::null()) };
     mount_manager::note_handle(handle as usize, is_manager);
@@ -122,6 +144,19 @@ unsafe extern "system" fn create_file(
         },
     }
     handle
+}
+
+/// Waits until a test that mounts many says go, so that all look for a letter at one moment.
+fn wait_at_gate() {
+    let Some(gate) = std::env::var_os("ISODRIVE_TEST_GATE").map(std::path::PathBuf::from) else {
+        return;
+    };
+    let here = gate.join(std::process::id().to_string());
+    std::fs::write(here, "").unwrap();
+    let since = std::time::Instant::now();
+    while !gate.join("go").exists() && since.elapsed().as_secs() < 120 {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }
 
 /// The parameters as they travel in a name: a byte in each unit, above 0xF000.
@@ -202,20 +237,21 @@ unsafe fn answer(
         return Some(Ok(0));
     }
     if mount_manager::owns(handle as usize) {
-        let input = match input_len {
-            0 => &[],
-            _ => unsafe { std::slice::from_raw_parts(input, input_len) },
-        };
-        let answer = mount_manager::answer(code, input);
-        assert!(answer.len() <= output_len || answer.is_empty());
-        unsafe { output.copy_from_nonoverlapping(answer.as_ptr(), answer.len()) };
-        return Some(Ok(answer.len()));
+        let input = unsafe { bytes(input, input_len) };
+        return Some(mount_manager::answer(code, input).map(|answer| {
+            assert!(answer.len() <= output_len || answer.is_empty());
+            unsafe { output.copy_from_nonoverlapping(answer.as_ptr(), answer.len()) };
+            answer.len()
+        }));
     }
     let volume = volume(handle as usize)?;
     Some(match code {
         NAME => {
             let number = NAMED.fetch_add(1, Ordering::Relaxed);
-            let name = format!("\\Device\\Volume{{{number:08x}-0000-0000-0000-000000000000}}\0");
+            let name = format!(
+                "\\Device\\Volume{{{number:08x}-0000-0000-0000-{:012x}}}\0",
+                std::process::id()
+            );
             let name: Vec<u16> = name.encode_utf16().collect();
             assert!(name.len() * 2 <= output_len);
             unsafe { output.cast::<u16>().copy_from_nonoverlapping(name.as_ptr(), name.len()) };
@@ -282,14 +318,43 @@ unsafe extern "system" fn define_dos_device(
     };
     let (name, target) = (text(name), text(target));
     let is_ours = target.starts_with("\\Device\\Volume{");
-    if is_ours {
-        let mut drives = DRIVES.lock().unwrap();
-        drives.retain(|(own, _)| *own != name);
-        if flags & DDD_REMOVE_DEFINITION == 0 {
-            drives.push((name, target));
+    if is_ours && flags & DDD_REMOVE_DEFINITION != 0 {
+        letters::remove(&name, &target);
+    } else if is_ours {
+        // Another program, between the choice of the letter and its definition.
+        if std::env::var("ISODRIVE_TEST_STOLEN").is_ok_and(|stolen| name.starts_with(&stolen)) {
+            letters::define(&name, "\\Device\\Stolen");
         }
+        letters::define(&name, &target);
     }
     let error = if is_ours { ERROR_SUCCESS } else { ERROR_FILE_NOT_FOUND };
     unsafe { SetLastError(error) };
     i32::from(is_ours)
+}
+
+unsafe extern "system" fn query_dos_device(name: *const u16, into: *mut u16, room: u32) -> u32 {
+    let mut targets = Vec::new();
+    if !name.is_null() {
+        let name = String::from_utf16_lossy(unsafe { units(name) });
+        targets = letters::targets(&name);
+        if targets.is_empty() {
+            targets = letters::targets(&format!("{GLOBAL}{name}"));
+        }
+    }
+    if targets.is_empty() {
+        return unsafe { QUERY.get().unwrap()(name, into, room) };
+    }
+    let mut list: Vec<u16> =
+        targets.iter().flat_map(|target| target.encode_utf16().chain([0])).collect();
+    list.push(0);
+    if list.len() > room as usize {
+        unsafe { SetLastError(ERROR_INSUFFICIENT_BUFFER) };
+        return 0;
+    }
+    unsafe { into.copy_from_nonoverlapping(list.as_ptr(), list.len()) };
+    list.len() as u32
+}
+
+unsafe extern "system" fn logical_drives() -> u32 {
+    unsafe { LOGICAL_DRIVES.get().unwrap()() | letters::bits() }
 }

@@ -3,6 +3,10 @@
 
 use std::sync::Mutex;
 
+use windows_sys::Win32::Foundation::ERROR_ALREADY_EXISTS;
+
+use crate::letters::{self, GLOBAL};
+
 /// The control codes that the DLL uses.
 const QUERY_AUTO_MOUNT: u32 = 0x006D_003C;
 const SET_AUTO_MOUNT: u32 = 0x006D_C040;
@@ -14,11 +18,11 @@ const DELETE_POINTS: u32 = 0x006D_C004;
 pub(crate) const DEVICE: &str = "\\\\.\\MountPointManager";
 
 static HANDLES: Mutex<Vec<usize>> = Mutex::new(Vec::new());
-static POINTS: Mutex<Vec<(String, String)>> = Mutex::new(Vec::new());
 
 /// Letters that are for everybody, each with its device.
 pub fn global_drives() -> Vec<(String, String)> {
-    POINTS.lock().unwrap().clone()
+    let name = |own: &str| own.strip_prefix(GLOBAL).map(str::to_owned);
+    letters::own().into_iter().filter_map(|(own, to)| Some((name(&own)?, to))).collect()
 }
 
 /// Handles come again once they are closed: `is_ours` says what this one is now.
@@ -33,26 +37,26 @@ pub(crate) fn owns(handle: usize) -> bool {
 }
 
 /// The answer to a request: the bytes that it writes.
-pub(crate) fn answer(code: u32, input: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(code: u32, input: &[u8]) -> Result<Vec<u8>, u32> {
+    let part = |at: usize| text(input, short(input, at), short(input, at + 2));
     match code {
         // Volumes get letters by themselves, as on most machines.
-        QUERY_AUTO_MOUNT => 1u32.to_le_bytes().to_vec(),
-        SET_AUTO_MOUNT | VOLUME_ARRIVAL => Vec::new(),
+        QUERY_AUTO_MOUNT => return Ok(1u32.to_le_bytes().to_vec()),
+        SET_AUTO_MOUNT | VOLUME_ARRIVAL => {}
         CREATE_POINT => {
-            let part = |at: usize| text(input, short(input, at), short(input, at + 2));
-            let mut points = POINTS.lock().unwrap();
             let name = letter(&part(0));
-            points.retain(|(own, _)| *own != name);
-            points.push((name, part(4)));
-            Vec::new()
+            if !letters::targets(&name).is_empty() {
+                return Err(ERROR_ALREADY_EXISTS);
+            }
+            letters::define(&name, &part(4));
         }
         DELETE_POINTS => {
-            let name = letter(&text(input, short(input, 0), short(input, 4)));
-            POINTS.lock().unwrap().retain(|(own, _)| *own != name);
-            Vec::new()
+            let name = text(input, short(input, 0), short(input, 4));
+            letters::remove(&letter(&name), "");
         }
         other => panic!("the Mount Manager is asked {other:#x}"),
     }
+    Ok(Vec::new())
 }
 
 fn short(input: &[u8], at: usize) -> usize {
@@ -66,5 +70,5 @@ fn text(input: &[u8], at: usize, len: usize) -> String {
 }
 
 fn letter(name: &str) -> String {
-    name.strip_prefix("\\DosDevices\\").expect("a letter").to_owned()
+    format!("{GLOBAL}{}", name.strip_prefix("\\DosDevices\\").expect("a letter"))
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mount_winfsp::system::Event;
+use mount_winfsp::system::{Event, NotSet};
 
 use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome};
@@ -93,17 +93,11 @@ fn eject(record: &Record) -> Outcome {
         return native::eject(record, device);
     }
     let at = record.at.text();
-    if let Err(code) = Event::set(&record.process.stop_event()) {
-        if !record.process.is_alive() {
-            return Ok(());
-        }
-        let message = format!("cannot tell the server of {at} to end (Windows error {code})");
-        return Err(Failure::new(Exit::Other, message)
-            .line("cause", "another user's, or one that runs with other rights")
-            .advice("try", "the same command there where it was mounted"));
+    if let Err(error) = Event::set(&record.stop) {
+        return if record.is_alive() { Err(not_told(record, error)) } else { Ok(()) };
     }
     let since = Instant::now();
-    while record.process.is_alive() {
+    while record.is_alive() {
         if since.elapsed() > PATIENCE {
             let message = format!("the server of {at} does not end");
             let taskkill =
@@ -113,4 +107,22 @@ fn eject(record: &Record) -> Outcome {
         std::thread::sleep(Duration::from_millis(10));
     }
     Ok(())
+}
+
+/// The failure where a server cannot be told to end.
+fn not_told(record: &Record, error: NotSet) -> Failure {
+    let at = record.at.text();
+    let failure = |why: &str| {
+        Failure::new(Exit::Other, format!("cannot tell the server of {at} to end: {why}"))
+    };
+    match error {
+        NotSet::Denied => failure("it is another user's")
+            .line("mounted", format!("by {}", record.user))
+            .advice("try", "the same command as that user, or as an administrator"),
+        NotSet::Missing => failure("it runs in another session of Windows")
+            .line("mounted", format!("by {}", record.user))
+            .advice("try", "the same command there"),
+        NotSet::Other(code) => failure(&format!("Windows error {code}"))
+            .advice("try", "the same command there where it was mounted"),
+    }
 }

@@ -44,6 +44,7 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
     }
     let record = Record::of_windows(
         Facts {
+            stop: String::new(),
             at: at.clone(),
             image: image.clone(),
             asked: "native".to_owned(),

@@ -19,7 +19,7 @@ use crate::ready::{Ready, tell};
 use crate::terminal::{Terminal, output_failed};
 
 use super::place::letter;
-use super::state::{Facts, Process, Record};
+use super::state::{Facts, Record};
 use super::{explorer, mount, one_path, place, refusal, zone};
 
 /// How often the server looks whether it shall end.
@@ -27,6 +27,9 @@ const BEAT: Duration = Duration::from_millis(250);
 
 /// How long a request may take before a line is logged.
 const SLOW: Duration = Duration::from_secs(10);
+
+/// What the names of events that end servers begin with.
+const STOP: &str = "isodrive-stop";
 
 /// Serves the image until the end. WinFsp has been loaded.
 pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
@@ -48,6 +51,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let at = drive.at().to_string_lossy().into_owned();
     let facts = shown.volume.facts();
     let record = Record::new(Facts {
+        stop: stop.event.name().to_owned(),
         at: Name::new(at.as_bytes()),
         image: one_path(&arguments.image.image),
         asked: mount::asked(arguments),
@@ -146,7 +150,7 @@ struct Stop {
 impl Stop {
     /// Listens before anything is made that could be left behind.
     fn listen() -> Result<Self, Failure> {
-        let event = Event::create(&Process::own().stop_event()).map_err(|code| {
+        let event = Event::create(STOP).map_err(|code| {
             Failure::new(Exit::Other, format!("cannot make an event (Windows error {code})"))
         })?;
         listen_to_console();

@@ -10,7 +10,7 @@ use std::io;
 use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use mount_winfsp::system::process_started;
+use mount_winfsp::system::{Event, is_process_hidden, process_started, user_name};
 use mount_winfsp::{device_of, letter_of};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,7 @@ use crate::json::{Name, os};
 use super::explorer;
 
 /// Version of the file's shape.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What is remembered of a drive.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +31,10 @@ pub(crate) struct Record {
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<String>,
+    /// The name of the event that ends its server; empty where Windows itself made the drive.
+    pub(crate) stop: String,
+    /// Who mounted it: who else may end it is told so.
+    pub(crate) user: String,
     /// Where it is to be seen.
     pub(crate) at: Name,
     pub(crate) image: Name,
@@ -60,14 +64,9 @@ impl Process {
         Self { pid, started: process_started(pid).unwrap_or(0) }
     }
 
-    /// Whether it still runs.
-    pub(crate) fn is_alive(&self) -> bool {
+    /// Whether it still runs, as far as may be known.
+    fn is_alive(&self) -> bool {
         process_started(self.pid) == Some(self.started)
-    }
-
-    /// The name of the event that ends it.
-    pub(crate) fn stop_event(&self) -> String {
-        format!("Local\\isodrive-stop-{}-{}", self.pid, self.started)
     }
 }
 
@@ -98,6 +97,7 @@ impl Drop for Kept {
 
 /// What is known of a drive when its record is made.
 pub(crate) struct Facts {
+    pub(crate) stop: String,
     pub(crate) at: Name,
     pub(crate) image: PathBuf,
     pub(crate) asked: String,
@@ -113,6 +113,8 @@ impl Record {
             version: VERSION,
             process: Process::own(),
             device: None,
+            stop: facts.stop,
+            user: user_name().unwrap_or_else(|| "another user".to_owned()),
             identity: Identity::at(&facts.image).unwrap_or(Identity(Vec::new())),
             image: super::text(&facts.image),
             at: facts.at,
@@ -134,15 +136,22 @@ impl Record {
         self.device.is_some()
     }
 
-    /// Whether the drive is there.
+    /// Whether the drive is there: its server runs, or Windows knows its device.
     pub(crate) fn is_alive(&self) -> bool {
-        let Some(device) = &self.device else { return self.process.is_alive() };
+        let Some(device) = &self.device else { return self.is_served() };
         let image = os(&self.image.bytes());
         match device_of(Path::new(&image)) {
             Ok(now) => now.as_ref() == Some(device),
             // Of an image on a share that is away nothing is known but the letter.
             Err(_) => letter_of(device).is_some(),
         }
+    }
+
+    /// Whether the server runs. Of a process that hides itself, such as another user's, the event
+    /// tells, which is there for as long as the process is.
+    fn is_served(&self) -> bool {
+        self.process.is_alive()
+            || (is_process_hidden(self.process.pid) && Event::exists(&self.stop))
     }
 
     /// Writes it down for as long as this process serves the drive.

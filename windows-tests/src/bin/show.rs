@@ -48,7 +48,7 @@ mod shower {
         let session = session.map_or(SessionChoice::Last, SessionChoice::Number);
         let charset = asked["charset"].as_str().context("no character set")?;
         let charset = Charset::by_name(charset).context("an unknown character set")?;
-        let options = Options { session, charset };
+        let options = Options { session, charset, start: 0 };
         let (view, volume) = setup::open(Path::new(image), view, &options)?;
         Ok(setup::mount(volume, view, Choices::default(), &mounting(Place::FirstFree)))
     }

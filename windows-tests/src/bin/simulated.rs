@@ -1,9 +1,10 @@
 //! isodrive with the imitation of WinFsp's driver below it: what the program does with processes,
-//! records and the registry, without Windows. Drives are there for this process alone.
+//! records and the registry, without Windows. Drives are there for programs of the same test.
 
 #[cfg(windows)]
 fn main() -> std::process::ExitCode {
     isodrive_windows_tests::setup::install();
+    isodrive_windows_tests::become_asked();
     isodrive_windows_tests::explorer::watch();
     isodrive_windows_tests::visitor::start();
     // The program for people knows the library of Windows alone.

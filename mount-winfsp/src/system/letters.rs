@@ -1,0 +1,117 @@
+//! Drive letters: which are free, whose one is, and a turn at choosing one. Windows itself lets
+//! two programs define the same letter, and then shows only what came last.
+#![expect(unsafe_code, reason = "calls of Windows")]
+
+use std::marker::PhantomData;
+
+use windows_sys::Win32::Foundation::{WAIT_ABANDONED, WAIT_OBJECT_0};
+use windows_sys::Win32::Storage::FileSystem::{GetLogicalDrives, QueryDosDeviceW};
+use windows_sys::Win32::System::Threading::{
+    CreateMutexExW, MUTEX_MODIFY_STATE, ReleaseMutex, SYNCHRONIZATION_SYNCHRONIZE,
+    WaitForSingleObject,
+};
+
+use super::rights::Descriptor;
+use super::{Handle, last_error, wide};
+
+/// The mutex of everybody in a session who chooses a letter for a disc.
+const MUTEX: &str = "Local\\isodrive-letters";
+
+/// How long a turn is waited for, in milliseconds. Each takes a few; only a program that means ill,
+/// or hangs, keeps it longer.
+const PATIENCE: u32 = 5000;
+
+/// Units that the targets of a letter may take.
+const TARGETS_UNITS: usize = 4096;
+
+/// Whether nobody uses a drive letter.
+#[must_use]
+pub fn is_letter_free(letter: char) -> bool {
+    // SAFETY: reads a number.
+    let used = unsafe { GetLogicalDrives() };
+    let bit = u32::from(letter.to_ascii_uppercase()).wrapping_sub(u32::from('A'));
+    used.checked_shr(bit).is_some_and(|bits| bits & 1 == 0)
+}
+
+/// Drive letters from D: on that nobody uses.
+pub fn free_letters() -> impl Iterator<Item = char> {
+    ('D'..='Z').filter(|letter| is_letter_free(*letter))
+}
+
+/// Where a letter, or a name as in `Global\X:`, leads: the newest definition first.
+fn targets(name: &str) -> Result<Vec<String>, u32> {
+    let name = wide(name);
+    let mut units = [0u16; TARGETS_UNITS];
+    let room = u32::try_from(units.len()).unwrap_or(0);
+    // SAFETY: the name ends in a zero; writes at most as many units as there are.
+    let written = unsafe { QueryDosDeviceW(name.as_ptr(), units.as_mut_ptr(), room) };
+    if written == 0 {
+        return Err(last_error());
+    }
+    let each = units.split(|unit| *unit == 0).take_while(|target| !target.is_empty());
+    Ok(each.map(String::from_utf16_lossy).collect())
+}
+
+/// Whether a letter that this process has just defined leads elsewhere too: to a drive below it
+/// or above it, or to one for everybody that is hidden by it or hides it.
+///
+/// What cannot be asked is no reason to refuse a drive.
+pub(crate) fn is_letter_shared(letter: char) -> bool {
+    let own = match targets(&format!("{letter}:")) {
+        Ok(own) => own,
+        Err(error) => {
+            tracing::debug!(%letter, error, "Windows does not say where the letter leads");
+            return false;
+        }
+    };
+    // Fails where there is no such letter for everybody, which is how it should be for our own.
+    let for_everybody = targets(&format!("Global\\{letter}:")).unwrap_or_default();
+    own.len() > 1 || !(for_everybody.is_empty() || for_everybody == own)
+}
+
+/// A turn at choosing and defining a letter, until it is dropped: others that ask wait.
+///
+/// A mutex is a thread's, so that this stays where it was made.
+#[derive(Debug)]
+pub(crate) struct Turn {
+    mutex: Option<Handle>,
+    of_this_thread: PhantomData<*const ()>,
+}
+
+impl Turn {
+    /// Waits for the turn, not for ever: a program that keeps it must not keep others from
+    /// mounting. Without it, whoever finds its letter shared takes the next one.
+    pub(crate) fn take() -> Self {
+        let mutex = open().and_then(wait);
+        if let Err(error) = &mutex {
+            tracing::debug!(error, "no turn at choosing a letter; the letter is checked alone");
+        }
+        Self { mutex: mutex.ok(), of_this_thread: PhantomData }
+    }
+}
+
+fn open() -> Result<Handle, u32> {
+    let rights = SYNCHRONIZATION_SYNCHRONIZE | MUTEX_MODIFY_STATE;
+    let descriptor = Descriptor::for_own_user(rights)?;
+    let (attributes, name) = (descriptor.attributes(), wide(MUTEX));
+    // SAFETY: attributes and name are there until it returns; the name ends in a zero.
+    Handle::new(unsafe { CreateMutexExW(&raw const attributes, name.as_ptr(), 0, rights) })
+}
+
+fn wait(mutex: Handle) -> Result<Handle, u32> {
+    // SAFETY: the handle is a mutex's.
+    match unsafe { WaitForSingleObject(mutex.0, PATIENCE) } {
+        // One who was killed in its turn left nothing half done: a letter is defined or not.
+        WAIT_OBJECT_0 | WAIT_ABANDONED => Ok(mutex),
+        other => Err(other),
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(mutex) = &self.mutex {
+            // SAFETY: this thread owns the mutex.
+            unsafe { ReleaseMutex(mutex.0) };
+        }
+    }
+}
