@@ -66,6 +66,18 @@ impl Group {
         !self.nodes.iter().zip(&other.nodes).any(|(a, b)| a.is_some() && b.is_some())
     }
 
+    /// Whether its name is one that writers give in all trees: they change longer names, and those
+    /// with other signs (ECMA-119 7.5, 10.1: eight letters and three).
+    fn has_short_name(&self) -> bool {
+        let is_plain =
+            |c: &u32| char::from_u32(*c).is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
+        let mut parts = self.name.split(|c| *c == u32::from('.'));
+        let fits = |part: Option<&[u32]>, most: usize| {
+            part.is_none_or(|part| part.len() <= most && part.iter().all(is_plain))
+        };
+        fits(parts.next(), 8) && fits(parts.next(), 3) && parts.next().is_none()
+    }
+
     fn absorb(&mut self, other: &mut Self) {
         for (own, more) in self.nodes.iter_mut().zip(&other.nodes) {
             *own = own.or(*more);
@@ -217,7 +229,8 @@ impl Groups {
             group.nodes.iter().zip(&other.nodes).any(|(own, its)| own.is_some() && its.is_none())
         };
         self.groups.iter().filter(|other| other.has(index) && !other.is_gone).any(|other| {
-            let is_candidate = other.is_dir == group.is_dir && !other.is_empty;
+            let is_kept = group.has_short_name() && other.has_short_name();
+            let is_candidate = other.is_dir == group.is_dir && !other.is_empty && !is_kept;
             other.is_unclear || (is_candidate && lacks_a_holder(other))
         })
     }
@@ -228,5 +241,63 @@ impl Groups {
         of_it.into_iter().any(|group| {
             group.is_unclear || (!group.is_empty && self.held(group).contains(&Told::Unclear))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder of some trees with these names; a `/` behind one makes it a folder.
+    fn folder(trees: &[&[&str]]) -> Groups {
+        let mut groups = Groups::new(&vec![Some(NodeId::from_number(1)); trees.len()]);
+        for (index, names) in trees.iter().enumerate() {
+            for (number, name) in (10..).zip(*names) {
+                let (is_dir, bare) = (name.ends_with('/'), name.trim_end_matches('/'));
+                groups.add(index, bare.as_bytes(), is_dir, NodeId::from_number(number));
+            }
+        }
+        groups.match_folders();
+        groups
+    }
+
+    /// What the trees say of each name, in the order of the names.
+    fn told(groups: &Groups) -> Vec<Vec<Told>> {
+        groups.iter().map(|group| groups.held(group)).collect()
+    }
+
+    #[test]
+    fn names_are_matched_and_what_is_left_is_lacked() {
+        use Told::{Holds, Lacks, Unclear};
+        for (trees, want) in [
+            (&[&["README.TXT"][..], &["readme.txt"]][..], vec![vec![Holds, Holds]]),
+            (&[&["SUB/"], &[]], vec![vec![Holds, Lacks]]),
+            // Cut to eight letters, and only one fits.
+            (&[&["LONG_NAM/"], &["long name/"]], vec![vec![Holds, Holds]]),
+            (
+                &[&["LONG_NAM/"], &["long name/", "long names/"]],
+                vec![vec![Holds, Unclear], vec![Unclear, Holds], vec![Unclear, Holds]],
+            ),
+            // Short names are the same in all trees, others may be renamed.
+            (&[&["BOOT/"], &["sub/"]], vec![vec![Holds, Lacks], vec![Lacks, Holds]]),
+            (&[&["DIR1/"], &["other signs+/"]], vec![vec![Holds, Unclear], vec![Unclear, Holds]]),
+            // A file where another tree has a folder, as for relocated ones, says nothing.
+            (&[&["DEEP"], &["deep/"]], vec![]),
+            (&[&["DEEP", "X/"], &["deep/"]], vec![vec![Holds, Unclear]]),
+        ] {
+            assert_eq!(told(&folder(trees)), want, "{trees:?}");
+        }
+    }
+
+    #[test]
+    fn files_of_other_names_are_matched_by_their_place() {
+        let mut groups = folder(&[&["LONGNAME.TXT", "MORE.TXT"], &["a long name.txt"]]);
+        for (group, place) in groups.files().zip([(7, 9), (8, 9), (7, 9)]) {
+            let index = usize::from(group.nodes[0].is_none());
+            group.set(index, place);
+        }
+        groups.match_places();
+        assert_eq!(told(&groups), [vec![Told::Holds; 2], vec![Told::Holds, Told::Lacks]]);
+        assert!(!groups.is_unclear(0) && !groups.is_unclear(1));
     }
 }
