@@ -457,6 +457,10 @@ impl Volume for IsoVolume {
         self.file(dir).ok().map(|file| (file.at, file.len))
     }
 
+    fn read_beside(&self, dir: NodeId) -> Vec<u64> {
+        self.dir_span(dir).map(|span| self.dirs_named_in(span)).unwrap_or_default()
+    }
+
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
         let file = self.file(node)?;
         match file.rock_ridge.target {

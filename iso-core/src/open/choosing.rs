@@ -125,6 +125,7 @@ impl Image {
         for volume in compared.iter().map(|system| &system.volume) {
             blocks.know((volume.place_of(volume.root()), 1));
             volume.dir_span(volume.root()).into_iter().for_each(|span| blocks.know(span));
+            volume.read_beside(volume.root()).into_iter().for_each(|at| blocks.know((at, 1)));
         }
         let side = |system: &System| (system.volume.clone(), system.view != View::Udf);
         let sides: Vec<_> = compared.iter().map(side).collect();

@@ -144,6 +144,11 @@ pub trait Volume: Send + Sync {
         None
     }
 
+    /// Bytes of the disc that listing a directory looks at beside its own data. Reads that data.
+    fn read_beside(&self, _dir: NodeId) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// The target of a symbolic link, as recorded.
     ///
     /// # Errors
