@@ -96,6 +96,23 @@ pub struct Limits {
     pub linked_files: usize,
     /// Findings kept; the rest is only counted.
     pub findings: usize,
+    /// Names of a root up to which files are weighed for the view rule: more are not told apart by
+    /// a few reads.
+    pub weighed_names: usize,
+    /// Blocks of the cache that may be read to weigh the files of one root.
+    pub weighed_blocks: usize,
+    /// Bytes of a file up to which all its pieces are worked out to learn where it begins, where
+    /// its record alone does not tell.
+    pub located_bytes: u64,
+    /// Blocks of the cache that may be read to compare trees below their roots, where one of them
+    /// is UDF: as many as looking for its anchor where discs have it saves.
+    pub compared_blocks: usize,
+    /// Names of all trees together that are compared below the roots: each costs time.
+    pub compared_names: usize,
+    /// Files of a root that are searched for a note that asks for a reader of UDF.
+    pub note_files: usize,
+    /// Bytes searched at the beginning of each of them.
+    pub note_bytes: usize,
     /// Bytes of metadata made of a volume's directories for another file system driver.
     pub translated_bytes: u64,
     /// Bytes of files taken over into such metadata, since they lie where that driver cannot read.
@@ -164,6 +181,13 @@ impl Default for Limits {
             directory_part_bytes: 256 << 10,
             linked_files: 200_000,
             findings: 256,
+            weighed_names: 64,
+            weighed_blocks: 2,
+            located_bytes: 16 << 20,
+            compared_blocks: 5,
+            compared_names: 4096,
+            note_files: 16,
+            note_bytes: 4096,
             translated_bytes: 2 << 30,
             copied_bytes: 64 << 20,
         }

@@ -1,7 +1,7 @@
 //! Which of a disc's file systems to show, and why (the view rule).
 //! A pure rule over what the roots hold; `open` finds out what they hold.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A file system that a disc may carry.
@@ -99,6 +99,20 @@ pub(crate) struct Contents {
     pub(crate) places: BTreeMap<u64, u64>,
     /// Bytes of the longest name.
     pub(crate) longest_name: usize,
+    /// What was compared below the root, and in it by name.
+    pub(crate) below: Option<Below>,
+}
+
+/// What a tree holds of what was compared in several. Nothing stands here of which it is not known
+/// whether another tree has it too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Below {
+    /// Bytes of files by a place that stands for the file in all trees.
+    pub(crate) files: BTreeMap<u64, u64>,
+    /// Numbers of folders that another tree lacks.
+    pub(crate) folders: BTreeSet<usize>,
+    /// Some names could not be matched with those of the others.
+    pub(crate) is_unclear: bool,
 }
 
 impl Contents {
@@ -125,6 +139,20 @@ impl Contents {
         })
     }
 
+    /// Bytes of data that the other does not hold, as far as both were looked at.
+    fn bytes_beyond_in_all(&self, other: &Self) -> u64 {
+        let (Some(own), Some(its)) = (&self.below, &other.below) else {
+            return self.bytes_beyond(other);
+        };
+        let held = |at: &u64| {
+            let places = [other.places.get(at), its.files.get(at)];
+            places.into_iter().flatten().copied().max().unwrap_or(0)
+        };
+        let root = self.places.iter();
+        let below = own.files.iter().filter(|(at, _)| !self.places.contains_key(at));
+        root.chain(below).fold(0, |sum, (at, len)| sum.saturating_add(len.saturating_sub(held(at))))
+    }
+
     /// Whether all its data lies where data of the other lies, and there is some.
     fn shares_all_with(&self, other: &Self) -> bool {
         !self.places.is_empty() && self.bytes_beyond(other) == 0
@@ -148,14 +176,26 @@ impl Contents {
         self.is_little() && holds_more
     }
 
+    /// Bytes of files that were compared by name and are shorter in the other, or missing there.
+    fn longer_than(&self, other: &Self) -> u64 {
+        let (Some(own), Some(its)) = (&self.below, &other.below) else { return 0 };
+        own.files.iter().fold(0, |sum, (at, len)| {
+            sum.saturating_add(len.saturating_sub(its.files.get(at).copied().unwrap_or(0)))
+        })
+    }
+
     /// Whether a person who is shown the other loses so much of this that names, links and modes
     /// do not make up for it.
     fn outweighs(&self, other: &Self) -> bool {
+        let lacking = other.bytes_beyond_in_all(self);
+        let beyond = self.bytes_beyond_in_all(other);
         if other.unweighed > 0 || self.unweighed > 0 {
-            return self.names() > other.names().saturating_mul(2);
+            // Places of the roots are not all known: what was compared by name is.
+            let (beyond, lacking) = (self.longer_than(other), other.longer_than(self));
+            return (beyond > STUB_BYTES && beyond > lacking)
+                || self.names() > other.names().saturating_mul(2);
         }
-        let (beyond, lacking) = (self.bytes_beyond(other), other.bytes_beyond(self));
-        // What lies in directories is not looked at.
+        // Not all that lies in directories is looked at.
         let usual = other.directories.saturating_mul(2).saturating_add(1);
         let has_more_folders = self.directories > usual;
         (beyond > STUB_BYTES && beyond > lacking) || (has_more_folders && lacking <= STUB_BYTES)
@@ -228,18 +268,90 @@ pub(crate) fn choose(candidates: &[Candidate]) -> Option<(View, String)> {
     Some((chosen.view, reason(chosen, candidates)))
 }
 
-/// The views whose roots hold other files than that of `shown`, with the numbers of both.
-pub(crate) fn differing(shown: View, candidates: &[Candidate]) -> Vec<(View, usize, usize)> {
+/// The views that hold other files than `shown`, and what differs, for people.
+pub(crate) fn differing(shown: View, candidates: &[Candidate]) -> Vec<(View, String)> {
     let Some(shown) = candidates.iter().find(|c| c.view == shown) else { return Vec::new() };
-    let is_tree = |c: &&Candidate| c.view != View::Hfs && !c.is_stub_among(candidates);
+    let has_rock_ridge = candidates.iter().any(|c| c.view == View::RockRidge);
+    let is_tree = |c: &&Candidate| {
+        // Rock Ridge and the plain tree are one, and are told of once.
+        let is_told = c.view == shown.view || (c.view == View::Iso9660 && has_rock_ridge);
+        !is_told && c.view != View::Hfs && !c.is_stub_among(candidates)
+    };
     let others = candidates.iter().filter(is_tree);
-    let counts = others.map(|c| {
-        let is_weighed = c.contents.unweighed == 0 && shown.contents.unweighed == 0;
-        let count =
-            |c: &Candidate| if is_weighed { c.contents.solid() } else { c.contents.names() };
-        (c.view, count(c), count(shown))
-    });
-    counts.filter(|(_, other, shown)| other != shown).collect()
+    others.filter_map(|other| Some((other.view, difference(shown, other)?))).collect()
+}
+
+fn difference(shown: &Candidate, other: &Candidate) -> Option<String> {
+    let (ours, theirs) = (&shown.contents, &other.contents);
+    let is_weighed = ours.unweighed == 0 && theirs.unweighed == 0;
+    let count = |c: &Contents| if is_weighed { c.solid() } else { c.names() };
+    let by_number = || {
+        format!(
+            "the root of {} holds {}, that of {} holds {}",
+            other.view,
+            number(count(theirs), "file or folder", "files and folders"),
+            shown.view,
+            count(ours)
+        )
+    };
+    let is_other_number = count(theirs) != count(ours);
+    let (Some(own), Some(its)) = (&ours.below, &theirs.below) else {
+        return is_other_number.then(by_number);
+    };
+    let more = [lacking(its, own), lacking(own, its)];
+    let told = |what: &Option<String>, holder: View, lacks: View| {
+        what.as_ref().map(|what| format!("{holder} holds {what} that {lacks} lacks"))
+    };
+    let [theirs, ours] = &more;
+    let shorter = |a: &Below, b: &Below, cut: View, whole: View| {
+        let longer = |(at, len): &(&u64, &u64)| b.files.get(at).is_some_and(|other| other < *len);
+        let files = a.files.iter().filter(longer).count();
+        (files > 0)
+            .then(|| format!("{cut} has {} shorter than {whole}", number(files, "file", "files")))
+    };
+    let parts = [
+        told(theirs, other.view, shown.view),
+        told(ours, shown.view, other.view),
+        shorter(own, its, other.view, shown.view),
+        shorter(its, own, shown.view, other.view),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if !parts.is_empty() {
+        return Some(parts.join(", "));
+    }
+    let is_unclear = own.is_unclear || its.is_unclear;
+    (is_other_number && is_unclear).then(by_number)
+}
+
+/// What one tree holds and another lacks, for people.
+fn lacking(holder: &Below, other: &Below) -> Option<String> {
+    let files = holder.files.keys().filter(|at| !other.files.contains_key(at)).count();
+    let folders = holder.folders.difference(&other.folders).count();
+    match (files, folders) {
+        (0, 0) => None,
+        (0, folders) => Some(number(folders, "folder", "folders")),
+        (files, 0) => Some(number(files, "file", "files")),
+        (files, folders) => Some(format!(
+            "{} and {}",
+            number(files, "file", "files"),
+            number(folders, "folder", "folders")
+        )),
+    }
+}
+
+fn bytes_for_people(bytes: u64) -> String {
+    match bytes >> 20 {
+        0..10 => format!("{} KiB", bytes.div_ceil(1 << 10)),
+        mib @ 10..10_240 => format!("{mib} MiB"),
+        mib => format!("{} GiB", mib >> 10),
+    }
+}
+
+fn number(n: usize, one: &str, many: &str) -> String {
+    match n {
+        1 => format!("1 {one}"),
+        _ => format!("{n} {many}"),
+    }
 }
 
 fn reason(chosen: &Candidate, candidates: &[Candidate]) -> String {
@@ -261,9 +373,18 @@ fn describe(chosen: &Candidate, other: &Candidate) -> String {
     if theirs.names() == 0 && ours.names() > 0 {
         format!("the {name} side is empty")
     } else if theirs.is_stub_beside(ours) {
-        format!("the {name} side holds only {}", held(theirs))
+        match theirs.names() {
+            1 => format!("the {name} side holds only a note"),
+            _ if theirs.directories == 0 => {
+                format!("the {name} side holds only {}, all small", held(theirs))
+            }
+            _ => format!("the {name} side holds only {}", held(theirs)),
+        }
     } else if ours.outweighs(theirs) {
-        format!("the {name} side lacks some of them")
+        match ours.bytes_beyond_in_all(theirs) {
+            0 => format!("the {name} side lacks some of them"),
+            bytes => format!("the {name} side lacks {} of its data", bytes_for_people(bytes)),
+        }
     } else if name == View::Hfs {
         "HFS is the Macintosh side".to_owned()
     } else if !other.has_names {
@@ -279,17 +400,17 @@ fn describe(chosen: &Candidate, other: &Candidate) -> String {
 
 /// What a root holds, for people.
 fn held(contents: &Contents) -> String {
-    let count = |n: usize, one: &str, many: &str| match n {
-        1 => format!("1 {one}"),
-        _ => format!("{n} {many}"),
-    };
     let files = contents.names().saturating_sub(contents.directories);
     match (files, contents.directories) {
         (0, 0) => "nothing".to_owned(),
-        (0, folders) => count(folders, "folder", "folders"),
-        (files, 0) => count(files, "file", "files"),
+        (0, folders) => number(folders, "folder", "folders"),
+        (files, 0) => number(files, "file", "files"),
         (files, folders) => {
-            format!("{} and {}", count(files, "file", "files"), count(folders, "folder", "folders"))
+            format!(
+                "{} and {}",
+                number(files, "file", "files"),
+                number(folders, "folder", "folders")
+            )
         }
     }
 }

@@ -15,7 +15,7 @@ use super::turn::{Turn, Turns};
 use super::{Findings, WeightedCache};
 
 /// Bytes of one cached block: a directory and its neighbours arrive in one read.
-const BLOCK_BYTES: u64 = 32 << 10;
+pub(crate) const BLOCK_BYTES: u64 = 32 << 10;
 
 type BlockCache = WeightedCache<u64, [u8]>;
 

@@ -267,16 +267,16 @@ impl Tree {
     }
 }
 
-/// Where a record of a node begins: offsets stand at its end, the first one last, and one more tells
-/// where the free space begins (TN1150, "Node Structure").
+/// Where a record of a node begins: offsets stand at its end, the first one last, and one more
+/// tells where the free space begins (TN1150, "Node Structure").
 fn offset_of(node: &[u8], index: usize) -> Option<usize> {
     let back = index.saturating_add(1).saturating_mul(2);
     let raw = node.get(node.len().checked_sub(back)?..)?.get(..2)?.try_into().ok()?;
     Some(usize::from(u16::from_be_bytes(raw))).filter(|start| *start >= size_of::<NodeHead>())
 }
 
-/// Where the record that begins at `start` ends: where the next one does, or one behind it where the
-/// next offset is damaged. A record says its own length, so that bytes behind it do no harm.
+/// Where the record that begins at `start` ends: where the next one begins, or one behind it where
+/// the next offset is damaged. A record says its own length, so that bytes behind it do no harm.
 fn end_of(node: &[u8], index: usize, start: usize) -> usize {
     let behind = (1..=NEIGHBOURS).filter_map(|by| offset_of(node, index.saturating_add(by)));
     behind.into_iter().find(|end| *end > start).unwrap_or(node.len()).min(node.len())

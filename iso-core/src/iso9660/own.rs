@@ -48,6 +48,15 @@ impl IsoVolume {
         NodeId::at(if is_named { record.at } else { at })
     }
 
+    /// Where the directories begin that the records of a directory name, whose first sectors are
+    /// read to number them.
+    pub(super) fn dirs_named_in(&self, (at, len): (u64, u64)) -> Vec<u64> {
+        let bytes = self.disc.metadata(at, to_usize(len), site(at)).unwrap_or_default();
+        let records = Records::new(&bytes, at, len, self.form()).flatten();
+        let dirs = records.filter(|record| record.flags().contains(FileFlags::DIRECTORY));
+        dirs.map(|record| record.data_at(self.block_bytes)).collect()
+    }
+
     /// The node of the directory that begins at byte `at`, as records refer to it that do not name
     /// it; `holder` gives the directory that holds the record which names it.
     pub(super) fn node_of_dir(

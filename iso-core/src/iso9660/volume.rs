@@ -453,6 +453,14 @@ impl Volume for IsoVolume {
         self.file(node).ok().map(|file| file.at)
     }
 
+    fn dir_span(&self, dir: NodeId) -> Option<(u64, u64)> {
+        self.file(dir).ok().map(|file| (file.at, file.len))
+    }
+
+    fn read_beside(&self, dir: NodeId) -> Vec<u64> {
+        self.dir_span(dir).map(|span| self.dirs_named_in(span)).unwrap_or_default()
+    }
+
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
         let file = self.file(node)?;
         match file.rock_ridge.target {

@@ -1,14 +1,17 @@
 //! Which file system of an image is shown, and what a person learns of the others.
-//! Applies the view rule to what `opening` found; reads what the rule weighs in the roots.
+//! Applies the view rule to what `opening` found; reads what the rule weighs.
+
+use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
 use crate::foreign;
 use crate::iso9660::SECTOR_BYTES;
-use crate::view::{self, STUB_BYTES, View};
+use crate::view::{self, Candidate, STUB_BYTES, View};
 use crate::volume::{Dir, Volume};
 
+use super::below::{self, Blocks, Side};
 use super::survey::contents;
-use super::{Image, Shown};
+use super::{Image, Shown, System};
 
 impl Image {
     /// The file system to show: the one asked for, or the one the view rule finds.
@@ -83,13 +86,14 @@ impl Image {
         }
         let boot_catalog =
             self.boot_catalog.map(|sector| u64::from(sector).saturating_mul(SECTOR_BYTES));
+        let mut read = BTreeSet::new();
         for candidate in &mut self.candidates {
             let system = self.systems.iter().find(|system| system.view == candidate.view);
             let Some(volume) = system.map(|system| &system.volume) else { continue };
             let Ok(root) = volume.read_dir(volume.root()) else { continue };
             // Data that Rock Ridge says is packed lies where that of the plain tree lies.
             let has_places = candidate.view != View::RockRidge;
-            candidate.contents = contents(&**volume, &root, boot_catalog, has_places);
+            candidate.contents = contents(&**volume, &root, boot_catalog, has_places, &mut read);
         }
         let plain = self.candidates.iter().find(|c| c.view == View::Iso9660);
         let Some(plain) = plain.map(|plain| plain.contents.clone()) else { return };
@@ -97,31 +101,69 @@ impl Image {
             ours.contents.files = plain.files;
             ours.contents.places = plain.places;
         }
+        self.weigh_below(read, boot_catalog);
+    }
+
+    /// Weighs what lies below the roots of trees that may be shown, where there are several. `read`
+    /// are blocks that the roots needed.
+    fn weigh_below(&mut self, read: BTreeSet<u64>, boot_catalog: Option<u64>) {
+        let may_be_shown = |view: View| {
+            let candidate = self.candidates.iter().find(|c| c.view == view);
+            candidate.is_some_and(|c| !c.is_stub_among(&self.candidates))
+        };
+        // Rock Ridge names the records of the plain tree, and is given what is found there.
+        let is_tree = |view: View| view == View::Udf || (view.is_iso() && view != View::RockRidge);
+        let compared = self.systems.iter().filter(|s| is_tree(s.view) && may_be_shown(s.view));
+        let compared: Vec<_> = compared.cloned().collect();
+        if compared.len() < 2 {
+            return;
+        }
+        let limits = self.medium.disc.limits();
+        let has_udf = compared.iter().any(|system| system.view == View::Udf);
+        let left = if has_udf { limits.compared_blocks } else { 0 };
+        let mut blocks = Blocks { known: read, left };
+        for volume in compared.iter().map(|system| &system.volume) {
+            blocks.know((volume.place_of(volume.root()), 1));
+            volume.dir_span(volume.root()).into_iter().for_each(|span| blocks.know(span));
+            volume.read_beside(volume.root()).into_iter().for_each(|at| blocks.know((at, 1)));
+        }
+        let side = |system: &System| (system.volume.clone(), system.view != View::Udf);
+        let sides: Vec<_> = compared.iter().map(side).collect();
+        let sides: Vec<Side<'_>> = sides
+            .iter()
+            .map(|(volume, is_told)| Side { volume: &**volume, is_told: *is_told })
+            .collect();
+        let found = below::compare(&sides, blocks, boot_catalog, STUB_BYTES);
+        for (system, below) in compared.iter().zip(found) {
+            let is_of = |c: &&mut Candidate| {
+                let is_its_plain = c.view == View::RockRidge && system.view == View::Iso9660;
+                c.view == system.view || is_its_plain
+            };
+            for candidate in self.candidates.iter_mut().filter(is_of) {
+                candidate.contents.below = Some(below.clone());
+            }
+        }
     }
 
     /// Notes trees whose roots differ: a disc may show one to one system and another to the next.
     pub(super) fn note_differences(&self) {
         let Some((view, _)) = view::choose(&self.candidates) else { return };
-        for (other, theirs, ours) in view::differing(view, &self.candidates) {
+        for (other, difference) in view::differing(view, &self.candidates) {
             self.medium.disc.findings().note_harmless(format!(
-                "two trees: the root of {other} holds {theirs} files and folders, that of {view} \
-                 holds {ours}; --view {} shows the other",
+                "two trees: {difference}; --view {} shows the other",
                 other.name()
             ));
         }
     }
 }
 
-/// Files of a root that are searched for the note, and bytes at the beginning of each.
-const NOTE_FILES: usize = 16;
-const NOTE_BYTES: usize = 4096;
-
 /// Whether a file of a root that holds little says that the disc is to be read as UDF. The name of
 /// the format is the same in all languages.
 fn asks_for_udf(volume: &dyn Volume, root: &Dir) -> bool {
-    root.iter().take(NOTE_FILES).any(|entry| {
+    let limits = volume.disc().limits();
+    root.iter().take(limits.note_files).any(|entry| {
         let is_short = volume.attr(entry.node).is_ok_and(|attr| attr.size <= STUB_BYTES);
-        let mut text = [0; NOTE_BYTES];
+        let mut text = vec![0; limits.note_bytes];
         if !is_short || volume.read_into(entry.node, 0, &mut text).is_err() {
             return false;
         }

@@ -3,19 +3,13 @@
 
 use std::collections::BTreeSet;
 
+use crate::cache::BLOCK_BYTES;
+use crate::num::quotient;
 use crate::view::Contents;
-use crate::volume::{Data, Dir, DirEntry, FileKind, Volume};
-
-/// Names beyond which sizes are not looked at.
-const WEIGHED_NAMES: usize = 64;
-/// The nodes that are looked at lie in this many blocks at most, as the cache reads blocks.
-const BLOCKS: usize = 2;
-const BLOCK_BYTES: u64 = 32 << 10;
-/// Bytes of a file beyond which it is not worked out where each of its pieces lies.
-const LOCATED_BYTES: u64 = 16 << 20;
+use crate::volume::{Data, Dir, DirEntry, FileKind, NodeId, Volume};
 
 /// Names that systems keep for themselves and other systems hide, in lower case.
-const HIDDEN: [&[u8]; 14] = [
+const HIDDEN: [&[u8]; 15] = [
     b"desktop db",
     b"desktop df",
     b"openfolderlistdf\r",
@@ -30,20 +24,30 @@ const HIDDEN: [&[u8]; 14] = [
     b"network trash folder",
     b"rr_moved",
     b".rr_moved",
+    // The longer names of a directory, for systems without an extension that has them.
+    b"trans.tbl",
 ];
+
+/// Whether a name counts as content.
+pub(super) fn is_content(name: &[u8]) -> bool {
+    !HIDDEN.iter().any(|hidden| name.eq_ignore_ascii_case(hidden))
+}
 
 /// What a root holds. `boot_catalog` is the first byte of the boot catalogue, which is no content.
 /// Without `has_places` it is not asked where the data lies, which costs reads where it is packed.
+/// The blocks that were read for it are added to `read`.
 pub(super) fn contents(
     volume: &dyn Volume,
     root: &Dir,
     boot_catalog: Option<u64>,
     has_places: bool,
+    read: &mut BTreeSet<u64>,
 ) -> Contents {
+    let limits = volume.disc().limits();
     let mut contents = Contents::default();
     let mut blocks = BTreeSet::new();
     for (position, entry) in root.iter().enumerate() {
-        if HIDDEN.iter().any(|hidden| entry.name.eq_ignore_ascii_case(hidden)) {
+        if !is_content(entry.name) {
             continue;
         }
         let name_len = entry.name.len();
@@ -52,15 +56,16 @@ pub(super) fn contents(
             contents.directories = contents.directories.saturating_add(1);
             continue;
         }
-        let block = entry.node.position() / BLOCK_BYTES;
-        let is_near = blocks.contains(&block) || blocks.len() < BLOCKS;
-        if position >= WEIGHED_NAMES || !is_near {
+        let block = quotient(volume.place_of(entry.node), BLOCK_BYTES);
+        let is_near = blocks.contains(&block) || blocks.len() < limits.weighed_blocks;
+        if position >= limits.weighed_names || !is_near {
             contents.unweighed = contents.unweighed.saturating_add(1);
             continue;
         }
         blocks.insert(block);
         weigh(volume, &entry, boot_catalog, has_places, &mut contents);
     }
+    read.extend(blocks);
     contents
 }
 
@@ -75,7 +80,7 @@ fn weigh(
         Ok(attr) if attr.kind != FileKind::Regular => &mut contents.special,
         Ok(attr) if attr.size == 0 => &mut contents.empty,
         Ok(attr) => {
-            let place = has_places.then(|| place_of(volume, entry, attr.size)).flatten();
+            let place = has_places.then(|| place_of(volume, entry.node, attr.size)).flatten();
             if place.is_some() && place == boot_catalog {
                 return;
             }
@@ -92,14 +97,14 @@ fn weigh(
 }
 
 /// The first byte of a file's data on the disc, if it is found without much work.
-fn place_of(volume: &dyn Volume, entry: &DirEntry<'_>, bytes: u64) -> Option<u64> {
-    if let Some(at) = volume.first_byte(entry.node) {
+pub(super) fn place_of(volume: &dyn Volume, node: NodeId, bytes: u64) -> Option<u64> {
+    if let Some(at) = volume.first_byte(node) {
         return Some(at);
     }
-    if bytes > LOCATED_BYTES {
+    if bytes > volume.disc().limits().located_bytes {
         return None;
     }
-    match &*volume.data(entry.node).ok()? {
+    match &*volume.data(node).ok()? {
         Data::Plain(extents) => extents.run_at(0)?.at,
         Data::Decoded(_) | Data::Told(_) => None,
     }

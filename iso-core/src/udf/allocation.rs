@@ -69,6 +69,16 @@ pub(super) fn extents_within(
     Err(site(icb.at).limit("allocation extents in one file", max))
 }
 
+/// Where the first byte of a file lies, if it is recorded; reads nothing.
+pub(super) fn first_byte(partitions: &Partitions, icb: &Icb) -> Option<u64> {
+    if icb.allocation_kind == AllocationKind::Embedded {
+        return Some(icb.allocation_at);
+    }
+    let (first, _) = parse(&icb.allocation, icb)?;
+    let is_recorded = matches!(first.kind, ExtentKind::Recorded) && first.len > 0;
+    is_recorded.then(|| partitions.span(first.address, Replica::Main).ok()).flatten().map(|at| at.0)
+}
+
 /// Adds the extents of one run of descriptors. Gives the descriptor of the run that follows.
 fn push_area(
     builder: &mut ExtentsBuilder,

@@ -31,8 +31,8 @@ const SECTOR_BYTES: [u64; 7] = [512, 1024, DISC_SECTOR_BYTES, 4096, 8192, 16384,
 /// 512. The tag's own location tells a real anchor from one seen with the wrong size of block.
 ///
 /// All sizes are tried where `step`, the distance of recognition descriptors, is known, those that
-/// fit it first; where UDF is not announced and `is_iso` says what the disc is, only the size of
-/// discs, to keep opening cheap.
+/// fit it first, of these that of discs where `is_iso` says that it is one; where UDF is not
+/// announced there, only that one, to keep opening cheap.
 ///
 /// # Errors
 /// `Io` if none is found, and a block in which one may lie cannot be read.
@@ -44,7 +44,11 @@ pub(crate) fn find_anchor(
 ) -> Result<Option<Anchor>> {
     let mut sizes = SECTOR_BYTES.to_vec();
     match step {
-        Some(step) => sizes.sort_by_key(|size| (*size).max(DISC_SECTOR_BYTES) != step),
+        // A disc that is ISO 9660 too has sectors of 2048 bytes: others are five reads for nothing.
+        Some(step) => sizes.sort_by_key(|size| {
+            let is_odd = is_iso && *size != DISC_SECTOR_BYTES;
+            ((*size).max(DISC_SECTOR_BYTES) != step, is_odd)
+        }),
         None if is_iso => sizes.retain(|size| *size == DISC_SECTOR_BYTES),
         None => {}
     }

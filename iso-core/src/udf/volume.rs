@@ -286,6 +286,23 @@ impl Volume for UdfVolume {
         })
     }
 
+    fn first_byte(&self, node: NodeId) -> Option<u64> {
+        let icb = self.icb(node).ok()?;
+        allocation::first_byte(&self.partitions, &icb)
+    }
+
+    fn dir_span(&self, dir: NodeId) -> Option<(u64, u64)> {
+        let icb = self.icb(dir).ok()?;
+        let extents =
+            allocation::extents_within(&self.disc, &self.partitions, &icb, Replica::Main, 1)
+                .ok()?;
+        match extents.runs() {
+            [] => Some((icb.at, 0)),
+            [(_, run)] => run.at.map(|at| (at, run.len)),
+            _ => None,
+        }
+    }
+
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {
         self.attributes(node)
     }

@@ -208,8 +208,10 @@ fn compact_discs() -> Vec<Shape> {
 
 #[test]
 fn each_kind_of_disc_shows_the_tree_that_loses_least() {
-    let shapes: Vec<Shape> =
-        [setup_and_live_discs(), bridges(), compact_discs()].into_iter().flatten().collect();
+    let shapes: Vec<Shape> = [setup_and_live_discs(), bridges(), compact_discs(), deeper_discs()]
+        .into_iter()
+        .flatten()
+        .collect();
     assert!(shapes.len() >= 40, "{}", shapes.len());
     for (name, mut candidates, want) in shapes {
         let chosen = choose(&candidates).map(|(view, _)| view);
@@ -226,7 +228,7 @@ fn the_reason_is_true_and_readable() {
         (vec![root(Iso9660, &[5], 2)], "the only file system on the disc"),
         (
             vec![root(Udf, &[MIB; 3], 12), own(Iso9660, NOTE, 0)],
-            "its root holds 3 files and 12 folders; the ISO 9660 side holds only 1 file",
+            "its root holds 3 files and 12 folders; the ISO 9660 side holds only a note",
         ),
         (
             vec![root(RockRidge, &[9], 1), root(Udf, &[9], 1), root(Joliet, &[9], 1)],
@@ -242,12 +244,115 @@ fn the_reason_is_true_and_readable() {
     }
 }
 
+/// What was compared below the roots: files by place, and folders that another tree lacks.
+fn below(candidate: Candidate, files: &[(u64, u64)], folders: &[usize]) -> Candidate {
+    let files = files.iter().copied().collect();
+    let folders = folders.iter().copied().collect();
+    changed(candidate, |c| c.contents.below = Some(Below { files, folders, is_unclear: false }))
+}
+
+fn deeper_discs() -> Vec<Shape> {
+    let iso = |view: View, files: &[(u64, u64)]| below(root(view, &[9], 3), files, &[]);
+    vec![
+        (
+            "live medium, file above 4 GiB in a folder",
+            vec![
+                iso(RockRidge, &[(7, GIB - 1), (8, MIB)]),
+                iso(Iso9660, &[(7, GIB - 1), (8, MIB)]),
+                iso(Joliet, &[(7, GIB - 1), (8, MIB)]),
+                iso(Udf, &[(7, 5 * GIB), (8, MIB)]),
+            ],
+            Udf,
+        ),
+        (
+            "live medium, the same in a large root",
+            vec![
+                unweighed(iso(RockRidge, &[(7, GIB)]), 90),
+                unweighed(iso(Udf, &[(7, 5 * GIB)]), 90),
+            ],
+            Udf,
+        ),
+        (
+            "equal below the root",
+            vec![iso(RockRidge, &[(7, GIB), (8, 9)]), iso(Udf, &[(7, GIB), (8, 9)])],
+            RockRidge,
+        ),
+        (
+            "a folder below the root is hidden from Rock Ridge",
+            vec![
+                iso(RockRidge, &[(8, 9)]),
+                below(root(Joliet, &[9], 3), &[(8, 9), (9, GIB)], &[4]),
+            ],
+            Joliet,
+        ),
+        (
+            "a small one is hidden",
+            vec![iso(RockRidge, &[(8, 9)]), below(root(Joliet, &[9], 3), &[(8, 9), (9, 70)], &[4])],
+            RockRidge,
+        ),
+        (
+            "each hides a folder, Rock Ridge the smaller one",
+            vec![iso(RockRidge, &[(5, 2 * GIB)]), iso(Joliet, &[(9, GIB)])],
+            RockRidge,
+        ),
+        (
+            "what lies in the root of one and below that of the other is there",
+            vec![
+                iso(RockRidge, &[]),
+                below(root(Joliet, &[9], 3), &[(1 << 40, 9)], &[]),
+                below(root(Udf, &[9, GIB], 3), &[], &[]),
+                changed(iso(Iso9660, &[(2 << 40, GIB)]), |c| c.contents.longest_name = 12),
+            ],
+            Udf,
+        ),
+        (
+            "one tree was not compared",
+            vec![root(RockRidge, &[9], 3), iso(Udf, &[(7, 5 * GIB)])],
+            RockRidge,
+        ),
+    ]
+}
+
 #[test]
 fn trees_differ_by_what_every_format_can_hold() {
     let debian = [links(root(RockRidge, &[9], 3), 4), root(Joliet, &[9], 3)];
     assert_eq!(differing(RockRidge, &debian), []);
     let hidden = [root(Udf, &[9, 9], 0), root(Iso9660, &[9, 9], 1)];
-    assert_eq!(differing(Udf, &hidden), [(Iso9660, 3, 2)]);
+    let by_number = "the root of ISO 9660 holds 3 files and folders, that of UDF holds 2";
+    assert_eq!(differing(Udf, &hidden), [(Iso9660, by_number.to_owned())]);
     let stub = [root(Udf, &[MIB], 3), own(Iso9660, NOTE, 0)];
     assert_eq!(differing(Udf, &stub), []);
+}
+
+#[test]
+fn what_differs_is_told_truthfully() {
+    let tree =
+        |view, files: &[(u64, u64)], folders: &[usize]| below(root(view, &[9], 3), files, folders);
+    for (shown, other, want) in [
+        (tree(RockRidge, &[(7, 9)], &[]), tree(Joliet, &[(7, 9)], &[]), None),
+        (
+            tree(RockRidge, &[(7, 9), (8, 9)], &[]),
+            tree(Joliet, &[(7, 9), (9, 9)], &[]),
+            Some(
+                "Joliet holds 1 file that Rock Ridge lacks, Rock Ridge holds 1 file that Joliet \
+                 lacks",
+            ),
+        ),
+        (
+            tree(RockRidge, &[], &[]),
+            tree(Joliet, &[(8, 9), (9, 9)], &[3]),
+            Some("Joliet holds 2 files and 1 folder that Rock Ridge lacks"),
+        ),
+        (
+            tree(Udf, &[(7, 5 * GIB)], &[]),
+            tree(RockRidge, &[(7, GIB)], &[]),
+            Some("Rock Ridge has 1 file shorter than UDF"),
+        ),
+        // Numbers of the roots say nothing where all was matched.
+        (tree(Udf, &[(7, 9)], &[]), below(root(Joliet, &[9, 9], 3), &[(7, 9)], &[]), None),
+    ] {
+        let view = shown.view;
+        let told = differing(view, &[shown, other]).into_iter().map(|(_, text)| text).next();
+        assert_eq!(told.as_deref(), want);
+    }
 }

@@ -138,6 +138,17 @@ pub trait Volume: Send + Sync {
         None
     }
 
+    /// First byte and bytes of a directory's own data on the disc, where it lies in one piece and
+    /// the directory's record alone tells.
+    fn dir_span(&self, _dir: NodeId) -> Option<(u64, u64)> {
+        None
+    }
+
+    /// Bytes of the disc that listing a directory looks at beside its own data. Reads that data.
+    fn read_beside(&self, _dir: NodeId) -> Vec<u64> {
+        Vec::new()
+    }
+
     /// The target of a symbolic link, as recorded.
     ///
     /// # Errors

@@ -19,7 +19,7 @@ fn info_says_what_is_there_which_is_shown_and_why() -> Result<()> {
     for line in [
         "UDF 1.02, used; label SETUP_EN_DVD; 11 in the root",
         "ISO 9660; label SETUP_EN_DVD; 1 in the root",
-        "the ISO 9660 side holds only 1 file",
+        "the ISO 9660 side holds only a note",
         "BIOS  El Torito, no emulation, 8 sectors",
         "UEFI  El Torito, no emulation",
         "Findings   none",

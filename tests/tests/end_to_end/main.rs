@@ -37,6 +37,7 @@ mod places;
 mod printed_commands;
 mod sandbox;
 mod server_life;
+mod several_trees;
 mod state_folders;
 mod versions;
 mod views;
