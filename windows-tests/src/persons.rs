@@ -5,25 +5,23 @@ use std::ffi::c_void;
 use std::sync::OnceLock;
 
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, HANDLE, SetLastError};
-use windows_sys::Win32::Security::Authorization::{
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, ConvertStringSidToSidW, SDDL_REVISION_1,
-};
+use windows_sys::Win32::Security::Authorization::ConvertStringSidToSidW;
 use windows_sys::Win32::Security::{
-    CreateRestrictedToken, CreateWellKnownSid, GetLengthSid, GetSecurityDescriptorDacl,
-    ImpersonateLoggedOnUser, LUID_AND_ATTRIBUTES, SID_AND_ATTRIBUTES, SetTokenInformation,
-    TOKEN_ALL_ACCESS, TOKEN_DEFAULT_DACL, TOKEN_USER, TokenDefaultDacl, TokenUser,
-    WinBuiltinAdministratorsSid,
+    CreateRestrictedToken, CreateWellKnownSid, GetLengthSid, ImpersonateLoggedOnUser,
+    LUID_AND_ATTRIBUTES, SECURITY_ATTRIBUTES, SID_AND_ATTRIBUTES, TOKEN_ALL_ACCESS, TOKEN_USER,
+    TokenUser, WinBuiltinAdministratorsSid,
 };
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, GetCurrentProcessId, OpenProcessToken,
 };
 
 use crate::imports::Module;
+use crate::setup::descriptor;
 
 /// The SID of the user that this process takes itself for.
 const USER: &str = "ISODRIVE_TEST_USER";
-/// `plain`: without the rights of an administrator. `elevated`: with them, and like such a process
-/// on Windows it makes objects that are for the system and administrators, if it says no more.
+/// `plain`: without the rights of an administrator. `elevated`: with them, and events are for the
+/// system and administrators alone if it says no more, as on Windows. Wine has them for everybody.
 const TOKEN: &str = "ISODRIVE_TEST_TOKEN";
 /// How many times the numbers that nobody can guess are all zero.
 const GUESSED: &str = "ISODRIVE_TEST_GUESSED";
@@ -32,10 +30,12 @@ const HIDDEN: &str = "ISODRIVE_TEST_HIDDEN";
 
 type TokenInformation = unsafe extern "system" fn(HANDLE, i32, *mut c_void, u32, *mut u32) -> i32;
 type Random = unsafe extern "system" fn(*mut c_void, u32) -> u8;
+type Event = unsafe extern "system" fn(*const SECURITY_ATTRIBUTES, *const u16, u32, u32) -> HANDLE;
 type Open = unsafe extern "system" fn(u32, i32, u32) -> HANDLE;
 
 static TOKEN_INFORMATION: OnceLock<TokenInformation> = OnceLock::new();
 static RANDOM: OnceLock<Random> = OnceLock::new();
+static EVENT: OnceLock<Event> = OnceLock::new();
 static OPEN: OnceLock<Open> = OnceLock::new();
 
 /// Becomes whom the variables name.
@@ -60,7 +60,11 @@ pub fn become_asked() {
         }
         match asked(TOKEN).as_deref() {
             Some("plain") => drop_rights(),
-            Some("elevated") => make_for_administrators(),
+            Some("elevated") => {
+                let new = create_event as *const c_void;
+                let old = module.replace("kernel32.dll", "CreateEventExW", new);
+                let _ = EVENT.set(std::mem::transmute::<*const c_void, Event>(old));
+            }
             Some(other) => panic!("{TOKEN} is {other}"),
             None => {}
         }
@@ -95,24 +99,24 @@ unsafe fn drop_rights() {
     }
 }
 
-unsafe fn make_for_administrators() {
-    let text = mount_winfsp::system::wide("D:(A;;GA;;;SY)(A;;GA;;;BA)");
-    let (mut descriptor, mut acl) = (std::ptr::null_mut(), std::ptr::null_mut());
-    let (mut is_there, mut is_default) = (0, 0);
-    unsafe {
-        let made = ConvertStringSecurityDescriptorToSecurityDescriptorW(
-            text.as_ptr(),
-            SDDL_REVISION_1,
-            &mut descriptor,
-            std::ptr::null_mut(),
-        );
-        assert_ne!(made, 0);
-        GetSecurityDescriptorDacl(descriptor, &mut is_there, &mut acl, &mut is_default);
-        let acl = TOKEN_DEFAULT_DACL { DefaultDacl: acl };
-        let size = size_of_val(&acl) as u32;
-        let set = SetTokenInformation(own_token(), TokenDefaultDacl, (&raw const acl).cast(), size);
-        assert_ne!(set, 0);
+/// Makes an event as Windows does for an elevated process that does not say for whom it is.
+unsafe extern "system" fn create_event(
+    attributes: *const SECURITY_ATTRIBUTES,
+    name: *const u16,
+    flags: u32,
+    rights: u32,
+) -> HANDLE {
+    let create = EVENT.get().unwrap();
+    if !attributes.is_null() {
+        return unsafe { create(attributes, name, flags, rights) };
     }
+    let mut descriptor = descriptor("D:(A;;GA;;;SY)(A;;GA;;;BA)");
+    let attributes = SECURITY_ATTRIBUTES {
+        nLength: size_of::<SECURITY_ATTRIBUTES>() as u32,
+        lpSecurityDescriptor: descriptor.as_mut_ptr().cast(),
+        bInheritHandle: 0,
+    };
+    unsafe { create(&attributes, name, flags, rights) }
 }
 
 unsafe extern "system" fn token_information(
