@@ -181,6 +181,16 @@ pub(crate) fn identify(disc: &Disc) -> Result<Foreign> {
     Ok(text(bytes.get(..bytes.len().min(4096)).unwrap_or_default()))
 }
 
+/// Bytes that an image of ISO 9660 lacks at its beginning, if it does.
+///
+/// # Errors
+/// `Io` if its first bytes cannot be read.
+pub(crate) fn missing_head(disc: &Disc) -> Result<Option<u64>> {
+    let len = SYSTEM_AREA_SECTORS.saturating_mul(SECTOR_BYTES).saturating_add(7).min(disc.len());
+    let bytes = disc.metadata(0, to_usize(len), Site::new("first bytes", "none", 0))?;
+    Ok(missing_before(&bytes))
+}
+
 /// Which Xbox volume lies at one of the known places.
 fn xbox(disc: &Disc) -> Result<Option<&'static str>> {
     const HEAD_AT: u64 = 32 * SECTOR_BYTES;
@@ -230,7 +240,9 @@ fn text(head: &[u8]) -> Foreign {
     let page = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
     let begins =
         |mark: &[u8]| page.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark));
-    if begins(b"<!doctype html") || begins(b"<html") {
+    // A comment may stand before it.
+    let is_page = || head.windows(5).any(|window| window.eq_ignore_ascii_case(b"<html"));
+    if begins(b"<!doctype html") || begins(b"<html") || (begins(b"<!--") && is_page()) {
         return Foreign::WebPage;
     }
     if !is_text {
@@ -269,6 +281,7 @@ mod tests {
             (with(99_000, b"x"), Foreign::Unknown),
             (b"\n<!DOCTYPE html><html lang=\"en\">".to_vec(), Foreign::WebPage),
             (b"\xef\xbb\xbf<HTML>\xe9".to_vec(), Foreign::WebPage),
+            (b"\n<!-- sorry -->\n<HTML>".to_vec(), Foreign::WebPage),
             (with(0, b"QFI\xfb"), Foreign::VirtualDisk("a QEMU disk image (qcow2)")),
             (with(0, b"\x01ZZZZZ\x01"), Foreign::Console("a 3DO disc")),
             (with(0x18, b"\x5d\x1c\x9e\xa3"), Foreign::Console("a Nintendo Wii disc")),

@@ -159,7 +159,7 @@ impl Default for Limits {
             partitions: 64,
             volume_places: 16,
             pause_sectors: 450,
-            track_root_sectors: 256,
+            track_root_sectors: 1024,
             streams: 1024,
             attribute_bytes: 4 << 20,
             partition_maps: 64,

@@ -34,7 +34,11 @@ impl Losses {
     /// Fails if anything was lost; `unread_words` says what became of entries that could not be
     /// read.
     pub(crate) fn outcome(&self, unread_words: &str) -> Outcome {
-        let unread = (self.unread > 0).then(|| format!("{} {unread_words}", self.unread));
+        let unread = match self.unread {
+            0 => None,
+            1 => Some(format!("1 {}", in_singular(unread_words))),
+            count => Some(format!("{count} {unread_words}")),
+        };
         let damaged = match self.damaged {
             0 => None,
             1 => Some("1 directory is damaged, and the disc may hold more in it".to_owned()),
@@ -49,6 +53,12 @@ impl Losses {
         let failure = Failure::new(Exit::Damaged, parts.join("; "));
         Err(self.named.iter().fold(failure, |failure, name| failure.line("damaged", name)))
     }
+}
+
+/// Words for several things, of one.
+fn in_singular(words: &str) -> String {
+    let words = words.replacen("files ", "file ", 1).replacen("entries ", "entry ", 1);
+    words.replacen(" are ", " is ", 1)
 }
 
 /// A directory of the image for people; the root has no other name.
@@ -73,7 +83,7 @@ mod tests {
         let failure = losses.outcome("entries are marked").unwrap_err();
         assert_eq!(failure.exit.number(), 5);
         let want =
-            "1 entries are marked; 2 directories are damaged, and the disc may hold more in them";
+            "1 entry is marked; 2 directories are damaged, and the disc may hold more in them";
         assert_eq!(failure.message, want);
         let names: Vec<&str> = failure.lines.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(names, ["\"/\"", "\"a/b\\n\""]);

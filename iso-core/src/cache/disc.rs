@@ -39,6 +39,8 @@ pub struct Disc {
     source: Arc<dyn Source>,
     /// Byte of the image at which the source's first byte lies.
     origin: i64,
+    /// Bytes before those that the source has.
+    missing: u64,
     metadata: BlockCache,
     bulk: BlockCache,
     decoded: WeightedCache<PackedBlock, [u8]>,
@@ -53,7 +55,7 @@ impl Disc {
     /// Puts caches over a source.
     #[must_use]
     pub fn new(source: Box<dyn Source>, limits: Limits) -> Self {
-        Self::over(Arc::from(source), 0, limits)
+        Self::over(Arc::from(source), limits)
     }
 
     /// The same image with its bytes counted from elsewhere. It shares nothing with this one but
@@ -61,17 +63,19 @@ impl Disc {
     #[must_use]
     pub(crate) fn counted_from(&self, origin: Origin) -> Self {
         let inner = self.source.clone();
+        let missing = if origin.at < 0 { origin.at.unsigned_abs() } else { 0 };
         let source: Arc<dyn Source> = match u64::try_from(origin.at) {
             Ok(start) => {
                 let end = origin.end.unwrap_or(u64::MAX);
                 Arc::new(Window::new(inner, start, end.saturating_sub(start)))
             }
-            Err(_) => Arc::new(Behind::new(inner, origin.at.unsigned_abs())),
+            Err(_) => Arc::new(Behind::new(inner, missing)),
         };
-        Self::over(source, self.origin.saturating_add(origin.at), self.limits.clone())
+        let place = self.origin.saturating_add(origin.at);
+        Self { origin: place, missing, ..Self::over(source, self.limits.clone()) }
     }
 
-    fn over(source: Arc<dyn Source>, origin: i64, limits: Limits) -> Self {
+    fn over(source: Arc<dyn Source>, limits: Limits) -> Self {
         Self {
             metadata: BlockCache::new(limits.metadata_cache_bytes),
             bulk: BlockCache::new(limits.bulk_cache_bytes),
@@ -81,7 +85,8 @@ impl Disc {
             counters: Counters::default(),
             is_changed: AtomicBool::new(false),
             source,
-            origin,
+            origin: 0,
+            missing: 0,
             limits,
         }
     }
@@ -95,8 +100,8 @@ impl Disc {
 
     /// Where the image begins, in bytes: above zero where it is a track that was copied alone.
     #[must_use]
-    pub fn begin(&self) -> u64 {
-        if self.origin < 0 { self.origin.unsigned_abs() } else { 0 }
+    pub const fn begin(&self) -> u64 {
+        self.missing
     }
 
     /// Byte of the file at which byte 0 lies; below zero where that one is not in it.

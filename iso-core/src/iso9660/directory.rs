@@ -170,6 +170,10 @@ impl IsoVolume {
             continued = flags.contains(FileFlags::MULTI_EXTENT).then(|| record.identifier.to_vec());
             // Associated files are forks of the file of the same name (ECMA-119 6.5.4).
             let is_other = record.is_self() || record.is_parent() || self.is_misnamed(&record, dir);
+            if self.is_misplaced(&record, dir) {
+                let error = record.site().corrupt("it has no name and stands among others");
+                self.disc.findings().note_error("it is left out", &error);
+            }
             if !continues && !is_other && !flags.contains(FileFlags::ASSOCIATED) {
                 self.add_entry(builder, &record, node, &budget)?;
             }
@@ -191,6 +195,10 @@ impl IsoVolume {
         if !record.head.extent.agrees() || !record.head.data_len.agrees() {
             let error = record.site().corrupt("the two spellings of a number differ");
             self.disc.findings().note_error("the first one is used", &error);
+        }
+        if record.has_reserved_flags() {
+            let error = record.site().corrupt("reserved file flags are set");
+            self.disc.findings().note_error("its flags are not believed", &error);
         }
         if record.hides_another() {
             let error = record.site().corrupt("another record begins inside it");

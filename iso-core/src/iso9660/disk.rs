@@ -39,6 +39,11 @@ impl Both32 {
         self.le.get()
     }
 
+    /// The second half, for where the first leads nowhere.
+    pub(crate) fn second(self) -> u32 {
+        self.be.get()
+    }
+
     /// Whether both halves say the same.
     pub(crate) fn agrees(self) -> bool {
         self.le.get() == self.be.get()

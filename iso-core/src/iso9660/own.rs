@@ -8,22 +8,44 @@ use super::record::{Record, sector_start, site};
 use super::records::Records;
 use super::volume::IsoVolume;
 use crate::error::Result;
-use crate::num::to_usize;
+use crate::num::{to_u64, to_usize};
 use crate::volume::NodeId;
 
 /// Sectors before a record in which the beginning of its directory is looked for.
 const MAX_SECTORS_BEFORE: u64 = 1024;
 
+/// Bytes of a directory's own record without what a system adds to it (ECMA-119 6.8.2.2).
+const OWN_BYTES: usize = 34;
+
 impl IsoVolume {
     /// Whether a directory that lies at byte `at` begins with its own record: one that has the
-    /// identifier and the flag of a directory's own, and points at itself. Some writers leave it
-    /// out, forget its flag or give it another identifier.
+    /// identifier and the flag of a directory's own, points at itself, and gives one length in both
+    /// spellings. Some writers leave it out, forget its flag or give it another identifier.
     pub(super) fn has_own_record(&self, at: u64) -> Result<bool> {
-        const OWN_BYTES: u64 = 34;
-        let len = self.disc.len().saturating_sub(at).min(OWN_BYTES);
+        self.own_record_is(at, |own| {
+            let len = usize::from(own.head.len_dr);
+            len >= OWN_BYTES && own.head.spells_alike() && own.data_len() > 0
+        })
+    }
+
+    /// As `has_own_record`, whatever the record says of lengths: for volumes in which no record
+    /// tells more.
+    pub(super) fn has_some_own_record(&self, at: u64) -> Result<bool> {
+        self.own_record_is(at, |_| true)
+    }
+
+    fn own_record_is(&self, at: u64, fits: impl Fn(&Record<'_>) -> bool) -> Result<bool> {
+        let len = self.disc.len().saturating_sub(at).min(to_u64(OWN_BYTES));
         let bytes = self.disc.metadata(at, to_usize(len.max(1)), site(at))?;
         let own = Record::parse_cut(&bytes, at, self.form(), bytes.len());
-        Ok(own.is_ok_and(|own| own.is_self() && self.leads_to(&own, at)))
+        Ok(own.is_ok_and(|own| own.is_self() && self.leads_to(&own, at) && fits(&own)))
+    }
+
+    /// Whether the directory at byte `at` is known by the record that names it: its own does not
+    /// count, and other records stand there. What cannot be read tells what is wrong when it is
+    /// asked for.
+    fn is_known_by_name(&self, at: u64) -> bool {
+        matches!(self.has_own_record(at), Ok(false)) && self.holds_records(at).unwrap_or(false)
     }
 
     /// Whether a record is a directory's that lies at byte `at`.
@@ -42,10 +64,15 @@ impl IsoVolume {
     /// count and other records stand there, the record that names it.
     pub(super) fn dir_node(&self, record: &Record<'_>) -> NodeId {
         let at = record.data_at(self.block_bytes);
-        // What cannot be read tells what is wrong when it is asked for.
-        let is_named =
-            matches!(self.has_own_record(at), Ok(false)) && self.holds_records(at).unwrap_or(false);
-        NodeId::at(if is_named { record.at } else { at })
+        // Of two spellings the one counts at which a directory stands.
+        let other = record.other_data_at(self.block_bytes);
+        if other != at
+            && !matches!(self.has_own_record(at), Ok(true))
+            && matches!(self.has_own_record(other), Ok(true))
+        {
+            return NodeId::at(other);
+        }
+        NodeId::at(if self.is_known_by_name(at) { record.at } else { at })
     }
 
     /// Where the directories begin that the records of a directory name, whose first sectors are
@@ -64,7 +91,7 @@ impl IsoVolume {
         at: u64,
         holder: impl FnOnce() -> Result<DirExtent>,
     ) -> Result<NodeId> {
-        if self.has_own_record(at).unwrap_or(true) {
+        if !self.is_known_by_name(at) {
             return Ok(NodeId::at(at));
         }
         if self.is_root(at) {
@@ -104,14 +131,26 @@ impl IsoVolume {
         Ok(self.root)
     }
 
+    /// Whether a record has the identifier of the directory itself or of its parent and is neither
+    /// the first nor the second (ECMA-119 6.8.2.2): its name is lost.
+    pub(super) fn is_misplaced(&self, record: &Record<'_>, dir: &DirExtent) -> bool {
+        (record.is_self() && record.at != dir.at)
+            || (record.is_parent() && record.at >= early_end(dir))
+    }
+
     /// Whether a record of a directory stands for that directory or its parent although its
     /// identifier is another: it leads to the directory that it begins, or stands at the beginning
     /// and has an identifier that is no name.
     pub(super) fn is_misnamed(&self, record: &Record<'_>, dir: &DirExtent) -> bool {
-        const LONGEST: u64 = 255;
-        let is_early = record.at < dir.at.saturating_add(LONGEST.saturating_mul(2));
+        let is_early = record.at < early_end(dir);
         let is_nameless = record.flags().contains(FileFlags::DIRECTORY)
             && matches!(record.identifier, [0..=b' ']);
         (record.at == dir.at && self.leads_to(record, dir.at)) || (is_early && is_nameless)
     }
+}
+
+/// Where the second record of a directory has begun at the latest.
+const fn early_end(dir: &DirExtent) -> u64 {
+    const LONGEST: u64 = 255;
+    dir.at.saturating_add(LONGEST.saturating_mul(2))
 }

@@ -71,11 +71,22 @@ impl<'a> Record<'a> {
         self.head.is_sound(self.form)
     }
 
+    /// The flags. Where reserved ones are set nothing is believed but that it is a directory.
     pub(super) fn flags(&self) -> FileFlags {
+        let flags = self.raw_flags();
+        if self.has_reserved_flags() { flags & FileFlags::DIRECTORY } else { flags }
+    }
+
+    fn raw_flags(&self) -> FileFlags {
         FileFlags::from_bits_retain(match self.form {
             Form::Iso9660 => self.head.flags,
             Form::HighSierra => self.head.recorded.zone.cast_unsigned(),
         })
+    }
+
+    /// Whether flags are set that the standard reserves (ECMA-119 9.1.6): the byte is damaged.
+    pub(super) fn has_reserved_flags(&self) -> bool {
+        !FileFlags::all().contains(self.raw_flags())
     }
 
     /// The record of the directory it lies in (ECMA-119 6.8.2.2).
@@ -95,6 +106,13 @@ impl<'a> Record<'a> {
     /// Byte position of the data, behind the extended attribute record.
     pub(super) fn data_at(&self, block_bytes: u64) -> u64 {
         u64::from(self.head.extent.get())
+            .saturating_add(u64::from(self.head.len_ear))
+            .saturating_mul(block_bytes)
+    }
+
+    /// As `data_at`, by the second spelling of the first block.
+    pub(super) fn other_data_at(&self, block_bytes: u64) -> u64 {
+        u64::from(self.head.extent.second())
             .saturating_add(u64::from(self.head.len_ear))
             .saturating_mul(block_bytes)
     }
@@ -133,6 +151,11 @@ impl DirectoryRecord {
             && self.data_len.agrees()
             && FileFlags::from_bits(flags).is_some()
             && (self.has_no_date() || self.date(form).timestamp().is_some())
+    }
+
+    /// Whether place and length are the same in both spellings.
+    pub(super) fn spells_alike(&self) -> bool {
+        self.extent.agrees() && self.data_len.agrees()
     }
 
     /// Whether the date is not given.

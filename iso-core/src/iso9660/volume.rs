@@ -59,6 +59,9 @@ enum RootRecord {
     Own,
     /// The one in the volume descriptor.
     Descriptor,
+    /// The one that it begins with, though its lengths contradict each other: no record of the
+    /// volume may give both spellings.
+    AnyOwn,
 }
 
 /// Where a volume descriptor has the record of the root: its place as a node, which no other
@@ -104,7 +107,9 @@ impl IsoVolume {
             return Ok(volume);
         }
         match open_at(tree.root_at, RootRecord::Descriptor) {
-            Err(Error::Corrupt { .. }) => Err(error),
+            Err(Error::Corrupt { .. }) => {
+                open_at(tree.root_at, RootRecord::AnyOwn).map_err(|_| error)
+            }
             Ok(volume) => {
                 let text = format!("{error}; its record in the volume descriptor is used");
                 disc.findings().note_harmless(text);
@@ -136,6 +141,7 @@ impl IsoVolume {
         let bytes = volume.sectors(root_at, 1)?;
         let is_there = match root {
             RootRecord::Own => volume.has_own_record(root_at)?,
+            RootRecord::AnyOwn => volume.has_some_own_record(root_at)?,
             RootRecord::Descriptor => {
                 volume.root = NodeId::at(tree.at.saturating_add(ROOT_IN_DESCRIPTOR));
                 volume.root_record = Some(tree.root_record.as_slice().into());

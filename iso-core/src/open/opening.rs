@@ -61,7 +61,15 @@ impl Image {
     pub fn open_with(source: Box<dyn Source>, limits: Limits, options: &Options) -> Result<Self> {
         let caches = ParsedCaches::new(&limits);
         let whole = Arc::new(Disc::new(source, limits));
-        let open = |disc| Self::of_disc(Medium { disc, caches: caches.clone() }, options);
+        let open = |disc: Arc<Disc>| {
+            let of_disc = |disc| Self::of_disc(Medium { disc, caches: caches.clone() }, options);
+            let nothing = match of_disc(disc.clone()) {
+                Err(nothing @ Unopened::Empty { .. }) => nothing,
+                opened => return opened,
+            };
+            let track = origin::track(&disc).map(|track| Arc::new(disc.counted_from(track)));
+            track.map_or(Err(nothing), of_disc)
+        };
         if options.start > 0 {
             let start = origin::at(&whole, options.start).ok_or(Error::NotFound)?;
             return open(Arc::new(whole.counted_from(start))).map_err(Unopened::into_error);
@@ -136,6 +144,12 @@ impl Image {
             charset,
             tables: Vec::new(),
         };
+        // What stands in the place of the primary descriptor is another one, and all numbers lead
+        // to other places.
+        let is_odd = set.primary.is_none() && set.recognised && session.at == 0;
+        if is_odd && let Some(missing) = foreign::missing_head(&image.medium.disc)? {
+            return Err(Error::Unrecognised(foreign::Foreign::CutHead(missing)).into());
+        }
         image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
             image.add_primary(tree);

@@ -155,3 +155,65 @@ fn a_bad_place_in_a_node_of_hfs_costs_one_record() -> Result<()> {
     }
     Ok(())
 }
+
+/// A disc with a folder of 30 files; the first byte of the folder's record in the root.
+fn folder() -> (Craft, usize) {
+    let mut craft = Craft::new();
+    craft.put(FILES, b"sound");
+    let files: Vec<Record> =
+        (10..40).map(|number| Record::file(format!("F{number}.TXT;1"), FILES, 5)).collect();
+    craft.directory(DIRECTORY, ROOT, &files);
+    craft.root(&[Record::directory("SUB", DIRECTORY), Record::file("A.TXT;1", FILES, 5)]);
+    // Behind the records of the root and of its parent, which have 34 bytes each.
+    (craft, 2 * 34)
+}
+
+#[test]
+fn a_damaged_record_of_a_directory_by_itself_costs_nothing() -> Result<()> {
+    let session = Session::new()?;
+    let (sound, _) = folder();
+    // Length of the record; length of the directory in the first spelling, or in both.
+    let damages: [(usize, &[u8]); 6] =
+        [(0, &[0]), (0, &[32]), (10, &[0; 4]), (10, &[0; 8]), (10, &[0xFF; 4]), (11, &[0x10])];
+    for sector in [DIRECTORY, ROOT] {
+        for (at, bytes) in damages {
+            let mut craft = sound.clone();
+            craft.patch(sector, at, bytes);
+            fs::write(session.path("disc.iso"), craft.image())?;
+            let whole = session.run(&["ls", "disc.iso"])?;
+            assert_eq!(whole.out, "A.TXT\nSUB/\n", "{sector} {at} {bytes:?}: {}", whole.err);
+            let listed = session.run(&["ls", "disc.iso", "SUB"])?;
+            assert_eq!(listed.out.lines().count(), 30, "{sector} {at} {bytes:?}: {}", listed.err);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn of_two_spellings_the_one_at_which_a_directory_stands_counts() -> Result<()> {
+    let session = Session::new()?;
+    let (mut craft, record) = folder();
+    craft.patch(ROOT, record + 2, &[FILES as u8]);
+    fs::write(session.path("disc.iso"), craft.image())?;
+    let listed = session.run(&["ls", "disc.iso", "SUB"])?;
+    assert_eq!(listed.out.lines().count(), 30, "{}", listed.err);
+    Ok(())
+}
+
+#[test]
+fn a_record_whose_flags_or_name_cannot_be_is_reported() -> Result<()> {
+    let session = Session::new()?;
+    let (sound, _) = folder();
+    // Behind two records of 34 bytes and the first file's 42: flags, and a name of one byte 0.
+    let second = 2 * 34 + 42;
+    for (at, bytes, names) in [(25, &[0xFE][..], 30), (32, &[1, 0], 29)] {
+        let mut craft = sound.clone();
+        craft.patch(DIRECTORY, second + at, bytes);
+        fs::write(session.path("disc.iso"), craft.image())?;
+        let listed = session.run(&["ls", "disc.iso", "SUB"])?;
+        assert_eq!(listed.code, 5, "{at}: {}", listed.out);
+        assert_eq!(listed.out.lines().count(), names, "{at}: {}", listed.err);
+        assert!(listed.err.contains("damaged \"SUB\""), "{at}: {}", listed.err);
+    }
+    Ok(())
+}

@@ -245,3 +245,31 @@ fn of_two_volumes_each_is_opened_by_the_option_that_is_named() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_track_with_udf_and_one_behind_a_pause_are_opened() -> Result<()> {
+    let session = Session::new()?;
+    let want = files(&session)?;
+    let path = session.path("volume");
+    let mut making = Command::new("genisoimage");
+    making.args(["-quiet", "-R", "-J", "-udf", "-C", "0,45000", "-o"]);
+    ensure!(making.args([&path, &want]).output()?.status.success(), "genisoimage");
+    let bridge = fs::read(path)?;
+    is_shown_by_every_door(&session, "track-udf", &bridge, &want)?;
+    let paused = [vec![0; 150 * 2048], image(&session, 45_000)?].concat();
+    is_shown_by_every_door(&session, "paused-track", &paused, &want)
+}
+
+#[test]
+fn an_image_without_its_first_sector_is_named() -> Result<()> {
+    let session = Session::new()?;
+    let whole = image(&session, 0)?;
+    for missing in [512, 2048, 4096] {
+        fs::write(session.path("cut.iso"), &whole[missing..])?;
+        let refused = session.run(&["ls", "cut.iso"])?;
+        assert_eq!(refused.code, 4, "{missing}: {}{}", refused.out, refused.err);
+        let words = format!("without its first {missing} bytes");
+        assert!(refused.err.contains(&words), "{}", refused.err);
+    }
+    Ok(())
+}
