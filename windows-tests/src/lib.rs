@@ -11,6 +11,7 @@ mod hooks;
 mod imports;
 pub mod letters;
 mod mount_manager;
+pub mod output;
 mod persons;
 mod queue;
 pub mod session;

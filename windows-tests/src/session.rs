@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
+use crate::output;
 use crate::setup::images;
 
 /// A scratch folder and what runs in it. Drives that are left go with it.
@@ -33,7 +34,7 @@ impl Session {
     }
 
     pub fn run(&self, arguments: &[&str], variables: &[Variable<'_>]) -> Output {
-        self.command(arguments, variables).output().unwrap()
+        output::of(&mut self.command(arguments, variables), &self.folder)
     }
 
     /// Runs a command that must do, and gives what it said.

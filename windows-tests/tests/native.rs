@@ -7,6 +7,7 @@ use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use isodrive_windows_tests::output;
 use isodrive_windows_tests::setup::images;
 use mount_winfsp::system::{is_letter_free, wide};
 use windows_sys::Win32::Storage::FileSystem::{
@@ -41,7 +42,7 @@ impl Session {
         let standin = std::env::var_os("ISODRIVE_STANDIN").expect("ISODRIVE_STANDIN");
         command.env("ISODRIVE_TEST_VIRTDISK", standin);
         command.envs(letter.map(|letter| ("ISODRIVE_TEST_LETTER", letter)));
-        command.output().unwrap()
+        output::of(&mut command, &self.folder)
     }
 
     fn run(&self, letter: Option<&str>, arguments: &[&str]) -> Output {

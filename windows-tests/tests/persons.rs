@@ -10,7 +10,7 @@ const HIDDEN: (&str, &str) = ("ISODRIVE_TEST_HIDDEN", "1");
 const OTHER: (&str, &str) = ("ISODRIVE_TEST_USER", "S-1-5-21-1-2-3-1001");
 
 /// A stop event whose name was guessed: what the name is made of was all zero.
-const GUESSED: &str = "Local\\isodrive-stop-00000000000000000000000000000000";
+const GUESSED: &str = "Global\\isodrive-stop-00000000000000000000000000000000";
 
 fn session(name: &str) -> Session {
     Session::new(name, env!("CARGO_BIN_EXE_simulated"))
@@ -58,7 +58,7 @@ fn an_event_that_another_program_made_first_is_not_trusted() {
     let record: serde_json::Value =
         serde_json::from_slice(&std::fs::read(record.path()).unwrap()).unwrap();
     let stop = record["stop"].as_str().unwrap();
-    assert!(stop.starts_with("Local\\isodrive-stop-") && stop != GUESSED, "{stop}");
+    assert!(stop.starts_with("Global\\isodrive-stop-") && stop != GUESSED, "{stop}");
     session.told(&["eject", "R:"], &[]);
     assert_eq!(session.records(), 0);
 

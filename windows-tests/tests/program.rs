@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use isodrive_windows_tests::output;
 use isodrive_windows_tests::visitor::VISIT;
 use session::{Session, WINFSP, image, real, said, simulated};
 use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
@@ -285,7 +286,7 @@ fn a_drive_idles_when_the_last_handle_is_closed_and_not_before() {
     let session = Session::new("visited");
     let mut command = session.command(&simulated(), &["mount", "-q", "--idle", "1s"]);
     command.arg(image("setup.iso")).env(VISIT, "4000 \\setup.exe");
-    let output = command.output().unwrap();
+    let output = output::of(&mut command, &session.folder);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(session.records(), 1);
     // The cache manager holds on to the file for good: that keeps no drive.

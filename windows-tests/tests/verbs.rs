@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use isodrive_windows_tests::command_line::{Ran, expanded, run};
 use session::{Session, image, real, said, simulated};
-use windows_registry::{CURRENT_USER, Key, Type};
+use windows_registry::{CURRENT_USER, Key, LOCAL_MACHINE, Type};
 
 const CLASSES: &str = "Software\\Classes";
 const OPEN_VERB: &str = "SystemFileAssociations\\.iso\\shell\\isodrive.mount\\command";
@@ -224,6 +224,30 @@ fn paths_that_name_no_image_are_refused_with_a_sentence() {
     }
     session.told(&simulated(), &["eject", "R:\\"]);
     session.told(&simulated(), &["setup", "remove"]);
+}
+
+#[test]
+fn a_type_of_all_users_and_empty_keys_of_others_stay_as_they_are() {
+    let session = fresh("others");
+    let machine = LOCAL_MACHINE.create(CLASSES).unwrap();
+    machine.create(".cdr").unwrap().set_string("", "Other.Program").unwrap();
+    session.told(&real(), &["setup", "install"]);
+    let is_ours = |kind: &str| {
+        let text = classes().open(kind).and_then(|key| key.get_string(""));
+        text.is_ok_and(|text| text == "isodrive.image")
+    };
+    assert!(!is_ours(".cdr") && is_ours(".udf"));
+    machine.remove_tree(".cdr").unwrap();
+    session.told(&real(), &["setup", "remove"]);
+    // Nothing of ours is there any more: what is empty is another's.
+    for empty in [".udf", "Drive\\shell"] {
+        classes().create(empty).unwrap();
+    }
+    session.told(&real(), &["setup", "remove"]);
+    for (empty, own) in [(".udf", ".udf"), ("Drive\\shell", "Drive")] {
+        assert!(classes().open(empty).is_ok(), "{empty}");
+        classes().remove_tree(own).unwrap();
+    }
 }
 
 #[test]

@@ -7,6 +7,23 @@ use clap::{Args, Subcommand};
 
 use crate::cli::{HiddenChoice, ImageArguments, Keeping, bytes};
 
+/// Arguments that say something of drives that isodrive serves, and nothing of those that Windows
+/// makes itself.
+const OF_OUR_OWN_DRIVES: [&str; 12] = [
+    "global",
+    "local",
+    "network",
+    "fs_name",
+    "at",
+    "idle",
+    "strict",
+    "hidden",
+    "read_only_attribute",
+    "no_motw",
+    "cache",
+    "threads",
+];
+
 #[derive(Debug, Args, Clone)]
 pub(crate) struct Mount {
     #[command(flatten)]
@@ -25,7 +42,7 @@ pub(crate) struct Mount {
     #[arg(long, conflicts_with = "global")]
     pub(crate) network: bool,
     /// Hand a plain .iso to Windows itself, which makes a real DVD drive of it
-    #[arg(long, conflicts_with_all = ["global", "local", "network", "fs_name"])]
+    #[arg(long, conflicts_with_all = OF_OUR_OWN_DRIVES)]
     pub(crate) native: bool,
     /// The name of the file system that programs are told [default: UDF or CDFS]
     #[arg(long, value_name = "NAME")]

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use mount_winfsp::system::{Event, NotSet};
+use mount_winfsp::system::{Event, NotSet, is_letter_free};
 
 use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome};
@@ -84,6 +84,16 @@ pub(crate) fn means(name: &str, at: &[u8]) -> bool {
 fn unknown(target: &Path, records: &[Record]) -> Failure {
     let message = format!("{} is not mounted by isodrive", quoted(target));
     let failure = Failure::new(Exit::NotMounted, message);
+    // Records are those of one user.
+    let is_in_use = letter(&target.to_string_lossy()).is_some_and(|letter| !is_letter_free(letter));
+    let failure = if is_in_use {
+        failure.line(
+            "cause",
+            "the drive is another program's, or another user mounted it, who can eject it",
+        )
+    } else {
+        failure
+    };
     records.iter().fold(failure, |failure, record| failure.line("mounted", record.at.text()))
 }
 
@@ -119,9 +129,9 @@ fn not_told(record: &Record, error: NotSet) -> Failure {
         NotSet::Denied => failure("it is another user's")
             .line("mounted", format!("by {}", record.user))
             .advice("try", "the same command as that user, or as an administrator"),
-        NotSet::Missing => failure("it runs in another session of Windows")
+        NotSet::Missing => failure("its event is gone")
             .line("mounted", format!("by {}", record.user))
-            .advice("try", "the same command there"),
+            .advice("try", "the same command again"),
         NotSet::Other(code) => failure(&format!("Windows error {code}"))
             .advice("try", "the same command there where it was mounted"),
     }

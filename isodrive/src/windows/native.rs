@@ -1,6 +1,7 @@
 //! `isodrive mount --native`: Windows itself makes a DVD drive of the image, and takes it away.
 //! Asks only whether the image is one that Windows knows; no process of ours serves it.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use iso_core::{Limits, Shown, View};
@@ -109,5 +110,11 @@ pub(super) fn eject(record: &Record, device: &str) -> Outcome {
         let message = format!("cannot take {} away: {error}", record.at.text());
         Failure::new(Exit::Other, message).advice("try", "Eject in Explorer")
     })?;
-    record.clean_up().map_err(|error| Failure::io(Exit::Other, "cannot forget the drive", &error))
+    match record.clean_up() {
+        // Another eject of the same drive was faster.
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        cleaned => {
+            cleaned.map_err(|error| Failure::io(Exit::Other, "cannot forget the drive", &error))
+        }
+    }
 }

@@ -54,6 +54,8 @@ impl Own {
         // Text with bytes that are none is no text of ours.
         Ok(match String::try_from(value) {
             Ok(text) if (self.is_ours)(&text) => Found::Ours,
+            // Who empties a value has taken it back.
+            Ok(text) if text.is_empty() => Found::Nothing,
             Ok(text) => Found::Text(text),
             Err(_) => Found::Else,
         })
@@ -106,9 +108,11 @@ impl Own {
         if found == Found::Ours {
             CURRENT_USER.options().write().open(&self.key)?.remove_value(self.name)?;
         }
-        // Ours may be gone by another's hand, and its keys still there.
-        if matches!(found, Found::Ours | Found::Nothing) {
-            prune(&self.key);
+        match found {
+            Found::Ours => prune(&self.key, |_| true),
+            // Ours may be gone by another's hand, and the keys that bear our name still there.
+            Found::Nothing => prune(&self.key, |path| path.contains("isodrive")),
+            Found::Text(_) | Found::Else => {}
         }
         Ok(found)
     }
@@ -119,10 +123,10 @@ fn bytes(text: &str) -> Vec<u8> {
     text.encode_utf16().chain([0]).flat_map(u16::to_le_bytes).collect()
 }
 
-/// Removes a key and those above it, as far as they hold nothing.
-fn prune(key: &str) {
+/// Removes a key and those above it, as far as they hold nothing and `may_go`.
+fn prune(key: &str, may_go: impl Fn(&str) -> bool) {
     let mut path = key;
-    while path.len() > ROOT.len() {
+    while path.len() > ROOT.len() && may_go(path) {
         // Above one that is gone already there may be others that are empty now.
         if let Ok(key) = CURRENT_USER.open(path)
             && (!is_empty(&key) || remove_key(path).is_err())

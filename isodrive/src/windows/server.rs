@@ -74,8 +74,9 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     if told.is_ok() {
         wait(&stop, &drive, &activity, arguments.keep.idle);
     }
-    drive.end();
+    // Before the letter is free: the next drive there has an icon of its own.
     explorer::remove_icon(&at);
+    drive.end();
     drop(kept);
     tracing::info!(at, "ejected");
     told

@@ -3,7 +3,7 @@
 //! touches no value that another wrote.
 
 use mount_winfsp::shell::tell_of_types;
-use windows_registry::Type;
+use windows_registry::{LOCAL_MACHINE, Type};
 
 use crate::exit::{Exit, Failure, Outcome};
 use crate::terminal::{Terminal, quoted};
@@ -57,6 +57,9 @@ pub(crate) fn run(arguments: &Setup, terminal: &mut Terminal) -> Outcome {
 fn install() -> Outcome {
     let mut left = Vec::new();
     for value in values(&program()?) {
+        if is_of_all_users(&value) {
+            continue;
+        }
         let found = value.write().map_err(|error| not_written(&error.message()))?;
         if is_in_the_way(&value, &found) {
             left.push(named(&value));
@@ -90,6 +93,13 @@ fn remove(terminal: &mut Terminal) -> Outcome {
 
 fn not_written(why: &str) -> Failure {
     Failure::new(Exit::Other, format!("cannot write the registry: {why}"))
+}
+
+/// Whether a type is another program's for all users of this computer. A value of this user's would
+/// hide theirs.
+fn is_of_all_users(value: &Own) -> bool {
+    let text = LOCAL_MACHINE.open(&value.key).and_then(|key| key.get_string(value.name));
+    value.text == IMAGE_CLASS && text.is_ok_and(|text| !text.is_empty() && text != IMAGE_CLASS)
 }
 
 /// Whether another's value keeps a verb from working. That a type belongs to another program does

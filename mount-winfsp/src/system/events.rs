@@ -39,15 +39,16 @@ pub enum NotSet {
 }
 
 impl Event {
-    /// Makes an event that is not set, with a name that begins with `kind` and that nobody can
-    /// guess: a program that knew it beforehand could make the event first, and keep it.
+    /// Makes an event that is not set, for all sessions of Windows: a task of an administrator
+    /// mounts in another one than the person sees. It gets a name that begins with `kind` and that
+    /// nobody can guess: a program that knew it beforehand could make the event first, and keep it.
     ///
     /// # Errors
     /// The number of Windows.
     pub fn create(kind: &str) -> Result<Self, u32> {
         let mut error = ERROR_GEN_FAILURE;
         for _ in 0..ATTEMPTS {
-            match Self::create_named(format!("Local\\{kind}-{}", random()?)) {
+            match Self::create_named(format!("Global\\{kind}-{}", random()?)) {
                 Ok(event) => return Ok(event),
                 Err(code) => error = code,
             }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use isodrive_windows_tests::output;
 use isodrive_windows_tests::setup::images;
 use windows_registry::LOCAL_MACHINE;
 
@@ -42,7 +43,7 @@ impl Session {
     }
 
     pub fn run(&self, program: &Path, arguments: &[&str]) -> Output {
-        self.command(program, arguments).output().unwrap()
+        output::of(&mut self.command(program, arguments), &self.folder)
     }
 
     /// Runs a command that must do, and gives what it said.
