@@ -130,7 +130,10 @@ fn flagged() -> Vec<Case> {
     vec![
         Case::new("H15", "a hidden file", image(&[flagged(HIDDEN)])).shows([("F", seven())]),
         Case::new("H15", "a fork without a file", image(&[flagged(ASSOCIATED)])).shows_no_more(),
-        Case::new("H15", "every flag but directory", image(&[flagged(0x7D)])).shows_no_more(),
+        // Reserved ones among them: the byte is damaged, and no reason to hide the file.
+        Case::new("H15", "every flag but directory", image(&[flagged(0x7D)]))
+            .shows([("F", seven())]),
+        Case::new("H15", "every flag that means anything", image(&[flagged(0x1D)])).shows_no_more(),
         Case::new(
             "H15",
             "a directory that is a fork",
