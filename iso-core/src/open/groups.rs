@@ -171,11 +171,18 @@ impl Groups {
     /// Matches folders whose names are cut to eight letters in one tree, where only one fits.
     pub(super) fn match_folders(&mut self) {
         let partial = self.partial(true);
+        // In order, so that the names that begin with another one stand together.
+        let mut made: Vec<(String, usize)> =
+            partial.iter().map(|at| (self.plain_name(*at), *at)).collect();
+        made.sort_unstable();
         let mut pairs = Vec::new();
-        for short in &partial {
-            let fitting: Vec<usize> =
-                partial.iter().copied().filter(|long| self.is_cut_of(*short, *long)).collect();
-            if let [only] = fitting.as_slice() {
+        for (cut, short) in &made {
+            let from = made.partition_point(|(name, _)| name < cut);
+            let alike =
+                made.iter().skip(from).take_while(|(name, _)| name.starts_with(cut.as_str()));
+            let mut fitting =
+                alike.filter(|(name, long)| self.is_cut_of((cut, *short), (name, *long)));
+            if let (Some((_, only)), None) = (fitting.next(), fitting.next()) {
                 pairs.push((*only, *short));
             }
         }
@@ -186,17 +193,19 @@ impl Groups {
         }
     }
 
-    /// Whether a name may have been made of another by cutting it, for a tree that has no longer
-    /// ones and hardly any signs.
-    fn is_cut_of(&self, short: usize, long: usize) -> bool {
+    /// A name with nothing but letters and digits in it, for trees that hold hardly any signs.
+    fn plain_name(&self, at: usize) -> String {
+        let plain = |c: &u32| char::from_u32(*c).filter(char::is_ascii_alphanumeric).unwrap_or('_');
+        self.groups.get(at).map_or_else(String::new, |group| group.name.iter().map(plain).collect())
+    }
+
+    /// Whether a name may have been made of a longer one, which begins like it, by cutting it.
+    fn is_cut_of(&self, (cut, short): (&str, usize), (made, long): (&str, usize)) -> bool {
         const LETTERS: usize = 8;
         let (Some(short), Some(long)) = (self.groups.get(short), self.groups.get(long)) else {
             return false;
         };
-        let plain = |c: &u32| char::from_u32(*c).filter(char::is_ascii_alphanumeric).unwrap_or('_');
-        let made: String = long.name.iter().map(plain).collect();
-        let cut: String = short.name.iter().map(plain).collect();
-        let fits = made == cut || (cut.len() >= LETTERS && made.starts_with(&cut));
+        let fits = made == cut || cut.len() >= LETTERS;
         fits && short.name != long.name && short.is_in_other_trees_than(long)
     }
 
