@@ -367,7 +367,10 @@ impl Job<'_> {
                 &["--unsafe-links writes links that lead out of the directory".to_owned()],
             );
         }
-        self.losses.outcome("files could not be read from the image")?;
+        self.losses.outcome(
+            "file could not be read from the image",
+            "files could not be read from the image",
+        )?;
         if self.unwritten > 0 {
             let message = format!("{} files could not be written", self.unwritten);
             return Err(Failure::new(Exit::Other, message)

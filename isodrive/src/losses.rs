@@ -31,13 +31,13 @@ impl Losses {
         }
     }
 
-    /// Fails if anything was lost; `unread_words` says what became of entries that could not be
+    /// Fails if anything was lost; `one` and `many` say what became of entries that could not be
     /// read.
-    pub(crate) fn outcome(&self, unread_words: &str) -> Outcome {
+    pub(crate) fn outcome(&self, one: &str, many: &str) -> Outcome {
         let unread = match self.unread {
             0 => None,
-            1 => Some(format!("1 {}", in_singular(unread_words))),
-            count => Some(format!("{count} {unread_words}")),
+            1 => Some(format!("1 {one}")),
+            count => Some(format!("{count} {many}")),
         };
         let damaged = match self.damaged {
             0 => None,
@@ -55,12 +55,6 @@ impl Losses {
     }
 }
 
-/// Words for several things, of one.
-fn in_singular(words: &str) -> String {
-    let words = words.replacen("files ", "file ", 1).replacen("entries ", "entry ", 1);
-    words.replacen(" are ", " is ", 1)
-}
-
 /// A directory of the image for people; the root has no other name.
 pub(crate) fn directory(path: &[u8]) -> String {
     let path = if path.iter().all(|byte| *byte == b'/') { b"/" } else { path };
@@ -73,14 +67,14 @@ mod tests {
 
     #[test]
     fn every_kind_of_loss_is_an_exit_code_and_a_name() {
-        assert!(Losses::default().outcome("entries").is_ok());
+        assert!(Losses::default().outcome("entry", "entries").is_ok());
         let mut losses = Losses::default();
         losses.unread(false);
-        assert!(losses.outcome("entries").is_ok());
+        assert!(losses.outcome("entry", "entries").is_ok());
         losses.unread(true);
         losses.damaged(b"");
         losses.damaged(b"a/b\n");
-        let failure = losses.outcome("entries are marked").unwrap_err();
+        let failure = losses.outcome("entry is marked", "entries are marked").unwrap_err();
         assert_eq!(failure.exit.number(), 5);
         let want =
             "1 entry is marked; 2 directories are damaged, and the disc may hold more in them";

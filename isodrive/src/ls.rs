@@ -155,7 +155,10 @@ impl<'a> Listing<'a> {
     /// Points to the findings, and fails if anything was lost.
     fn finish(self, opened: &iso_core::Image) -> Outcome {
         mention_findings(self.arguments, opened, self.terminal);
-        self.losses.outcome("entries could not be read and are marked")
+        self.losses.outcome(
+            "entry could not be read and is marked",
+            "entries could not be read and are marked",
+        )
     }
 
     fn print(&mut self, name: &[u8], path: &[u8], node: NodeId) -> Outcome {

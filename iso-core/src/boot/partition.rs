@@ -73,10 +73,10 @@ fn logical(disc: &Disc, first: u64) -> Vec<Partition> {
     for number in (5..).take(to_usize(disc.limits().partitions)) {
         let site = Site::new("extended boot record", "none", at);
         let Ok(sector) = disc.metadata(at, to_usize(SECTOR_BYTES), site) else { break };
-        let (links, mut volumes): (Vec<_>, Vec<_>) = master(&sector, at)
+        let (links, volumes): (Vec<_>, Vec<_>) = master(&sector, at)
             .into_iter()
             .partition(|partition| EXTENDED.contains(&partition.kind.as_str()));
-        found.extend(volumes.drain(..).take(1).map(|volume| Partition { number, ..volume }));
+        found.extend(volumes.into_iter().take(1).map(|volume| Partition { number, ..volume }));
         // The link is counted from elsewhere; one that leads back would go in a circle.
         let next = links.first().map(|link| link.at.saturating_sub(at).saturating_add(first));
         match next {

@@ -131,41 +131,31 @@ pub fn open_path(path: &Path) -> io::Result<Box<dyn Source>> {
     from_parts(open_parts(path)?.files, Medium::Local, None)
 }
 
-impl<S: Source + ?Sized> Source for Box<S> {
-    fn len(&self) -> u64 {
-        (**self).len()
-    }
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        (**self).read_at(buf, offset)
-    }
-    fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
-        (**self).mapped(offset, len)
-    }
-    fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
-        (**self).confirm(handed)
-    }
-    fn cost(&self) -> Cost {
-        (**self).cost()
-    }
+/// A source behind a pointer is a source.
+macro_rules! source_behind {
+    ($pointer:ident) => {
+        impl<S: Source + ?Sized> Source for $pointer<S> {
+            fn len(&self) -> u64 {
+                (**self).len()
+            }
+            fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
+                (**self).read_at(buf, offset)
+            }
+            fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
+                (**self).mapped(offset, len)
+            }
+            fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
+                (**self).confirm(handed)
+            }
+            fn cost(&self) -> Cost {
+                (**self).cost()
+            }
+        }
+    };
 }
 
-impl<S: Source + ?Sized> Source for Arc<S> {
-    fn len(&self) -> u64 {
-        (**self).len()
-    }
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<()> {
-        (**self).read_at(buf, offset)
-    }
-    fn mapped(&self, offset: u64, len: usize) -> io::Result<Option<&[u8]>> {
-        (**self).mapped(offset, len)
-    }
-    fn confirm(&self, handed: Option<&[u8]>) -> io::Result<()> {
-        (**self).confirm(handed)
-    }
-    fn cost(&self) -> Cost {
-        (**self).cost()
-    }
-}
+source_behind!(Box);
+source_behind!(Arc);
 
 impl Source for Vec<u8> {
     fn len(&self) -> u64 {
