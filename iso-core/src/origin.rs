@@ -18,32 +18,42 @@ pub(crate) struct Origin {
     pub(crate) end: Option<u64>,
 }
 
+impl Origin {
+    fn new(at: u64, end: Option<u64>) -> Option<Self> {
+        Some(Self { at: i64::try_from(at).ok()?, end })
+    }
+}
+
 /// Sector of the first volume descriptor (ECMA-119 6.2.1, ECMA-167 3/8.3).
 const DESCRIPTORS: u64 = 16;
 
 /// Where volumes begin in an image that does not begin with one, in the order of their places.
 pub(crate) fn elsewhere(disc: &Disc) -> Vec<Origin> {
-    let mut starts: Vec<u64> = partitions(disc).iter().map(|partition| partition.at).collect();
-    starts.retain(|at| *at > 0 && has_descriptor(disc, *at));
-    starts.sort_unstable();
-    starts.dedup();
-    starts.truncate(disc.limits().volume_places);
+    let mut starts = in_partitions(disc);
     if starts.is_empty() && !has_descriptor(disc, 0) {
         let sectors = 1..=disc.limits().pause_sectors;
         let mut behind = sectors.map(|sector| sector.saturating_mul(SECTOR_BYTES));
         starts.extend(behind.find(|at| has_descriptor(disc, *at)));
     }
-    starts.iter().filter_map(|start| at(disc, *start)).collect()
+    let ends = starts.iter().skip(1).copied().map(Some).chain([None]);
+    let origins = starts.iter().zip(ends).filter_map(|(at, end)| Origin::new(*at, end));
+    origins.take(disc.limits().volume_places).collect()
 }
 
-/// The volume that begins at a byte of the image. It ends where the next partition with a volume
-/// begins: what stands there would pass for a later session of this one. The length in the
-/// partition's table says less, since it may lie and cut the volume.
+/// The volume that begins at a byte of the image.
 pub(crate) fn at(disc: &Disc, start: u64) -> Option<Origin> {
-    let others = partitions(disc);
-    let behind = others.iter().map(|partition| partition.at).filter(|at| *at > start);
-    let end = behind.filter(|at| has_descriptor(disc, *at)).min();
-    Some(Origin { at: i64::try_from(start).ok()?, end })
+    Origin::new(start, in_partitions(disc).into_iter().find(|at| *at > start))
+}
+
+/// Where volumes begin in partitions, in order. Each ends where the next one begins: what stands
+/// there would pass for a later session of this one. The length in the partition's table says less,
+/// since it may lie and cut the volume.
+fn in_partitions(disc: &Disc) -> Vec<u64> {
+    let mut starts: Vec<u64> = partitions(disc).iter().map(|partition| partition.at).collect();
+    starts.retain(|at| *at > 0 && has_descriptor(disc, *at));
+    starts.sort_unstable();
+    starts.dedup();
+    starts
 }
 
 /// The disc of which an image is one track, if its numbers say so.
