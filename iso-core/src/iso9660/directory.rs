@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
 use super::name::{enhanced_name, joliet_name, plain_name, split_version, version};
+use super::own::Numbering;
 use super::padding::Padding;
 use super::record::Record;
 use super::records::Records;
@@ -145,7 +146,7 @@ impl IsoVolume {
         dir: &DirExtent,
         node: NodeId,
         (from, piece_bytes): (u64, u64),
-        wanted: usize,
+        (wanted, numbering): (usize, Numbering),
     ) -> Result<()> {
         let budget = self.budget();
         // The identifier of the file that goes on in the next record.
@@ -175,7 +176,7 @@ impl IsoVolume {
                 self.disc.findings().note_error("it is left out", &error);
             }
             if !continues && !is_other && !flags.contains(FileFlags::ASSOCIATED) {
-                self.add_entry(builder, &record, node, &budget)?;
+                self.add_entry(builder, &record, (node, numbering), &budget)?;
             }
             if budget.is_spent() {
                 let max = self.disc.limits().directory_system_use_bytes;
@@ -252,7 +253,7 @@ impl IsoVolume {
         &self,
         dir: &mut DirBuilder,
         record: &Record<'_>,
-        holder: NodeId,
+        (holder, numbering): (NodeId, Numbering),
         budget: &Budget,
     ) -> Result<()> {
         let rock_ridge = self.rock_ridge_within(record, budget);
@@ -265,7 +266,7 @@ impl IsoVolume {
                 let at = u64::from(block).saturating_mul(self.block_bytes);
                 self.node_of_dir(at, || self.relocation_store()).unwrap_or(NodeId::at(at))
             }
-            None if kind == FileKind::Directory => self.dir_node(record),
+            None if kind == FileKind::Directory => self.dir_node(record, numbering),
             None => self.file_node(record, &rock_ridge),
         };
         let name = self.name(record, rock_ridge);
@@ -286,7 +287,7 @@ impl IsoVolume {
         dir.push_at(entry, record.at, record.at.saturating_add(budget.spent()))
     }
 
-    fn name(&self, record: &Record<'_>, rock_ridge: RockRidge) -> Vec<u8> {
+    pub(super) fn name(&self, record: &Record<'_>, rock_ridge: RockRidge) -> Vec<u8> {
         match (self.style, rock_ridge.name) {
             (NameStyle::RockRidge, Some(mut name)) => {
                 if make_component(&mut name) {
@@ -332,81 +333,21 @@ impl IsoVolume {
         Ok((recorded.is_some() && recorded == wanted).then_some(node))
     }
 
-    /// Whether a directory of the root holds nothing but relocated directories, which are shown
-    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`. BSD makefs writes no `RE`,
-    /// but the `PL` in a relocated directory tells as well.
-    fn is_relocation_store(&self, name: &[u8], node: NodeId) -> bool {
-        if self.sharing.is_none() || !is_store_name(name) {
-            return false;
+    /// Parses a whole directory.
+    fn parse_numbered(&self, node: NodeId, numbering: Numbering) -> Result<(Dir, Option<Outline>)> {
+        let dir = self.dir_extent(node)?;
+        let place = dir.site();
+        let parent = self.parent(node, &dir)?;
+        let _turn = self.disc.turn(dir.len);
+        self.shelf.make_room(dir.len);
+        let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
+        let wanted = (usize::MAX, numbering);
+        self.add_entries(&mut builder, &dir, node, (dir.at, PIECE_BYTES), wanted)?;
+        if let Some(coding) = self.coding(&builder, node) {
+            builder.decode(coding)?;
         }
-        let budget = self.budget();
-        // Past this it is a directory like any other, and looking on would take too long.
-        const MAX_RELOCATED: usize = 10_000;
-        let mut relocated = 0usize;
-        let others = self.dir_extent(node).and_then(|store| {
-            self.find_in(&store, &mut |record| {
-                if record.is_self() || record.is_parent() {
-                    return None;
-                }
-                relocated = relocated.saturating_add(1);
-                let belongs_elsewhere = relocated <= MAX_RELOCATED
-                    && !budget.is_spent()
-                    && (self.rock_ridge_within(record, &budget).relocated
-                        || self.has_parent_link(record));
-                (!belongs_elsewhere).then_some(())
-            })
-        });
-        relocated > 0 && matches!(others, Ok(None))
+        finished(builder, &self.disc, place, || self.repeats_an_identifier(&dir))
     }
-
-    /// Whether a record's directory says that it belongs elsewhere.
-    fn has_parent_link(&self, record: &Record<'_>) -> bool {
-        let Ok(dir) = self.dir_extent(self.dir_node(record)) else {
-            return false;
-        };
-        matches!(self.parent_record(&dir, |parent| self.rock_ridge(parent)),
-            Ok(Some(parent)) if parent.parent_link.is_some())
-    }
-
-    /// Where a directory's second record says that its parent lies, if that is its parent's.
-    pub(super) fn parent_at(&self, dir: &DirExtent) -> Result<Option<u64>> {
-        self.parent_record(dir, |parent| match self.rock_ridge(parent).parent_link {
-            Some(block) => u64::from(block).saturating_mul(self.block_bytes),
-            None => parent.data_at(self.block_bytes),
-        })
-    }
-
-    /// The directory of the root that holds relocated directories.
-    fn relocation_store(&self) -> Result<DirExtent> {
-        let root = self.dir_extent(self.root)?;
-        let store = self.find_in(&root, &mut |record| {
-            let is_store = record.flags().contains(FileFlags::DIRECTORY)
-                && is_store_name(&self.name(record, self.rock_ridge(record)));
-            is_store.then(|| self.dir_node(record))
-        })?;
-        self.dir_extent(store.ok_or(Error::NotFound)?)
-    }
-
-    /// What `of` makes of a directory's second record, if that is its parent's.
-    fn parent_record<T>(
-        &self,
-        dir: &DirExtent,
-        of: impl Fn(&Record<'_>) -> T,
-    ) -> Result<Option<T>> {
-        let mut found = None;
-        let mut is_second = false;
-        self.for_each_record(dir, &mut |record| {
-            found = record.ok().filter(Record::is_parent).map(|parent| of(&parent));
-            let is_over = found.is_some() || std::mem::replace(&mut is_second, true);
-            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok(found)
-    }
-}
-
-/// Whether writers give this name to the directory of relocated directories.
-fn is_store_name(name: &[u8]) -> bool {
-    name.strip_prefix(b".").unwrap_or(name).eq_ignore_ascii_case(b"rr_moved")
 }
 
 impl InParts for IsoVolume {
@@ -415,17 +356,11 @@ impl InParts for IsoVolume {
     }
 
     fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
-        let dir = self.dir_extent(node)?;
-        let place = dir.site();
-        let parent = self.parent(node, &dir)?;
-        let _turn = self.disc.turn(dir.len);
-        self.shelf.make_room(dir.len);
-        let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
-        self.add_entries(&mut builder, &dir, node, (dir.at, PIECE_BYTES), usize::MAX)?;
-        if let Some(coding) = self.coding(&builder, node) {
-            builder.decode(coding)?;
-        }
-        finished(builder, &self.disc, place, || self.repeats_an_identifier(&dir))
+        self.parse_numbered(node, Numbering::ByRecord)
+    }
+
+    fn parse_names(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
+        self.parse_numbered(node, Numbering::ByPlace)
     }
 
     fn parse_part(&self, outline: &Outline, part: usize) -> Result<DirBuilder> {
@@ -436,7 +371,7 @@ impl InParts for IsoVolume {
         let end = next.unwrap_or(dir.at.saturating_add(dir.readable));
         // Past its last entry there may be much that belongs to no part.
         let bytes = end.saturating_sub(from).min(limits.directory_part_bytes).max(1);
-        let wanted = outline.positions(part).len();
+        let wanted = (outline.positions(part).len(), Numbering::ByRecord);
         self.add_entries(&mut builder, &dir, outline.node, (from, bytes), wanted)?;
         Ok(builder)
     }

@@ -12,6 +12,7 @@ mod own;
 mod padding;
 mod record;
 mod records;
+mod relocation;
 mod repeats;
 mod rrip;
 mod susp;

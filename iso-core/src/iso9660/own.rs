@@ -17,6 +17,15 @@ const MAX_SECTORS_BEFORE: u64 = 1024;
 /// Bytes of a directory's own record without what a system adds to it (ECMA-119 6.8.2.2).
 const OWN_BYTES: usize = 34;
 
+/// How the directories that a directory names get their nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Numbering {
+    /// By the record that counts, for which the first sector of each is read.
+    ByRecord,
+    /// By where they lie, as far as their names' records tell.
+    ByPlace,
+}
+
 impl IsoVolume {
     /// Whether a directory that lies at byte `at` begins with its own record: one that has the
     /// identifier and the flag of a directory's own, points at itself, and gives one length in both
@@ -61,9 +70,13 @@ impl IsoVolume {
     }
 
     /// The node of the directory that a record names: its own record, or, where that does not
-    /// count and other records stand there, the record that names it.
-    pub(super) fn dir_node(&self, record: &Record<'_>) -> NodeId {
+    /// count and other records stand there, the record that names it. By its place alone, the
+    /// directory's first sector is not read, and its own record taken for good.
+    pub(super) fn dir_node(&self, record: &Record<'_>, numbering: Numbering) -> NodeId {
         let at = record.data_at(self.block_bytes);
+        if numbering == Numbering::ByPlace {
+            return NodeId::at(at);
+        }
         // Of two spellings the one counts at which a directory stands.
         let other = record.other_data_at(self.block_bytes);
         if other != at
@@ -73,15 +86,6 @@ impl IsoVolume {
             return NodeId::at(other);
         }
         NodeId::at(if self.is_known_by_name(at) { record.at } else { at })
-    }
-
-    /// Where the directories begin that the records of a directory name, whose first sectors are
-    /// read to number them.
-    pub(super) fn dirs_named_in(&self, (at, len): (u64, u64)) -> Vec<u64> {
-        let bytes = self.disc.metadata(at, to_usize(len), site(at)).unwrap_or_default();
-        let records = Records::new(&bytes, at, len, self.form()).flatten();
-        let dirs = records.filter(|record| record.flags().contains(FileFlags::DIRECTORY));
-        dirs.map(|record| record.data_at(self.block_bytes)).collect()
     }
 
     /// The node of the directory that begins at byte `at`, as records refer to it that do not name

@@ -421,6 +421,10 @@ impl Volume for IsoVolume {
         crate::volume::read_dir(self, node)
     }
 
+    fn read_names(&self, node: NodeId) -> Result<Arc<Dir>> {
+        crate::volume::read_names(self, node)
+    }
+
     fn read_dir_part(&self, node: NodeId, position: usize) -> Result<DirPart> {
         crate::volume::read_part(self, node, position)
     }
@@ -461,10 +465,6 @@ impl Volume for IsoVolume {
 
     fn dir_span(&self, dir: NodeId) -> Option<(u64, u64)> {
         self.file(dir).ok().map(|file| (file.at, file.len))
-    }
-
-    fn read_beside(&self, dir: NodeId) -> Vec<u64> {
-        self.dir_span(dir).map(|span| self.dirs_named_in(span)).unwrap_or_default()
     }
 
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {

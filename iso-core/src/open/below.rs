@@ -38,11 +38,6 @@ impl Blocks {
         last.saturating_sub(first) < to_u64(most) && self.take_blocks(first..=last, unspent)
     }
 
-    /// As `take`, for bytes that lie here and there.
-    fn take_all(&mut self, bytes: &[u64], unspent: usize) -> bool {
-        self.take_blocks(bytes.iter().map(|at| quotient(*at, BLOCK_BYTES)), unspent)
-    }
-
     fn take_blocks(&mut self, blocks: impl Iterator<Item = u64>, unspent: usize) -> bool {
         let new: BTreeSet<u64> = blocks.filter(|block| !self.known.contains(block)).collect();
         if new.len() > self.left.saturating_sub(unspent) && !new.is_empty() {
@@ -254,9 +249,8 @@ type Entries = Vec<(Vec<u8>, bool, NodeId)>;
 fn list(side: &Side<'_>, node: NodeId, blocks: &mut Blocks, unspent: usize) -> Option<Entries> {
     let place = (side.volume.place_of(node), 1);
     let span = blocks.take(place, unspent).then(|| side.volume.dir_span(node)).flatten()?;
-    let is_known =
-        blocks.take(span, unspent) && blocks.take_all(&side.volume.read_beside(node), unspent);
-    let dir = is_known.then(|| side.volume.read_dir(node).ok()).flatten()?;
+    let is_known = blocks.take(span, unspent);
+    let dir = is_known.then(|| side.volume.read_names(node).ok()).flatten()?;
     let entries = dir.iter().filter(|entry| is_content(entry.name));
     Some(entries.map(|e| (e.name.to_vec(), e.kind == Some(FileKind::Directory), e.node)).collect())
 }

@@ -66,7 +66,7 @@ impl Image {
         let is_little = self.candidates.iter().any(|c| c.view == view && c.contents.is_little());
         let system = self.systems.iter().find(|system| system.view == view);
         let volume = system.filter(|_| is_little).map(|system| &system.volume);
-        let root = volume.and_then(|volume| volume.read_dir(volume.root()).ok());
+        let root = volume.and_then(|volume| volume.read_names(volume.root()).ok());
         let (Some(volume), Some(root)) = (volume, root) else { return false };
         root.is_empty() || asks_for_udf(&**volume, &root)
     }
@@ -90,7 +90,7 @@ impl Image {
         for candidate in &mut self.candidates {
             let system = self.systems.iter().find(|system| system.view == candidate.view);
             let Some(volume) = system.map(|system| &system.volume) else { continue };
-            let Ok(root) = volume.read_dir(volume.root()) else { continue };
+            let Ok(root) = volume.read_names(volume.root()) else { continue };
             // Data that Rock Ridge says is packed lies where that of the plain tree lies.
             let has_places = candidate.view != View::RockRidge;
             candidate.contents = contents(&**volume, &root, boot_catalog, has_places, &mut read);
@@ -125,7 +125,6 @@ impl Image {
         for volume in compared.iter().map(|system| &system.volume) {
             blocks.know((volume.place_of(volume.root()), 1));
             volume.dir_span(volume.root()).into_iter().for_each(|span| blocks.know(span));
-            volume.read_beside(volume.root()).into_iter().for_each(|at| blocks.know((at, 1)));
         }
         let side = |system: &System| (system.volume.clone(), system.view != View::Udf);
         let sides: Vec<_> = compared.iter().map(side).collect();

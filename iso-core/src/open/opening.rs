@@ -245,7 +245,7 @@ impl Image {
 
     /// Takes in a file system whose root can be read.
     fn add(&mut self, view: View, volume: Arc<dyn Volume>, has_names: bool) {
-        let root = match volume.read_dir(volume.root()) {
+        let root = match volume.read_names(volume.root()) {
             Ok(root) => root,
             Err(error) => return self.refuse(view, error),
         };

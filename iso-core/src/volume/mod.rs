@@ -27,7 +27,7 @@ pub use dir::{Dir, DirEntry};
 pub use dir_builder::DirBuilder;
 pub use extents::{Extent, Extents, ExtentsBuilder};
 pub use in_parts::DirPart;
-pub(crate) use in_parts::{InParts, find, read_dir, read_part};
+pub(crate) use in_parts::{InParts, find, read_dir, read_names, read_part};
 pub use node::{Attr, Device, FileKind, NodeId, Posix};
 pub(crate) use outline::Outline;
 pub(crate) use parsed::{ParsedCaches, Shelf};
@@ -110,6 +110,15 @@ pub trait Volume: Send + Sync {
     /// `NotDirectory`, or what is wrong with the directory as a whole.
     fn read_dir(&self, node: NodeId) -> Result<Arc<Dir>>;
 
+    /// As `read_dir`, from the directory's own bytes alone: a directory of a damaged disc may have
+    /// another node here than there. For looking at many discs or trees in few reads.
+    ///
+    /// # Errors
+    /// As `read_dir`.
+    fn read_names(&self, node: NodeId) -> Result<Arc<Dir>> {
+        self.read_dir(node)
+    }
+
     /// The entries of a directory around a position, without `.` and `..`: all of them, or those
     /// that are parsed together. A large directory is not parsed from its beginning each time.
     ///
@@ -142,11 +151,6 @@ pub trait Volume: Send + Sync {
     /// the directory's record alone tells.
     fn dir_span(&self, _dir: NodeId) -> Option<(u64, u64)> {
         None
-    }
-
-    /// Bytes of the disc that listing a directory looks at beside its own data. Reads that data.
-    fn read_beside(&self, _dir: NodeId) -> Vec<u64> {
-        Vec::new()
     }
 
     /// The target of a symbolic link, as recorded.

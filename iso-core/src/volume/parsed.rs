@@ -17,12 +17,21 @@ type VolumeNumber = u32;
 
 /// The caches of one disc.
 pub(crate) struct ParsedCaches {
-    /// Whole directories, and parts of large ones.
-    dirs: WeightedCache<(VolumeNumber, NodeId, Option<usize>), Dir>,
+    dirs: WeightedCache<(VolumeNumber, NodeId, Piece), Dir>,
     /// What is kept of large directories beside them.
     kept: WeightedCache<(VolumeNumber, NodeId, What), Kept>,
     files: WeightedCache<(VolumeNumber, NodeId), Data>,
     volumes: AtomicU32,
+}
+
+/// What a kept directory is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Piece {
+    Whole,
+    /// A part of a large one.
+    Part(usize),
+    /// A whole one, whose directories are numbered by where they lie.
+    ByPlace,
 }
 
 /// Which of the two things that are kept of a large directory.
@@ -75,12 +84,22 @@ pub(crate) struct Shelf {
 impl Shelf {
     /// A whole directory.
     pub(crate) fn whole(&self, node: NodeId) -> Option<Arc<Dir>> {
-        self.caches.dirs.get(&(self.volume, node, None))
+        self.caches.dirs.get(&(self.volume, node, Piece::Whole))
     }
 
     /// Keeps a whole directory.
     pub(crate) fn put_whole(&self, node: NodeId, dir: Arc<Dir>) {
-        self.caches.dirs.put((self.volume, node, None), dir);
+        self.caches.dirs.put((self.volume, node, Piece::Whole), dir);
+    }
+
+    /// As `whole`, of a directory whose directories are numbered by where they lie.
+    pub(super) fn by_place(&self, node: NodeId) -> Option<Arc<Dir>> {
+        self.caches.dirs.get(&(self.volume, node, Piece::ByPlace))
+    }
+
+    /// As `put_whole`, of a directory whose directories are numbered by where they lie.
+    pub(super) fn put_by_place(&self, node: NodeId, dir: Arc<Dir>) {
+        self.caches.dirs.put((self.volume, node, Piece::ByPlace), dir);
     }
 
     /// Evicts directories until one of this weight fits.
@@ -90,12 +109,12 @@ impl Shelf {
 
     /// A part of a directory.
     pub(super) fn part(&self, node: NodeId, part: usize) -> Option<Arc<Dir>> {
-        self.caches.dirs.get(&(self.volume, node, Some(part)))
+        self.caches.dirs.get(&(self.volume, node, Piece::Part(part)))
     }
 
     /// Keeps a part of a directory.
     pub(super) fn put_part(&self, node: NodeId, part: usize, dir: Arc<Dir>) {
-        self.caches.dirs.put((self.volume, node, Some(part)), dir);
+        self.caches.dirs.put((self.volume, node, Piece::Part(part)), dir);
     }
 
     /// The outline of a directory.

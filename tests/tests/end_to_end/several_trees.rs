@@ -78,6 +78,26 @@ fn plant(session: &Session) -> Result<()> {
     Ok(())
 }
 
+/// A folder is looked into when it is listed, and not when a disc is opened.
+#[test]
+fn a_root_of_many_folders_is_opened_in_as_few_reads_as_one_of_few() -> Result<()> {
+    let mut reads = Vec::new();
+    for folders in [3, 30, 300] {
+        let session = Session::new()?;
+        for number in 0..folders {
+            let folder = session.path("tree").join(format!("folder-{number:03}"));
+            fs::create_dir_all(&folder)?;
+            fs::write(folder.join("file.txt"), bytes(number, 2000))?;
+        }
+        made(&session, XORRISO, &["-r", "-J"])?;
+        reads.push(seen(&session.path("made.iso"))?.reads);
+    }
+    println!("{reads:?} reads");
+    // The larger roots themselves lie in two blocks more at most, of each of two trees.
+    assert!(reads.iter().all(|made| *made <= READS_BEFORE_WITHOUT_UDF + 4), "{reads:?}");
+    Ok(())
+}
+
 /// The commonest damage: ISO 9660 records the length of a large file modulo 2^32.
 #[test]
 fn a_file_that_is_cut_in_a_folder_is_shown_whole_for_no_more_reads() -> Result<()> {
