@@ -1,8 +1,11 @@
 //! Which of a disc's file systems to show, and why (the view rule).
 //! A pure rule over what the roots hold; `open` finds out what they hold.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+
+mod contents;
+
+pub(crate) use contents::{Below, Contents, STUB_BYTES};
 
 /// A file system that a disc may carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,130 +81,6 @@ impl fmt::Display for View {
     }
 }
 
-/// Bytes of data up to which a root without directories may be a stub: a note in several languages
-/// fits, and little else does.
-pub(crate) const STUB_BYTES: u64 = 64 << 10;
-
-/// What the root of a view holds. Names that other systems hide are not counted.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Contents {
-    /// Regular files with data.
-    pub(crate) files: usize,
-    /// Regular files without.
-    pub(crate) empty: usize,
-    /// Links and devices, which most formats cannot hold.
-    pub(crate) special: usize,
-    /// Directories.
-    pub(crate) directories: usize,
-    /// Names whose nodes would have cost a read too many.
-    pub(crate) unweighed: usize,
-    /// Where the data of the weighed files lies: first byte and bytes, each place once.
-    pub(crate) places: BTreeMap<u64, u64>,
-    /// Bytes of the longest name.
-    pub(crate) longest_name: usize,
-    /// What was compared below the root, and in it by name.
-    pub(crate) below: Option<Below>,
-}
-
-/// What a tree holds of what was compared in several. Nothing stands here of which it is not known
-/// whether another tree has it too.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Below {
-    /// Bytes of files by a place that stands for the file in all trees.
-    pub(crate) files: BTreeMap<u64, u64>,
-    /// Numbers of folders that another tree lacks.
-    pub(crate) folders: BTreeSet<usize>,
-    /// Some names could not be matched with those of the others.
-    pub(crate) is_unclear: bool,
-}
-
-impl Contents {
-    fn names(&self) -> usize {
-        [self.files, self.empty, self.special, self.directories, self.unweighed]
-            .iter()
-            .fold(0, |sum, n| sum.saturating_add(*n))
-    }
-
-    /// What every format can hold: directories and files with data.
-    fn solid(&self) -> usize {
-        self.files.saturating_add(self.directories)
-    }
-
-    fn bytes(&self) -> u64 {
-        self.places.values().fold(0, |sum, len| sum.saturating_add(*len))
-    }
-
-    /// Bytes of data that the other does not hold.
-    fn bytes_beyond(&self, other: &Self) -> u64 {
-        self.places.iter().fold(0, |sum, (at, len)| {
-            let shared = other.places.get(at).copied().unwrap_or(0);
-            sum.saturating_add(len.saturating_sub(shared))
-        })
-    }
-
-    /// Bytes of data that the other does not hold, as far as both were looked at.
-    fn bytes_beyond_in_all(&self, other: &Self) -> u64 {
-        let (Some(own), Some(its)) = (&self.below, &other.below) else {
-            return self.bytes_beyond(other);
-        };
-        let held = |at: &u64| {
-            let places = [other.places.get(at), its.files.get(at)];
-            places.into_iter().flatten().copied().max().unwrap_or(0)
-        };
-        let root = self.places.iter();
-        let below = own.files.iter().filter(|(at, _)| !self.places.contains_key(at));
-        root.chain(below).fold(0, |sum, (at, len)| sum.saturating_add(len.saturating_sub(held(at))))
-    }
-
-    /// Whether all its data lies where data of the other lies, and there is some.
-    fn shares_all_with(&self, other: &Self) -> bool {
-        !self.places.is_empty() && self.bytes_beyond(other) == 0
-    }
-
-    /// Whether there is no directory and little data.
-    pub(crate) fn is_little(&self) -> bool {
-        self.directories == 0 && self.unweighed == 0 && self.bytes() <= STUB_BYTES
-    }
-
-    /// Whether it holds nothing, or little beside what the other holds: the ISO 9660 side of a
-    /// Windows setup disc is a note ("use UDF to read this disc").
-    fn is_stub_beside(&self, other: &Self) -> bool {
-        if self.names() == 0 {
-            return other.names() > 0;
-        }
-        // A tree that has the same files but hides a folder makes no stub of the other.
-        let holds_more = (other.directories > 0 && !self.shares_all_with(other))
-            || other.bytes_beyond(self) > self.bytes()
-            || other.unweighed > self.names();
-        self.is_little() && holds_more
-    }
-
-    /// Bytes of files that were compared by name and are shorter in the other, or missing there.
-    fn longer_than(&self, other: &Self) -> u64 {
-        let (Some(own), Some(its)) = (&self.below, &other.below) else { return 0 };
-        own.files.iter().fold(0, |sum, (at, len)| {
-            sum.saturating_add(len.saturating_sub(its.files.get(at).copied().unwrap_or(0)))
-        })
-    }
-
-    /// Whether a person who is shown the other loses so much of this that names, links and modes
-    /// do not make up for it.
-    fn outweighs(&self, other: &Self) -> bool {
-        let lacking = other.bytes_beyond_in_all(self);
-        let beyond = self.bytes_beyond_in_all(other);
-        if other.unweighed > 0 || self.unweighed > 0 {
-            // Places of the roots are not all known: what was compared by name is.
-            let (beyond, lacking) = (self.longer_than(other), other.longer_than(self));
-            return (beyond > STUB_BYTES && beyond > lacking)
-                || self.names() > other.names().saturating_mul(2);
-        }
-        // Not all that lies in directories is looked at.
-        let usual = other.directories.saturating_mul(2).saturating_add(1);
-        let has_more_folders = self.directories > usual;
-        (beyond > STUB_BYTES && beyond > lacking) || (has_more_folders && lacking <= STUB_BYTES)
-    }
-}
-
 /// A view that can be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
@@ -237,9 +116,10 @@ impl Candidate {
         }
     }
 
-    /// Whether it has the files of `plain` under longer names.
+    /// Whether it has the files and folders of `plain` under longer names.
     fn names_better(&self, plain: &Self) -> bool {
         self.contents.longest_name > plain.contents.longest_name
+            && self.contents.directories >= plain.contents.directories
             && plain.contents.shares_all_with(&self.contents)
     }
 }
@@ -275,10 +155,14 @@ pub(crate) fn differing(shown: View, candidates: &[Candidate]) -> Vec<(View, Str
     let is_tree = |c: &&Candidate| {
         // Rock Ridge and the plain tree are one, and are told of once.
         let is_told = c.view == shown.view || (c.view == View::Iso9660 && has_rock_ridge);
-        !is_told && c.view != View::Hfs && !c.is_stub_among(candidates)
+        !is_told && !c.is_stub_among(candidates)
     };
     let others = candidates.iter().filter(is_tree);
-    others.filter_map(|other| Some((other.view, difference(shown, other)?))).collect()
+    let differs = |other: &Candidate| match other.view {
+        View::Hfs => macintosh_alone(shown, other),
+        _ => difference(shown, other),
+    };
+    others.filter_map(|other| Some((other.view, differs(other)?))).collect()
 }
 
 fn difference(shown: &Candidate, other: &Candidate) -> Option<String> {
@@ -323,10 +207,25 @@ fn difference(shown: &Candidate, other: &Candidate) -> Option<String> {
     (is_other_number && is_unclear).then(by_number)
 }
 
+/// What the root of the Macintosh side holds and the tree that is shown lacks. That it holds less
+/// is the rule: programs for other systems are hidden from it.
+fn macintosh_alone(shown: &Candidate, other: &Candidate) -> Option<String> {
+    let (ours, theirs) = (&shown.contents, &other.contents);
+    let folders = theirs.directories.saturating_sub(ours.directories);
+    let is_weighed = ours.unweighed == 0 && theirs.unweighed == 0 && !ours.places.is_empty();
+    let is_alone = |at: &&u64| is_weighed && !ours.places.contains_key(at);
+    let files = theirs.places.keys().filter(is_alone).count();
+    let what = counted(files, folders)?;
+    Some(format!("the root of {} holds {what} that {} lacks", other.view, shown.view))
+}
+
 /// What one tree holds and another lacks, for people.
 fn lacking(holder: &Below, other: &Below) -> Option<String> {
     let files = holder.files.keys().filter(|at| !other.files.contains_key(at)).count();
-    let folders = holder.folders.difference(&other.folders).count();
+    counted(files, holder.folders.difference(&other.folders).count())
+}
+
+fn counted(files: usize, folders: usize) -> Option<String> {
     match (files, folders) {
         (0, 0) => None,
         (0, folders) => Some(number(folders, "folder", "folders")),

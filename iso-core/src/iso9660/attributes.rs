@@ -1,7 +1,10 @@
 //! Extended attributes of files on ISO 9660: AAIP, Apple's type and creator, CD-ROM XA, and the
 //! associated file that is a resource fork. Gathers what other rooms parse.
 
+use std::collections::BTreeMap;
+
 use super::SECTOR_BYTES;
+use super::directory::DirExtent;
 use super::disk::FileFlags;
 use super::record::Record;
 use super::records::Records;
@@ -13,6 +16,9 @@ use crate::volume::{Data, ExtentsBuilder, NodeId, RESOURCE_FORK, Xattr};
 
 /// The name of a CD-ROM XA attribute record, given as it stands.
 const XA: &[u8] = b"cdrom.xa";
+
+/// Associated files of one directory whose files are looked for.
+const MAX_FORKS: usize = 10_000;
 
 impl IsoVolume {
     /// Everything recorded of a node beside its `stat`.
@@ -89,6 +95,29 @@ impl IsoVolume {
         self.push_extents(&mut extents, &fork)?;
         let len = extents.len();
         Ok(Some(Data::Plain(extents.finish(len))))
+    }
+
+    /// Reports the associated files of a directory that are no file's: nothing shows them.
+    pub(super) fn note_lone_forks(&self, dir: &DirExtent) -> Result<()> {
+        let mut forks = BTreeMap::new();
+        let is_fork = |record: &Record<'_>| record.flags().contains(FileFlags::ASSOCIATED);
+        self.find_in(dir, &mut |record| {
+            if is_fork(record) {
+                forks.insert(record.identifier.to_vec(), record.site());
+            }
+            (forks.len() >= MAX_FORKS).then_some(())
+        })?;
+        self.find_in(dir, &mut |record| {
+            if !is_fork(record) {
+                forks.remove(record.identifier);
+            }
+            forks.is_empty().then_some(())
+        })?;
+        for site in forks.values() {
+            let error = site.corrupt("it is a part of a file that is not there");
+            self.disc.findings().note_error("its bytes are not shown", &error);
+        }
+        Ok(())
     }
 
     /// What system use entries record.

@@ -139,7 +139,7 @@ impl IsoVolume {
     }
 
     /// Adds the entries of a directory to `builder`, from the record at byte `from` on, until there
-    /// are `wanted`.
+    /// are `wanted`. Whether there are associated files.
     fn add_entries(
         &self,
         builder: &mut DirBuilder,
@@ -147,11 +147,12 @@ impl IsoVolume {
         node: NodeId,
         (from, piece_bytes): (u64, u64),
         (wanted, numbering): (usize, Numbering),
-    ) -> Result<()> {
+    ) -> Result<bool> {
         let budget = self.budget();
         // The identifier of the file that goes on in the next record.
         let mut continued: Option<Vec<u8>> = None;
         let mut padding = Padding::default();
+        let mut has_forks = false;
         self.for_each_record_in(dir, (from, piece_bytes), &mut |record| {
             let record = match record {
                 Ok(record) => record,
@@ -170,12 +171,14 @@ impl IsoVolume {
             let continues = continued.as_deref() == Some(record.identifier);
             continued = flags.contains(FileFlags::MULTI_EXTENT).then(|| record.identifier.to_vec());
             // Associated files are forks of the file of the same name (ECMA-119 6.5.4).
+            let is_fork = flags.contains(FileFlags::ASSOCIATED);
+            has_forks |= is_fork;
             let is_other = record.is_self() || record.is_parent() || self.is_misnamed(&record, dir);
             if self.is_misplaced(&record, dir) {
                 let error = record.site().corrupt("it has no name and stands among others");
                 self.disc.findings().note_error("it is left out", &error);
             }
-            if !continues && !is_other && !flags.contains(FileFlags::ASSOCIATED) {
+            if !continues && !is_other && !is_fork {
                 self.add_entry(builder, &record, (node, numbering), &budget)?;
             }
             if budget.is_spent() {
@@ -189,7 +192,7 @@ impl IsoVolume {
             let error = site.corrupt("its length is odd");
             self.disc.findings().note_error("it is read all the same", &error);
         }
-        Ok(())
+        Ok(has_forks)
     }
 
     fn note_oddities(&self, record: &Record<'_>) {
@@ -342,7 +345,9 @@ impl IsoVolume {
         self.shelf.make_room(dir.len);
         let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
         let wanted = (usize::MAX, numbering);
-        self.add_entries(&mut builder, &dir, node, (dir.at, PIECE_BYTES), wanted)?;
+        if self.add_entries(&mut builder, &dir, node, (dir.at, PIECE_BYTES), wanted)? {
+            self.note_lone_forks(&dir)?;
+        }
         if let Some(coding) = self.coding(&builder, node) {
             builder.decode(coding)?;
         }

@@ -85,7 +85,21 @@ impl IsoVolume {
         {
             return NodeId::at(other);
         }
-        NodeId::at(if self.is_known_by_name(at) { record.at } else { at })
+        if self.is_known_by_name(at) {
+            return NodeId::at(record.at);
+        }
+        self.note_other_length(record, at);
+        NodeId::at(at)
+    }
+
+    /// Reports a directory whose own record is sound and gives another length than the one that
+    /// names it: what lies between the two is not listed, or is no directory's.
+    fn note_other_length(&self, record: &Record<'_>, at: u64) {
+        let fits = |own: &Record<'_>| own.data_len() != record.data_len();
+        if record.data_len() > 0 && matches!(self.own_record_is(at, fits), Ok(true)) {
+            let error = record.site().corrupt("it gives a directory another length than its own");
+            self.disc.findings().note_error("the directory's own record is used", &error);
+        }
     }
 
     /// The node of the directory that begins at byte `at`, as records refer to it that do not name
