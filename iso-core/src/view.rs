@@ -212,7 +212,8 @@ fn difference(shown: &Candidate, other: &Candidate) -> Option<String> {
 fn macintosh_alone(shown: &Candidate, other: &Candidate) -> Option<String> {
     let (ours, theirs) = (&shown.contents, &other.contents);
     let folders = theirs.directories.saturating_sub(ours.directories);
-    let is_weighed = ours.unweighed == 0 && theirs.unweighed == 0 && !ours.places.is_empty();
+    let has_places = ours.files == 0 || !ours.places.is_empty();
+    let is_weighed = ours.unweighed == 0 && theirs.unweighed == 0 && has_places;
     let is_alone = |at: &&u64| is_weighed && !ours.places.contains_key(at);
     let files = theirs.places.keys().filter(is_alone).count();
     let what = counted(files, folders)?;

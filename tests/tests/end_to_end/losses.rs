@@ -6,7 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use isodrive_tests::make::craft::{Craft, FILES, ROOT, Record, SECTOR};
+use isodrive_tests::make::craft::{Craft, FILES, ROOT, Record, SECTOR, both32};
 use isodrive_tests::program::{Session, can_mount, until};
 use serde_json::Value;
 
@@ -206,7 +206,8 @@ fn a_record_whose_flags_or_name_cannot_be_is_reported() -> Result<()> {
     let (sound, _) = folder();
     // Behind two records of 34 bytes and the first file's 42: flags, and a name of one byte 0.
     let second = 2 * 34 + 42;
-    for (at, bytes, names) in [(25, &[0xFE][..], 30), (32, &[1, 0], 29)] {
+    // An associated file (ECMA-119 9.1.6, bit 2) is a part of a file, which is not there.
+    for (at, bytes, names) in [(25, &[0xFE][..], 30), (32, &[1, 0], 29), (25, &[4], 29)] {
         let mut craft = sound.clone();
         craft.patch(DIRECTORY, second + at, bytes);
         fs::write(session.path("disc.iso"), craft.image())?;
@@ -214,6 +215,25 @@ fn a_record_whose_flags_or_name_cannot_be_is_reported() -> Result<()> {
         assert_eq!(listed.code, 5, "{at}: {}", listed.out);
         assert_eq!(listed.out.lines().count(), names, "{at}: {}", listed.err);
         assert!(listed.err.contains("damaged \"SUB\""), "{at}: {}", listed.err);
+    }
+    Ok(())
+}
+
+/// Of two lengths that are sound by themselves one is wrong: entries may be lost.
+#[test]
+fn two_lengths_of_a_directory_that_differ_are_reported() -> Result<()> {
+    let session = Session::new()?;
+    let (sound, record) = folder();
+    for len in [1024, 4096] {
+        let mut craft = sound.clone();
+        craft.patch(ROOT, record + 10, &both32(len));
+        fs::write(session.path("disc.iso"), craft.image())?;
+        for command in ["ls", "tree"] {
+            let listed = session.run(&[command, "disc.iso"])?;
+            assert_eq!(listed.code, 5, "{command} {len}: {}", listed.err);
+            assert!(listed.err.contains("damaged"), "{command} {len}: {}", listed.err);
+        }
+        assert_eq!(session.run(&["ls", "disc.iso", "SUB"])?.out.lines().count(), 30);
     }
     Ok(())
 }

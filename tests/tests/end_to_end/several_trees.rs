@@ -78,6 +78,34 @@ fn plant(session: &Session) -> Result<()> {
     Ok(())
 }
 
+/// The Macintosh side of a hybrid disc may hold what the other hides, or lack what it holds.
+#[test]
+fn a_folder_that_the_macintosh_side_alone_holds_is_noticed() -> Result<()> {
+    if !has_genisoimage() {
+        return Ok(());
+    }
+    let session = Session::new()?;
+    plant(&session)?;
+    for (options, view, note) in [
+        (&["-r", "-hfs"][..], View::RockRidge, None),
+        (&["-r", "-hfs", "-hide", "tree/docs"], View::RockRidge, Some("HFS holds 1 folder that")),
+        (&["-hfs", "-hide-hfs", "tree/docs"], View::Iso9660, None),
+        (
+            &["-J", "-hfs", "-hide", "tree/readme.txt", "-hide-joliet", "tree/readme.txt"],
+            View::Joliet,
+            Some("HFS holds 1 file that"),
+        ),
+    ] {
+        made(&session, GENISOIMAGE, options)?;
+        let seen = seen(&session.path("made.iso"))?;
+        assert_eq!(seen.view, view, "{options:?}: {} {:?}", seen.reason, seen.notes);
+        let is_told = |note: &str| seen.notes.iter().any(|text| text.contains(note));
+        assert_eq!(seen.notes.len(), usize::from(note.is_some()), "{options:?}: {:?}", seen.notes);
+        assert!(note.is_none_or(is_told), "{options:?}: {:?}", seen.notes);
+    }
+    Ok(())
+}
+
 /// A folder is looked into when it is listed, and not when a disc is opened.
 #[test]
 fn a_root_of_many_folders_is_opened_in_as_few_reads_as_one_of_few() -> Result<()> {
