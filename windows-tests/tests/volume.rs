@@ -154,13 +154,11 @@ fn letters_come_and_go_with_the_drive() {
     mounted.drive.end();
     assert!(!is_there("X:"));
 
-    // One that is free; other tests take and give back letters meanwhile.
+    // Any that is free: other tests take and give back letters meanwhile.
     let (view, volume) = open();
-    let free: Vec<String> =
-        mount_winfsp::system::free_letters().map(|letter| format!("{letter}:")).collect();
     let mounted = setup::mount(volume, view, Choices::default(), &mounting(Place::FirstFree));
     let at = mounted.drive.at().to_str().unwrap().to_owned();
-    assert!(free.contains(&at) && is_there(&at), "{at} of {free:?}");
+    assert!(('D'..='Z').any(|letter| at == format!("{letter}:")) && is_there(&at), "{at}");
 }
 
 #[test]
