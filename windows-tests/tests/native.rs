@@ -131,6 +131,24 @@ fn two_drives_of_windows_are_told_apart_by_their_devices() {
 }
 
 #[test]
+fn a_record_of_an_earlier_start_of_windows_is_dead_though_its_device_is_there_again() {
+    let session = session("boot");
+    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
+    let _theirs = OfExplorer(&session, FIRST, 'W');
+    assert_eq!(listed(&session)[0]["state"], "served by Windows");
+    let file = &session.record_files()[0];
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let boot = record["boot"].as_u64().expect("when Windows was started");
+    // A minute before, in steps of 100 ns. Explorer has mounted the image since.
+    record["boot"] = (boot - 600_000_000).into();
+    std::fs::write(file, record.to_string()).unwrap();
+    assert_eq!(listed(&session)[0]["state"], "dead (ejected) - isodrive doctor --fix");
+    session.told(&["eject", "--all"], &[]);
+    assert_eq!((session.records(), is_attached(&session, FIRST)), (0, true));
+}
+
+#[test]
 fn a_drive_without_a_letter_is_taken_away_again() {
     let session = session("letterless");
     let output = session.run(&["mount", "--native", "Setup.ISO"], &[]);

@@ -159,6 +159,27 @@ fn what_a_killed_server_left_is_swept_up() {
 }
 
 #[test]
+fn a_dead_record_costs_another_drive_neither_its_record_nor_its_icon() {
+    let session = session("newer");
+    session.told(&["mount", "-q", "--local", &image("setup.iso"), "R:"], &[]);
+    let living = &session.record_files()[0];
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(living).unwrap()).unwrap();
+    // Of an earlier server with the same number, at the same letter.
+    record["process"]["started"] = 1.into();
+    std::fs::write(living.with_file_name("dead.json"), record.to_string()).unwrap();
+    // What is still being written is no record yet.
+    std::fs::copy(living, living.with_file_name("written.part")).unwrap();
+    assert_eq!(session.told(&["list", "--json"], &[]).lines().count(), 2);
+    session.run(&["doctor", "--fix"], &[]);
+    assert_eq!(session.record_files(), std::slice::from_ref(living));
+    let icon = "Software\\Classes\\Applications\\Explorer.exe\\Drives\\R\\DefaultIcon";
+    assert!(CURRENT_USER.open(icon).is_ok(), "the newer drive lost its icon");
+    session.told(&["eject", "R:"], &[]);
+    assert!(CURRENT_USER.open(icon).is_err(), "the icon stayed");
+}
+
+#[test]
 fn a_mount_that_cannot_be_made_says_why() {
     let session = session("refused");
     let program = simulated();

@@ -87,6 +87,13 @@ pub(crate) fn is_letter_shared(letter: char) -> bool {
     own.len() > 1 || !(for_everybody.is_empty() || for_everybody == own)
 }
 
+/// Does a work while nobody else of this session chooses a letter, as far as others wait for the
+/// turn.
+pub fn in_letter_turn<T>(work: impl FnOnce() -> T) -> T {
+    let _turn = Turn::take();
+    work()
+}
+
 /// A turn at choosing and defining a letter, until it is dropped: others that ask wait.
 ///
 /// A mutex is a thread's, so that this stays where it was made.
