@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use isodrive_windows_tests::output;
+use isodrive_windows_tests::output::{self, Running};
 use isodrive_windows_tests::session::{Session, WINFSP, image, real, said};
 use isodrive_windows_tests::visitor::VISIT;
 use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
@@ -138,6 +138,19 @@ fn drives_go_by_image_label_and_all_at_once() {
     mount("R:", &setup);
     session.told_of(&program, &["eject", "--all"]);
     assert_eq!(session.records(), 0);
+}
+
+#[test]
+fn many_ejects_of_one_drive_at_one_moment_all_succeed() {
+    let session = session("ejects");
+    for _ in 0..3 {
+        session.told(&["mount", "-q", &image("setup.iso"), "R:"], &[]);
+        let eject = || session.command(&["eject", "--if-mounted", "R:"], &[]);
+        let all: Vec<_> = (0..5).map(|_| Running::start(&mut eject(), &session.folder)).collect();
+        let all: Vec<_> = all.into_iter().map(Running::end).collect();
+        assert!(all.iter().all(|one| one.status.success()), "{all:?}");
+        assert_eq!(session.records(), 0);
+    }
 }
 
 #[test]
