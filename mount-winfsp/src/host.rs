@@ -1,5 +1,5 @@
 //! A drive: a volume that WinFsp serves at a letter or a directory, until it is dropped.
-//! Chooses the letter and the looks of the volume; what it holds is the adapter's business.
+//! Chooses the looks of the volume; what it holds is the adapter's business.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use windows_view::{Tree, VolumeLook};
 use winfsp::host::{FileSystemHost, FileSystemParams, FineGuard, VolumeParams};
 
 use crate::adapter::Adapter;
-use crate::system::{Turn, free_letters, is_letter_free, is_letter_shared};
+use crate::placing::place;
 
 /// Units of the name of a file system at most; crate `winfsp` breaks down at more than 16, and
 /// loses the end of the name at 16.
@@ -19,18 +19,10 @@ const MAX_SYSTEM_UNITS: usize = 15;
 /// Units of a network name at most.
 const MAX_NETWORK_UNITS: usize = 190;
 
-/// How often the letters are gone through while others take them at the same time: two that take
-/// one letter at one moment both give it up, and it is free again.
-const ROUNDS: usize = 4;
-
 /// `STATUS_NO_SUCH_DEVICE`: the DLL found no driver.
 const NO_SUCH_DEVICE: u32 = 0xC000_000E;
-/// `STATUS_OBJECT_NAME_COLLISION`: the letter or directory is there already.
-const NAME_COLLISION: u32 = 0xC000_0035;
 /// `STATUS_ACCESS_DENIED`.
 const ACCESS_DENIED: u32 = 0xC000_0022;
-/// `STATUS_OBJECT_PATH_NOT_FOUND`: the directory that should hold the mount is not there.
-const PATH_NOT_FOUND: u32 = 0xC000_003A;
 
 /// Where a volume is to be seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,6 +79,9 @@ pub enum MountError {
     /// No letter is left.
     #[error("no drive letter is free")]
     NoLetterFree,
+    /// Letters are free, and other programs took each one that was tried at the same moment.
+    #[error("other programs take the same drive letters at this moment")]
+    Contended,
     /// What should hold the directory is not there.
     #[error("the folder that should hold {0} is not there")]
     NoParent(String),
@@ -213,97 +208,7 @@ fn params(look: &VolumeLook, mounting: &Mounting) -> Result<FileSystemParams, Mo
     })
 }
 
-/// Gives the volume its place; the name of that place.
-fn place(
-    host: &mut FileSystemHost<Adapter, FineGuard>,
-    mounting: &Mounting,
-) -> Result<String, MountError> {
-    match &mounting.place {
-        Place::FirstFree => place_at_free_letter(host, mounting),
-        Place::Letter(letter) => {
-            let at = format!("{letter}:");
-            let _turn = Turn::take();
-            // Windows would let us define a letter above one that is there, and hide it.
-            if !is_letter_free(*letter) {
-                return Err(MountError::Taken(at));
-            }
-            place_at_letter(host, *letter, mounting)
-                .map(|()| at.clone())
-                .map_err(|status| not_placed(at, status))
-        }
-        Place::Directory(path) => {
-            let at = path.to_string_lossy().into_owned();
-            let made = prepared(mounting, &at, || host.mount(&*at).map_err(|e| status(e.code().0)));
-            made.map(|()| at.clone()).map_err(|status| not_placed(at, status))
-        }
-    }
-}
-
-/// Gives the volume the first letter that is free.
-fn place_at_free_letter(
-    host: &mut FileSystemHost<Adapter, FineGuard>,
-    mounting: &Mounting,
-) -> Result<String, MountError> {
-    for _ in 0..ROUNDS {
-        let _turn = Turn::take();
-        let mut was_contended = false;
-        for letter in free_letters() {
-            match place_at_letter(host, letter, mounting) {
-                Ok(()) => return Ok(format!("{letter}:")),
-                // Somebody was faster.
-                Err(NAME_COLLISION) => was_contended = true,
-                Err(status) => return Err(not_placed(format!("{letter}:"), status)),
-            }
-        }
-        if !was_contended {
-            break;
-        }
-    }
-    Err(MountError::NoLetterFree)
-}
-
-/// Gives the volume a letter that was free a moment ago, and takes it back if it is another's too.
-fn place_at_letter(
-    host: &mut FileSystemHost<Adapter, FineGuard>,
-    letter: char,
-    mounting: &Mounting,
-) -> Result<(), u32> {
-    let at = format!("{letter}:");
-    // The Mount Manager is meant by a device's name.
-    let name = if mounting.global { format!("\\\\.\\{at}") } else { at.clone() };
-    prepared(mounting, &at, || {
-        host.mount(&*name).map_err(|error| status(error.code().0))?;
-        if is_letter_shared(letter) {
-            host.unmount();
-            return Err(NAME_COLLISION);
-        }
-        Ok(())
-    })
-}
-
-/// Does what is to be done before a drive appears, and undoes it where none does.
-fn prepared<E>(
-    mounting: &Mounting,
-    at: &str,
-    appear: impl FnOnce() -> Result<(), E>,
-) -> Result<(), E> {
-    let done = mounting.appearing.filter(|appearing| (appearing.prepare)(at));
-    appear().inspect_err(|_| {
-        if let Some(appearing) = done {
-            (appearing.undo)(at);
-        }
-    })
-}
-
-fn not_placed(at: String, status: u32) -> MountError {
-    match status {
-        NAME_COLLISION => MountError::Taken(at),
-        PATH_NOT_FOUND => MountError::NoParent(at),
-        other => refused("mount there", other),
-    }
-}
-
-fn refused(what: &'static str, status: u32) -> MountError {
+pub(crate) fn refused(what: &'static str, status: u32) -> MountError {
     match status {
         NO_SUCH_DEVICE => MountError::NoDriver,
         ACCESS_DENIED => MountError::Denied,
@@ -312,6 +217,6 @@ fn refused(what: &'static str, status: u32) -> MountError {
 }
 
 /// The status in an error of crate `windows`, which sets a bit in it to say that it is one.
-const fn status(code: i32) -> u32 {
+pub(crate) const fn status(code: i32) -> u32 {
     code.cast_unsigned() & !0x1000_0000
 }

@@ -9,6 +9,7 @@ mod adapter;
 mod host;
 mod loader;
 mod opened;
+mod placing;
 pub mod shell;
 pub mod system;
 mod thunks;

@@ -17,17 +17,19 @@ use windows_sys::Win32::UI::Shell::{
 use crate::system::{load_library, system_folder, wide};
 
 /// Explorer by its full path: a program of that name beside us, or in the working folder with a
-/// downloaded image, is not it.
+/// downloaded image, is not it. Nothing where Windows does not tell its folder.
 #[must_use]
-pub fn explorer() -> PathBuf {
+pub fn explorer() -> Option<PathBuf> {
     let mut path = [0u16; 260];
     let room = u32::try_from(path.len()).unwrap_or(0);
     // The system's own folder: on servers for many people `GetWindowsDirectoryW` may give one of
     // the user's, in which there is no Explorer.
     // SAFETY: writes at most the units that there are.
-    unsafe { GetSystemWindowsDirectoryW(path.as_mut_ptr(), room) };
-    let path: Vec<u16> = path.into_iter().take_while(|unit| *unit != 0).collect();
-    PathBuf::from(OsString::from_wide(&path)).join("explorer.exe")
+    let written = unsafe { GetSystemWindowsDirectoryW(path.as_mut_ptr(), room) };
+    // More than there is room for is the room that it wants.
+    let path = path.get(..usize::try_from(written).ok()?)?;
+    let folder = PathBuf::from(OsString::from_wide(path));
+    folder.is_absolute().then(|| folder.join("explorer.exe"))
 }
 
 /// Tells Explorer that types and verbs changed, or it goes on showing the old ones.

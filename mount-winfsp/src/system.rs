@@ -3,6 +3,7 @@
 //! WinFsp or discs.
 #![expect(unsafe_code, reason = "calls of Windows")]
 
+mod boot;
 mod events;
 mod letters;
 mod rights;
@@ -34,9 +35,10 @@ use windows_sys::Win32::System::Threading::{
     PROCESS_QUERY_LIMITED_INFORMATION,
 };
 
+pub use boot::boot_time;
 pub use events::{Event, NotSet};
 pub(crate) use letters::{Turn, is_letter_shared};
-pub use letters::{free_letters, is_letter_free};
+pub use letters::{free_letters, in_letter_turn, is_letter_free};
 pub use rights::user_name;
 
 /// A text as Windows takes it: 16-bit units with a zero behind them.

@@ -1,36 +1,15 @@
 //! What programs do with files, turned into requests as the driver turns it (`src/sys` of WinFsp):
-//! names it refuses itself, creating and opening, links, reading, listing page by page.
+//! names it refuses itself, creating and opening, links, reading; `listing` lists.
 //! Checks on every answer what the driver would trust blindly.
 
 use windows_view::TAG_SYMLINK;
 use winfsp_sys::{
-    FSP_FSCTL_DIR_INFO, FSP_FSCTL_FILE_INFO, FSP_FSCTL_TRANSACT_BUF, FSP_FSCTL_TRANSACT_REQ,
-    FSP_FSCTL_VOLUME_INFO,
+    FSP_FSCTL_FILE_INFO, FSP_FSCTL_TRANSACT_BUF, FSP_FSCTL_TRANSACT_REQ, FSP_FSCTL_VOLUME_INFO,
 };
 
+pub use crate::opening::{Caller, GENERIC_READ, Opening, disposition, option};
 use crate::queue::{Volume, kind};
 use crate::walk::{Part, shown_target};
-
-/// What is to be done where a file is there, or is not (`ntifs.h`).
-pub mod disposition {
-    pub const SUPERSEDE: u32 = 0;
-    pub const OPEN: u32 = 1;
-    pub const CREATE: u32 = 2;
-    pub const OPEN_IF: u32 = 3;
-    pub const OVERWRITE: u32 = 4;
-    pub const OVERWRITE_IF: u32 = 5;
-}
-
-/// How a file is to be opened (`ntifs.h`).
-pub mod option {
-    pub const DIRECTORY_FILE: u32 = 0x1;
-    pub const NON_DIRECTORY_FILE: u32 = 0x40;
-    pub const DELETE_ON_CLOSE: u32 = 0x1000;
-    pub const OPEN_REPARSE_POINT: u32 = 0x20_0000;
-}
-
-/// `FILE_GENERIC_READ`.
-pub const GENERIC_READ: u32 = 0x0012_0089;
 
 /// `STATUS_REPARSE`: open what the answer names instead.
 const REPARSE: u32 = 0x104;
@@ -42,51 +21,17 @@ const NOT_RESOLVED: u32 = 0xC000_0280;
 /// Files without handles that the cache manager holds on to.
 const MOST_KEPT: usize = 64;
 
-/// Bytes that no answer may touch.
-const GUARD: u64 = 0xAAAA_AAAA_AAAA_AAAA;
-
-/// Who opens a file, as far as the DLL is told.
-#[derive(Clone, Copy, Debug)]
-pub struct Caller {
-    /// Whether the access check is made: the kernel's own components are not checked.
-    pub is_user: bool,
-    /// Rights that the driver has granted already, as it does for the holders of the privileges to
-    /// back up and to restore who ask for that.
-    pub granted: u32,
-    /// Whether it holds those privileges.
-    pub is_privileged: bool,
-}
-
-impl Caller {
-    /// A program without privileges.
-    pub const USER: Self = Self { is_user: true, granted: 0, is_privileged: false };
-}
-
 /// `FILE_WRITE_DATA` and `FILE_APPEND_DATA`: the driver takes the writes of who holds one.
 const WRITE_RIGHTS: u32 = 0x6;
 
 /// An open file: what the DLL gave for it.
 #[derive(Clone, Copy, Debug)]
 pub struct File {
-    contexts: (u64, u64),
+    pub(crate) contexts: (u64, u64),
     /// The rights that were granted.
     pub granted: u32,
     /// What was told when it was opened.
     pub info: FSP_FSCTL_FILE_INFO,
-}
-
-/// An entry of a directory.
-#[derive(Clone, Debug)]
-pub struct Listed {
-    pub name: Vec<u16>,
-    pub info: FSP_FSCTL_FILE_INFO,
-}
-
-impl Listed {
-    /// The name as text.
-    pub fn text(&self) -> String {
-        String::from_utf16_lossy(&self.name)
-    }
 }
 
 /// Sets both contexts of a request on an open file.
@@ -95,17 +40,18 @@ macro_rules! on {
         ($part.UserContext, $part.UserContext2) = $file.contexts
     };
 }
+pub(crate) use on;
 
 /// 16-bit units with a zero behind them, as bytes.
-fn bytes(units: &[u16]) -> Vec<u8> {
+pub(crate) fn bytes(units: &[u16]) -> Vec<u8> {
     units.iter().chain([&0]).flat_map(|unit| unit.to_le_bytes()).collect()
 }
 
-fn buffer(offset: usize, size: usize) -> FSP_FSCTL_TRANSACT_BUF {
+pub(crate) fn buffer(offset: usize, size: usize) -> FSP_FSCTL_TRANSACT_BUF {
     FSP_FSCTL_TRANSACT_BUF { Offset: offset as u16, Size: size as u16 }
 }
 
-fn units(bytes: &[u8]) -> Vec<u16> {
+pub(crate) fn units(bytes: &[u8]) -> Vec<u16> {
     bytes.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect()
 }
 
@@ -139,8 +85,7 @@ impl Volume {
                 || parts.clone().all(|part| !part.is_empty() && part.len() <= longest))
     }
 
-    /// `NtCreateFile`: requests to create, and to overwrite where the answer says so. Links are
-    /// followed as the I/O manager does, which begins again with the path that it is given.
+    /// `NtCreateFile` by a program without privileges: see [`Volume::create_by`].
     pub fn create(
         &self,
         path: &[u16],
@@ -148,21 +93,15 @@ impl Volume {
         options: u32,
         access: u32,
     ) -> Result<File, u32> {
-        self.create_by(Caller::USER, path, disposition, options, access)
+        self.create_by(path, Opening { caller: Caller::USER, disposition, options, access })
     }
 
-    /// As [`Volume::create`], by somebody else than a program without privileges.
-    pub fn create_by(
-        &self,
-        caller: Caller,
-        path: &[u16],
-        disposition: u32,
-        options: u32,
-        access: u32,
-    ) -> Result<File, u32> {
+    /// `NtCreateFile`: requests to create, and to overwrite where the answer says so. Links are
+    /// followed as the I/O manager does, which begins again with the path that it is given.
+    pub fn create_by(&self, path: &[u16], opening: Opening) -> Result<File, u32> {
         let mut path = path.to_vec();
         for _ in 0..64 {
-            match self.create_once(caller, &path, disposition, options, access)? {
+            match self.create_once(&path, opening)? {
                 Ok(file) => return Ok(file),
                 Err(instead) => path = instead,
             }
@@ -172,11 +111,8 @@ impl Volume {
 
     fn create_once(
         &self,
-        caller: Caller,
         path: &[u16],
-        disposition: u32,
-        options: u32,
-        access: u32,
+        Opening { caller, disposition, options, access }: Opening,
     ) -> Result<Result<File, Vec<u16>>, u32> {
         let slashed = path.len() > 1 && path.last() == Some(&0x5C);
         let path = if slashed { &path[..path.len() - 1] } else { path };
@@ -430,68 +366,7 @@ impl Volume {
             fill(request);
         })
     }
-
-    /// One page of a directory behind `marker`; its entries, and whether it was the last.
-    pub fn page(
-        &self,
-        file: &File,
-        name: Option<&[u16]>,
-        marker: Option<&[u16]>,
-        len: usize,
-    ) -> Result<(Vec<Listed>, bool), u32> {
-        let mut words = vec![GUARD; len / 8 + 4];
-        let name = name.map(bytes).unwrap_or_default();
-        let marker = marker.map(bytes).unwrap_or_default();
-        let payload = [name.as_slice(), &marker].concat();
-        let answer = self.ask(kind::QUERY_DIRECTORY, &payload, |request| unsafe {
-            let query = &mut request.Req.QueryDirectory;
-            on!(query, file);
-            (query.Address, query.Length) = (words.as_mut_ptr() as u64, len as u32);
-            query.Pattern = buffer(0, name.len());
-            query.Marker = buffer(name.len(), marker.len());
-            query.set_PatternIsFileName((!name.is_empty()).into());
-        });
-        let used = answer.ok()?.head().IoStatus.Information as usize;
-        assert!(used <= len, "more than the buffer holds");
-        assert!(words[len.div_ceil(8)..].iter().all(|word| *word == GUARD), "behind the buffer");
-        let page = unsafe { std::slice::from_raw_parts(words.as_ptr().cast::<u8>(), used) };
-        Ok(entries(page))
-    }
-
-    /// A whole directory as the driver pages through it: behind the last name it was given, until
-    /// an end mark or an empty page. Also how many pages there were.
-    pub fn list(&self, file: &File, len: usize) -> Result<(Vec<Listed>, usize), u32> {
-        let mut all: Vec<Listed> = Vec::new();
-        for pages in 1.. {
-            let last = all.last().map(|entry| entry.name.clone());
-            let (page, is_last) = self.page(file, None, last.as_deref(), len)?;
-            let is_empty = page.is_empty();
-            all.extend(page);
-            if is_last || is_empty {
-                return Ok((all, pages));
-            }
-        }
-        unreachable!("pages have no end")
-    }
 }
 
 /// Bytes of a record of a stream before its name.
 const STREAM_HEAD: usize = 24;
-
-fn entries(page: &[u8]) -> (Vec<Listed>, bool) {
-    let head = size_of::<FSP_FSCTL_DIR_INFO>();
-    let mut entries = Vec::new();
-    let mut at = 0;
-    while let Some([a, b]) = page.get(at..at + 2) {
-        let size = usize::from(u16::from_le_bytes([*a, *b]));
-        if size < head {
-            return (entries, true);
-        }
-        let info = unsafe { page[at..].as_ptr().cast::<FSP_FSCTL_DIR_INFO>().read_unaligned() };
-        let name = units(&page[at + head..at + size]);
-        assert!(!name.is_empty() && name.len() <= 255, "a name that the driver would refuse");
-        entries.push(Listed { name, info: info.FileInfo });
-        at += size.next_multiple_of(8);
-    }
-    (entries, false)
-}

@@ -5,12 +5,15 @@ use std::fs::{File, OpenOptions};
 use std::os::windows::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_DELETE_ON_CLOSE;
 
 /// What the names of letters for everybody begin with.
 pub(crate) const GLOBAL: &str = "Global\\";
+
+/// How many milliseconds a definition takes: others define the same letter meanwhile.
+const SLOW: &str = "ISODRIVE_TEST_SLOW";
 
 /// What targets begin with.
 const DEVICE: &str = "\\Device\\";
@@ -51,6 +54,15 @@ pub fn define(name: &str, target: &str) {
     });
     let definition = Definition { name: name.to_owned(), target: target.to_owned(), _file: file };
     OWN.lock().unwrap().push(definition);
+    if let Some(time) = milliseconds(SLOW) {
+        std::thread::sleep(time);
+    }
+}
+
+/// The time that a variable names.
+fn milliseconds(variable: &str) -> Option<Duration> {
+    let text = std::env::var(variable).ok()?;
+    Some(Duration::from_millis(text.parse().expect("milliseconds")))
 }
 
 /// Takes away the newest definition of a name, or the newest that leads to `target`.

@@ -2,18 +2,21 @@
 #![cfg(windows)]
 
 use std::collections::HashSet;
-use std::io::Read;
-use std::process::{Child, Stdio};
+use std::process::Output;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use isodrive_windows_tests::session::{Session, image};
+use isodrive_windows_tests::output::Running;
+use isodrive_windows_tests::session::{Session, Variable, image, said};
+use mount_winfsp::system::free_letters;
 use windows_sys::Win32::Foundation::{HANDLE, WAIT_ABANDONED, WAIT_OBJECT_0};
-use windows_sys::Win32::Storage::FileSystem::GetLogicalDrives;
 use windows_sys::Win32::System::Threading::{CreateMutexW, ReleaseMutex, WaitForSingleObject};
 
 /// Mounts that begin at one moment.
 const CROWD: usize = 20;
+
+/// How long a machine that is slow may take for anything a crowd does.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 fn session(name: &str) -> Session {
     Session::new(name, env!("CARGO_BIN_EXE_simulated"))
@@ -25,68 +28,116 @@ fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Letters that this machine, which is Wine's, leaves free.
-fn free_letters() -> Vec<char> {
-    let used = unsafe { GetLogicalDrives() };
-    ('D'..='Z').filter(|letter| used >> (u32::from(*letter) - u32::from('A')) & 1 == 0).collect()
+/// One of a crowd, and what it came to.
+struct One {
+    running: Running,
+    /// The letter, or why there is none.
+    outcome: Option<Result<String, String>>,
 }
 
-fn until(what: &str, is_so: impl Fn() -> bool) {
-    let since = Instant::now();
-    while !is_so() {
-        assert!(since.elapsed().as_secs() < 60, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
+impl One {
+    /// Whether it has a drive by now, or has ended without one.
+    fn is_decided(&mut self) -> bool {
+        let has_ended = self.running.has_ended();
+        self.outcome = match self.running.written().split_once('\n') {
+            Some((letter, _)) => Some(Ok(letter.to_owned())),
+            None => has_ended.then(|| Err(self.running.said())),
+        };
+        self.outcome.is_some()
     }
 }
 
-fn output(from: Option<impl Read>) -> String {
-    let mut text = String::new();
-    from.unwrap().read_to_string(&mut text).unwrap();
-    text.replace('\r', "")
+/// A crowd that was started at one moment.
+struct Crowd {
+    session: Session,
+    all: Vec<One>,
 }
 
-/// What one of the crowd came to: the letter, or why there is none.
-fn outcome(child: &mut Child) -> Result<String, String> {
-    let mut line = String::new();
-    let out = child.stdout.as_mut().unwrap();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
-    match line.trim_end() {
-        "" => Err(output(child.stderr.take())),
-        letter => Ok(letter.to_owned()),
+impl Crowd {
+    /// Starts all, each with a way to ask for rights. Others use `used` of the free letters.
+    fn start(name: &str, used: &[char], rights: &str, variables: &[Variable<'_>]) -> Self {
+        let session = session(name);
+        let (gate, setup) = (session.folder.join("gate"), image("setup.iso"));
+        std::fs::create_dir(&gate).unwrap();
+        used.iter().for_each(|letter| session.occupy(*letter));
+        let variables = [variables, &[("ISODRIVE_TEST_GATE", gate.to_str().unwrap())]].concat();
+        let start = |number: usize| {
+            let name = format!("S{number}");
+            let how = ["mount", "--foreground", "--print-path", rights, "--fs-name", &name, &setup];
+            let mut command = session.command(&how, &variables);
+            let running = Running::start(&mut command, &session.folder);
+            One { running, outcome: None }
+        };
+        let all = (0..CROWD).map(start).collect();
+        let mut crowd = Self { session, all };
+        crowd.until("not all came to the gate", |crowd| {
+            let came = std::fs::read_dir(&gate).unwrap().count();
+            // One that failed before does not come.
+            came + crowd.all.iter_mut().filter_map(|one| one.is_decided().then_some(())).count()
+                >= CROWD
+        });
+        std::fs::write(gate.join("go"), "").unwrap();
+        crowd
     }
-}
 
-/// Starts a crowd at once; the letters they got. Each is given one, or was told that none is free.
-fn crowd(round: usize, used: usize, rights: &str) -> Vec<String> {
-    let session = session(&format!("crowd-{round}"));
-    let (gate, setup) = (session.folder.join("gate"), image("setup.iso"));
-    std::fs::create_dir(&gate).unwrap();
-    let free = free_letters();
-    free.iter().take(used).for_each(|letter| session.occupy(*letter));
-    let variables = [("ISODRIVE_TEST_GATE", gate.to_str().unwrap())];
-    let start = |number: usize| {
-        let name = format!("S{number}");
-        let how = ["mount", "--foreground", "--print-path", rights, "--fs-name", &name, &setup];
-        let mut command = session.command(&how, &variables);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-    };
-    let mut children: Vec<Child> = (0..CROWD).map(start).collect();
-    until("not all came", || std::fs::read_dir(&gate).unwrap().count() == CROWD);
-    std::fs::write(gate.join("go"), "").unwrap();
-    let outcomes: Vec<_> = children.iter_mut().map(outcome).collect();
-    let letters: Vec<String> = outcomes.iter().flatten().cloned().collect();
-    let refused: Vec<&String> = outcomes.iter().filter_map(|one| one.as_ref().err()).collect();
-    let message = "error: cannot make the drive: no drive letter is free\n";
-    assert!(refused.iter().all(|why| why.starts_with(message)), "{refused:?}");
-    assert_eq!(letters.len(), CROWD.min(free.len() - used), "{outcomes:?}");
-    // The servers of those that have a drive.
-    until("not all are written down", || session.records() == letters.len());
-    session.told(&["eject", "--all"], &[]);
-    for (child, outcome) in children.iter_mut().zip(&outcomes) {
-        assert_eq!(child.wait().unwrap().success(), outcome.is_ok());
+    /// All that is known of the crowd, for who reads that a test failed.
+    fn told(&self) -> String {
+        let each = self.all.iter().enumerate();
+        let lines = each.map(|(number, one)| {
+            let said = one.running.said();
+            format!(
+                "{number}: {:?}, written {:?}, said {said:?}",
+                one.outcome,
+                one.running.written()
+            )
+        });
+        let folder = |name: &str| {
+            let files = std::fs::read_dir(self.session.folder.join(name));
+            let names = files.into_iter().flatten().flatten().map(|file| file.file_name());
+            format!("{name}: {:?}", names.collect::<Vec<_>>())
+        };
+        let free = format!("letters that are free here: {:?}", free_letters());
+        let all = lines.chain([folder("letters"), folder("state"), free]);
+        all.collect::<Vec<_>>().join("\n")
     }
-    assert_eq!((session.records(), session.letters()), (0, used));
-    letters
+
+    fn until(&mut self, what: &str, is_so: impl Fn(&mut Self) -> bool) {
+        let since = Instant::now();
+        while !is_so(self) {
+            assert!(since.elapsed() < PATIENCE, "{what}\n{}", self.told());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The letters that they got, when all are ejected. All others were told that none is free.
+    fn letters(mut self, many: usize) -> Vec<String> {
+        self.until("not all came to an end", |crowd| {
+            crowd.all.iter_mut().map(One::is_decided).fold(true, |all, one| all & one)
+        });
+        let outcomes = || self.all.iter().filter_map(|one| one.outcome.as_ref());
+        let letters: Vec<String> = outcomes().filter_map(|one| one.clone().ok()).collect();
+        let message = "error: cannot make the drive: no drive letter is free\n";
+        let is_refused = |why: &String| why.starts_with(message);
+        let told = || self.told();
+        assert!(outcomes().filter_map(|one| one.as_ref().err()).all(is_refused), "{}", told());
+        assert_eq!(letters.len(), many, "{}", told());
+        let different: HashSet<&String> = letters.iter().collect();
+        assert_eq!(different.len(), letters.len(), "{}", told());
+        assert_eq!(self.session.records(), many, "{}", told());
+        let before = self.session.letters() - many;
+        let ejected = self.session.run(&["eject", "--all"], &[]);
+        assert!(ejected.status.success(), "{}\n{}", said(&ejected), told());
+        self.until("not all ended", |crowd| {
+            crowd.all.iter_mut().map(|one| one.running.has_ended()).fold(true, |all, one| all & one)
+        });
+        let left = (self.session.records(), self.session.letters());
+        assert_eq!(left, (0, before), "{}", self.told());
+        for one in self.all {
+            let (end, outcome) = (one.running.end(), one.outcome);
+            assert_eq!(end.status.success(), matches!(outcome, Some(Ok(_))), "{outcome:?} {end:?}");
+        }
+        letters
+    }
 }
 
 #[test]
@@ -96,17 +147,54 @@ fn twenty_mounts_at_one_moment_get_a_letter_each() {
     for round in 0..rounds {
         // Those of a session, and those for everybody.
         let rights = if round % 2 == 0 { "--local" } else { "--global" };
-        let letters = crowd(round, 0, rights);
-        let different: HashSet<&String> = letters.iter().collect();
-        assert_eq!(different.len(), letters.len(), "round {round}: {letters:?}");
+        let many = CROWD.min(free_letters().len());
+        Crowd::start(&format!("crowd-{round}"), &[], rights, &[]).letters(many);
     }
+}
+
+#[test]
+fn without_the_turn_a_crowd_gets_a_letter_each_too() {
+    let _turn = turn();
+    let mutex = held_mutex();
+    // Long enough for all to define the same letter before one of them looks.
+    let slow = [("ISODRIVE_TEST_SLOW", "60")];
+    for rights in ["--local", "--global"] {
+        let free = free_letters();
+        let many = CROWD.min(free.len());
+        Crowd::start(&format!("turnless{rights}"), &[], rights, &slow).letters(many);
+        let (used, _) = free.split_at(free.len() - 7);
+        Crowd::start(&format!("few{rights}"), used, rights, &slow).letters(7);
+    }
+    unsafe { ReleaseMutex(mutex) };
+}
+
+#[test]
+fn a_letter_that_many_ask_for_is_given_to_one() {
+    let _turn = turn();
+    let mutex = held_mutex();
+    let session = session("wanted");
+    let setup = image("setup.iso");
+    let start = |number: usize| {
+        let name = format!("S{number}");
+        let how = ["mount", "-q", "--local", "--fs-name", &name, &setup, "R:"];
+        let mut command = session.command(&how, &[("ISODRIVE_TEST_SLOW", "60")]);
+        Running::start(&mut command, &session.folder)
+    };
+    let all: Vec<Running> = (0..5).map(start).collect();
+    let all: Vec<Output> = all.into_iter().map(Running::end).collect();
+    let taken = "error: cannot make the drive: R: is in use\n";
+    assert_eq!(all.iter().filter(|one| one.status.success()).count(), 1, "{all:?}");
+    assert_eq!(all.iter().filter(|one| said(one).starts_with(taken)).count(), 4, "{all:?}");
+    assert_eq!((session.records(), session.letters()), (1, 1));
+    unsafe { ReleaseMutex(mutex) };
 }
 
 #[test]
 fn of_twenty_with_too_few_letters_some_are_told_so() {
     let _turn = turn();
-    let letters = crowd(1000, free_letters().len() - 7, "--local");
-    assert_eq!(letters.iter().collect::<HashSet<_>>().len(), 7, "{letters:?}");
+    let free = free_letters();
+    let (used, _) = free.split_at(free.len() - 7);
+    Crowd::start("few", used, "--local", &[]).letters(7);
 }
 
 #[test]
@@ -156,16 +244,23 @@ fn a_mutex_that_somebody_keeps_or_left_behind_stops_nobody() {
     let _turn = turn();
     let session = session("mutex");
     let setup = image("setup.iso");
+    let timed = || {
+        let since = Instant::now();
+        session.told(&["mount", "-q", &setup, "R:"], &[]);
+        let took = since.elapsed();
+        session.told(&["eject", "R:"], &[]);
+        took
+    };
+    // The turn is waited for 5 s, which a machine that is slow may take for a mount by itself.
+    let waited = Duration::from_millis(4500);
+    let usual = timed();
     // Its holder ended without giving it back.
     let left = std::thread::spawn(|| held_mutex() as usize).join().unwrap();
-    let since = Instant::now();
-    session.told(&["mount", "-q", &setup, "R:"], &[]);
-    assert!(since.elapsed().as_secs() < 5, "nobody holds it");
-    session.told(&["eject", "R:"], &[]);
+    let took = timed();
+    assert!(took < usual + waited, "nobody holds it: {took:?}, {usual:?} before");
     let mutex = held_mutex();
-    let since = Instant::now();
-    session.told(&["mount", "-q", &setup, "R:"], &[]);
-    assert!((4..25).contains(&since.elapsed().as_secs()), "{:?}", since.elapsed());
+    let took = timed();
+    assert!(took > waited, "{took:?}, {usual:?} before");
     unsafe { ReleaseMutex(mutex) };
     let _ = left;
 }

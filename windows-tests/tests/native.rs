@@ -3,119 +3,98 @@
 #![cfg(windows)]
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use isodrive_windows_tests::output;
-use isodrive_windows_tests::setup::images;
+use isodrive_windows_tests::session::{Session, Variable, image, real, said};
 use mount_winfsp::system::{is_letter_free, wide};
 use windows_sys::Win32::Storage::FileSystem::{
     DDD_EXACT_MATCH_ON_REMOVE, DDD_RAW_TARGET_PATH, DDD_REMOVE_DEFINITION, DefineDosDeviceW,
 };
 
-/// When the drive gets its letter.
-const LATE: Option<&str> = Some("W 1500");
+/// When drives get their letters.
+const LATE: Variable<'_> = ("ISODRIVE_TEST_LETTER", "W 1500");
+const AT_V: Variable<'_> = ("ISODRIVE_TEST_LETTER", "V 0");
+const AT_W: Variable<'_> = ("ISODRIVE_TEST_LETTER", "W 0");
 
-/// A scratch folder with an image in it; one test at a time, since letters are everybody's.
-struct Session {
-    folder: PathBuf,
-    _turn: MutexGuard<'static, ()>,
+/// The first device that the stand-in gives.
+const FIRST: u32 = 9;
+
+/// A session with two images.
+fn session(name: &str) -> Session {
+    let name = format!("native-{name}");
+    let mut session = Session::new(&name, env!("CARGO_BIN_EXE_simulated"));
+    let standin = std::env::var_os("ISODRIVE_STANDIN").expect("ISODRIVE_STANDIN");
+    session.set("ISODRIVE_TEST_DISKS", session.folder.clone());
+    session.set("ISODRIVE_TEST_VIRTDISK", standin);
+    for copy in ["Setup.ISO", "Other.iso"] {
+        std::fs::copy(image("setup.iso"), session.folder.join(copy)).unwrap();
+    }
+    session
 }
 
-impl Session {
-    fn new(name: &str) -> Self {
-        static TURN: Mutex<()> = Mutex::new(());
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = format!("isodrive-native-{}-{name}", std::process::id());
-        let folder = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::copy(images().join("setup.iso"), folder.join("Setup.ISO")).unwrap();
-        Self { folder, _turn: turn }
-    }
+/// The drives that are listed.
+fn listed(session: &Session) -> Vec<serde_json::Value> {
+    let lines = session.told(&["list", "--json"], &[]);
+    lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
 
-    fn run_as(&self, program: &Path, letter: Option<&str>, arguments: &[&str]) -> Output {
-        let mut command = Command::new(program);
-        command.args(arguments).current_dir(&self.folder);
-        command.env("ISODRIVE_STATE_DIR", self.folder.join("state"));
-        command.env("ISODRIVE_TEST_DISKS", &self.folder);
-        let standin = std::env::var_os("ISODRIVE_STANDIN").expect("ISODRIVE_STANDIN");
-        command.env("ISODRIVE_TEST_VIRTDISK", standin);
-        command.envs(letter.map(|letter| ("ISODRIVE_TEST_LETTER", letter)));
-        output::of(&mut command, &self.folder)
-    }
+fn attached_file(session: &Session, device: u32) -> PathBuf {
+    session.folder.join(format!("attached-{device}"))
+}
 
-    fn run(&self, letter: Option<&str>, arguments: &[&str]) -> Output {
-        self.run_as(Path::new(env!("CARGO_BIN_EXE_simulated")), letter, arguments)
-    }
+/// Whether Windows shows something as a device.
+fn is_attached(session: &Session, device: u32) -> bool {
+    attached_file(session, device).exists()
+}
 
-    /// Runs a command that must do, and gives what it said.
-    fn told(&self, arguments: &[&str]) -> String {
-        let output = self.run(LATE, arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", said(&output));
-        String::from_utf8(output.stdout).unwrap().replace('\r', "")
-    }
+fn define(letter: char, device: u32, flags: u32) {
+    let (name, target) = (wide(&format!("{letter}:")), wide(&format!("\\Device\\CdRom{device}")));
+    let flags = flags | DDD_RAW_TARGET_PATH;
+    assert_ne!(unsafe { DefineDosDeviceW(flags, name.as_ptr(), target.as_ptr()) }, 0);
+}
 
-    /// The one drive that is listed.
-    fn listed(&self) -> serde_json::Value {
-        serde_json::from_str(&self.told(&["list", "--json"])).unwrap()
-    }
+/// What Explorer does, by which a drive goes without us.
+fn explorer_ejects(session: &Session, device: u32, letter: char) {
+    std::fs::remove_file(attached_file(session, device)).unwrap();
+    define(letter, device, DDD_REMOVE_DEFINITION | DDD_EXACT_MATCH_ON_REMOVE);
+}
 
-    /// The image that Windows shows.
-    fn attached(&self) -> Option<PathBuf> {
-        std::fs::read_to_string(self.folder.join("attached")).ok().map(PathBuf::from)
-    }
+/// A drive that Explorer made, and ejects at the end.
+struct OfExplorer<'s>(&'s Session, u32, char);
 
-    /// What Explorer does, by which the drive comes and goes without us.
-    fn explorer_attaches(&self, is_attached: bool) {
-        let image = self.folder.join("Setup.ISO");
-        let image = image.canonicalize().unwrap();
+impl<'s> OfExplorer<'s> {
+    fn attach(session: &'s Session, name: &str, device: u32, letter: char) -> Self {
+        let image = session.folder.join(name).canonicalize().unwrap();
         let image = image.to_str().unwrap().trim_start_matches("\\\\?\\");
-        let file = self.folder.join("attached");
-        let flags = if is_attached {
-            std::fs::write(file, image).unwrap();
-            DDD_RAW_TARGET_PATH
-        } else {
-            std::fs::remove_file(file).unwrap();
-            DDD_RAW_TARGET_PATH | DDD_REMOVE_DEFINITION | DDD_EXACT_MATCH_ON_REMOVE
-        };
-        let (name, target) = (wide("W:"), wide("\\Device\\CdRom9"));
-        assert_ne!(unsafe { DefineDosDeviceW(flags, name.as_ptr(), target.as_ptr()) }, 0);
-    }
-
-    fn records(&self) -> usize {
-        std::fs::read_dir(self.folder.join("state")).map_or(0, Iterator::count)
+        std::fs::write(attached_file(session, device), format!("{image}\n{letter}")).unwrap();
+        define(letter, device, 0);
+        Self(session, device, letter)
     }
 }
 
-impl Drop for Session {
+impl Drop for OfExplorer<'_> {
     fn drop(&mut self) {
-        if self.attached().is_some() {
-            self.explorer_attaches(false);
+        if is_attached(self.0, self.1) {
+            explorer_ejects(self.0, self.1, self.2);
         }
-        let _ = std::fs::remove_dir_all(&self.folder);
     }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).replace('\r', "")
 }
 
 #[test]
 fn a_drive_of_windows_itself_is_waited_for_known_and_ejected() {
-    let session = Session::new("life");
+    let session = session("life");
     let since = Instant::now();
-    let path = session.told(&["mount", "--native", "--print-path", "Setup.ISO"]);
+    let path = session.told(&["mount", "--native", "--print-path", "Setup.ISO"], &[LATE]);
     assert_eq!(path, "W:\n");
     assert!(since.elapsed() > Duration::from_millis(1500), "before there was a letter");
     assert_eq!(session.records(), 1);
-    let line = session.listed();
+    let line = &listed(&session)[0];
     assert_eq!((&line["at"]["name"], &line["state"]), (&"W:".into(), &"served by Windows".into()));
     assert_eq!((&line["label"]["name"], &line["process"]), (&"SETUP_EN_DVD".into(), &().into()));
 
     // Mounted once, it is mounted, under whatever name.
     for name in ["Setup.ISO", ".\\setup.iso"] {
-        let again = session.told(&["mount", "--native", name]);
+        let again = session.told(&["mount", "--native", name], &[LATE]);
         let want = "Mounted before  SETUP_EN_DVD, UDF 1.02 by Windows itself\nat       W:\n";
         assert!(again.starts_with(want), "{again}");
         assert!(again.ends_with("eject with:  isodrive eject W:\n"), "{again}");
@@ -123,19 +102,56 @@ fn a_drive_of_windows_itself_is_waited_for_known_and_ejected() {
     assert_eq!(session.records(), 1);
 
     for target in ["w:", "Setup.ISO", "SETUP_EN_DVD", "--all"] {
-        session.told(&["eject", target]);
-        assert_eq!(session.attached(), None, "{target}");
+        session.told(&["eject", target], &[]);
+        assert!(!is_attached(&session, FIRST), "{target}");
         assert!(is_letter_free('W'));
         assert_eq!(session.records(), 0);
-        assert_eq!(session.told(&["list"]), "");
-        session.told(&["mount", "--native", "-q", "Setup.ISO"]);
+        assert_eq!(session.told(&["list"], &[]), "");
+        session.told(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
     }
 }
 
 #[test]
+fn two_drives_of_windows_are_told_apart_by_their_devices() {
+    let session = session("two");
+    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
+    let path = session.told(&["mount", "--native", "--print-path", "Other.iso"], &[AT_V]);
+    assert_eq!((path.as_str(), session.records()), ("V:\n", 2));
+    session.told(&["eject", "W:"], &[]);
+    assert_eq!((is_attached(&session, FIRST), is_attached(&session, FIRST + 1)), (false, true));
+    let left = listed(&session);
+    assert_eq!((left.len(), &left[0]["at"]["name"]), (1, &"V:".into()));
+
+    // Explorer makes the drive anew as another device: that one is its own.
+    explorer_ejects(&session, FIRST + 1, 'V');
+    let _theirs = OfExplorer::attach(&session, "Other.iso", FIRST, 'V');
+    assert_eq!(listed(&session)[0]["state"], "dead (ejected) - isodrive doctor --fix");
+    session.told(&["eject", "--all"], &[]);
+    assert_eq!((session.records(), is_attached(&session, FIRST)), (0, true));
+}
+
+#[test]
+fn a_record_of_an_earlier_start_of_windows_is_dead_though_its_device_is_there_again() {
+    let session = session("boot");
+    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
+    let _theirs = OfExplorer(&session, FIRST, 'W');
+    assert_eq!(listed(&session)[0]["state"], "served by Windows");
+    let file = &session.record_files()[0];
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    let boot = record["boot"].as_u64().expect("when Windows was started");
+    // A minute before, in steps of 100 ns. Explorer has mounted the image since.
+    record["boot"] = (boot - 600_000_000).into();
+    std::fs::write(file, record.to_string()).unwrap();
+    assert_eq!(listed(&session)[0]["state"], "dead (ejected) - isodrive doctor --fix");
+    session.told(&["eject", "--all"], &[]);
+    assert_eq!((session.records(), is_attached(&session, FIRST)), (0, true));
+}
+
+#[test]
 fn a_drive_without_a_letter_is_taken_away_again() {
-    let session = Session::new("letterless");
-    let output = session.run(None, &["mount", "--native", "Setup.ISO"]);
+    let session = session("letterless");
+    let output = session.run(&["mount", "--native", "Setup.ISO"], &[]);
     assert_eq!(
         said(&output),
         "error: Windows cannot mount \"Setup.ISO\": Windows gave the drive no letter in 10 s\n  \
@@ -143,48 +159,46 @@ fn a_drive_without_a_letter_is_taken_away_again() {
     );
     assert_eq!(output.status.code(), Some(12));
     assert!(output.stdout.is_empty());
-    assert_eq!(session.attached(), None, "the drive stayed");
+    assert!(!is_attached(&session, FIRST), "the drive stayed");
     assert_eq!(session.records(), 0);
 }
 
 #[test]
 fn what_explorer_ejects_is_forgotten() {
-    let session = Session::new("gone");
-    session.told(&["mount", "--native", "-q", "Setup.ISO"]);
-    session.explorer_attaches(false);
-    assert_eq!(session.listed()["state"], "dead (ejected) - isodrive doctor --fix");
-    let output = session.run(LATE, &["eject", "W:"]);
-    assert_eq!(output.status.code(), Some(10), "{}", said(&output));
+    let session = session("gone");
+    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[LATE]);
+    explorer_ejects(&session, FIRST, 'W');
+    assert_eq!(listed(&session)[0]["state"], "dead (ejected) - isodrive doctor --fix");
+    session.refused(10, &["eject", "W:"], &[]);
     assert_eq!(session.records(), 0);
     // Once more there is something to make.
-    session.told(&["mount", "--native", "-q", "Setup.ISO"]);
-    assert!(session.attached().is_some());
+    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[LATE]);
+    assert!(is_attached(&session, FIRST));
 }
 
 #[test]
 fn what_explorer_mounted_is_told_and_stays_its_own() {
-    let session = Session::new("theirs");
-    session.explorer_attaches(true);
-    let again = session.told(&["mount", "--native", "Setup.ISO"]);
+    let session = session("theirs");
+    let _theirs = OfExplorer::attach(&session, "Setup.ISO", FIRST, 'W');
+    let again = session.told(&["mount", "--native", "Setup.ISO"], &[LATE]);
     let want = "Mounted before  SETUP_EN_DVD, UDF 1.02 by Windows itself\nat       W:\n";
     assert!(again.starts_with(want), "{again}");
     assert_eq!(session.records(), 0);
-    session.told(&["eject", "--all"]);
-    assert!(session.attached().is_some(), "a drive of somebody else was taken away");
+    session.told(&["eject", "--all"], &[]);
+    assert!(is_attached(&session, FIRST), "a drive of somebody else was taken away");
 }
 
 #[test]
 fn the_program_for_people_asks_the_library_of_windows_alone() {
-    let session = Session::new("own");
-    let program = PathBuf::from(std::env::var_os("ISODRIVE_PROGRAM").expect("ISODRIVE_PROGRAM"));
+    let session = session("own");
     // A library of that name where the person works is not that of Windows.
     std::fs::copy(
         std::env::var_os("ISODRIVE_STANDIN").unwrap(),
         session.folder.join("virtdisk.dll"),
     )
     .unwrap();
-    let output = session.run_as(&program, LATE, &["mount", "--native", "Setup.ISO"]);
-    assert_eq!(session.attached(), None);
+    let output = session.run_of(&real(), &["mount", "--native", "Setup.ISO"]);
+    assert!(!is_attached(&session, FIRST));
     let system = Path::new("C:\\windows\\system32\\virtdisk.dll");
     if system.exists() {
         println!("not tried: this Windows has a library of its own");

@@ -53,10 +53,8 @@ fn an_event_that_another_program_made_first_is_not_trusted() {
     assert!(!event.is_null());
     let mount = ["mount", "-q", &image("setup.iso"), "R:"];
     session.told(&mount, &[("ISODRIVE_TEST_GUESSED", "1")]);
-    let state = session.folder.join("state");
-    let record = std::fs::read_dir(state).unwrap().next().unwrap().unwrap();
     let record: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(record.path()).unwrap()).unwrap();
+        serde_json::from_slice(&std::fs::read(&session.record_files()[0]).unwrap()).unwrap();
     let stop = record["stop"].as_str().unwrap();
     assert!(stop.starts_with("Global\\isodrive-stop-") && stop != GUESSED, "{stop}");
     session.told(&["eject", "R:"], &[]);

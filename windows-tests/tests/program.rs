@@ -1,26 +1,31 @@
 //! The program itself: without WinFsp, with a broken one, and with the imitation below it.
 #![cfg(windows)]
 
-mod session;
-
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use isodrive_windows_tests::output;
+use isodrive_windows_tests::output::{self, Running};
+use isodrive_windows_tests::session::{Session, WINFSP, image, real, said};
 use isodrive_windows_tests::visitor::VISIT;
-use session::{Session, WINFSP, image, real, said, simulated};
 use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
 use windows_sys::Win32::System::Console::{AllocConsole, GenerateConsoleCtrlEvent};
 
+fn simulated() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_simulated"))
+}
+
+fn session(name: &str) -> Session {
+    Session::new(name, env!("CARGO_BIN_EXE_simulated"))
+}
+
 #[test]
 fn without_winfsp_a_mount_says_so_and_everything_else_works() {
-    let session = Session::new("without");
+    let session = session("without");
     let (program, image) = (real(), image("setup.iso"));
     // A library of that name where the person works is not WinFsp.
     std::fs::write(session.folder.join("winfsp-x64.dll"), "no library at all").unwrap();
     for command in ["mount", "open"] {
-        let output = session.run(&program, &[command, &image]);
+        let output = session.run_of(&program, &[command, &image]);
         assert_eq!(output.status.code(), Some(8), "{}", said(&output));
         assert_eq!(
             said(&output),
@@ -29,13 +34,13 @@ fn without_winfsp_a_mount_says_so_and_everything_else_works() {
              meanwhile `isodrive ls`, `cat`, `extract`, `info` work without it\n"
         );
     }
-    let doctor = session.run(&program, &["doctor"]);
+    let doctor = session.run_of(&program, &["doctor"]);
     assert_eq!(doctor.status.code(), Some(8));
-    assert!(session.told(&program, &["ls", &image]).starts_with("README.TXT\n"));
-    assert!(session.told(&program, &["info", &image]).contains("UDF 1.02, used"));
-    let note = session.told(&program, &["cat", &image, "/sources/ei.cfg"]);
+    assert!(session.told_of(&program, &["ls", &image]).starts_with("README.TXT\n"));
+    assert!(session.told_of(&program, &["info", &image]).contains("UDF 1.02, used"));
+    let note = session.told_of(&program, &["cat", &image, "/sources/ei.cfg"]);
     assert!(note.starts_with("[EditionID]\n"));
-    session.told(&program, &["extract", &image, "-C", "out"]);
+    session.told_of(&program, &["extract", &image, "-C", "out"]);
     let extracted = std::fs::metadata(session.folder.join("out/sources/install.wim")).unwrap();
     assert_eq!(extracted.len(), 60_000);
     assert_eq!(session.records(), 0);
@@ -43,10 +48,10 @@ fn without_winfsp_a_mount_says_so_and_everything_else_works() {
 
 #[test]
 fn a_broken_winfsp_is_named_with_its_place() {
-    let session = Session::new("broken");
+    let session = session("broken");
     let key = LOCAL_MACHINE.create(WINFSP).unwrap();
     key.set_string("InstallDir", session.folder.to_str().unwrap()).unwrap();
-    let tried = |session: &Session| session.run(&real(), &["mount", &image("setup.iso")]);
+    let tried = |session: &Session| session.run_of(&real(), &["mount", &image("setup.iso")]);
     let output = tried(&session);
     let place = session.folder.join("bin").join("winfsp-x64.dll");
     assert_eq!(output.status.code(), Some(8));
@@ -66,16 +71,16 @@ fn a_broken_winfsp_is_named_with_its_place() {
 
 #[test]
 fn without_its_driver_winfsp_is_of_no_use_and_that_is_said() {
-    let session = Session::new("driverless");
+    let session = session("driverless");
     let dll = PathBuf::from(std::env::var_os("ISODRIVE_WINFSP_DLL").unwrap());
     let folder = dll.parent().unwrap().parent().unwrap();
     let key = LOCAL_MACHINE.create(WINFSP).unwrap();
     key.set_string("InstallDir", folder.to_str().unwrap()).unwrap();
-    let output = session.run(&real(), &["mount", &image("setup.iso")]);
+    let output = session.run_of(&real(), &["mount", &image("setup.iso")]);
     assert_eq!(output.status.code(), Some(8), "{}", said(&output));
     let message = "error: WinFsp is installed, and its driver does not run\n";
     assert!(said(&output).starts_with(message), "{}", said(&output));
-    let doctor = session.run(&real(), &["doctor"]);
+    let doctor = session.run_of(&real(), &["doctor"]);
     assert_eq!(doctor.status.code(), Some(8));
     let told = String::from_utf8_lossy(&doctor.stdout);
     assert!(told.contains("ok      WinFsp: 2.1"), "{told}");
@@ -84,9 +89,9 @@ fn without_its_driver_winfsp_is_of_no_use_and_that_is_said() {
 
 #[test]
 fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
-    let session = Session::new("life");
+    let session = session("life");
     let (program, image) = (simulated(), image("setup.iso"));
-    let path = session.told(&program, &["mount", "--print-path", &image]);
+    let path = session.told_of(&program, &["mount", "--print-path", &image]);
     let letter = path.trim_end().strip_suffix(':').expect("a letter").to_owned();
     assert!(letter.len() == 1 && path.ends_with('\n'), "{path:?}");
     assert_eq!(session.records(), 1);
@@ -94,7 +99,7 @@ fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
         format!("Software\\Classes\\Applications\\Explorer.exe\\Drives\\{letter}\\DefaultIcon");
     assert!(CURRENT_USER.open(&icon).is_ok(), "the drive has no icon");
 
-    let listed = session.told(&program, &["list", "--json"]);
+    let listed = session.told_of(&program, &["list", "--json"]);
     let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(line["at"]["name"], format!("{letter}:"));
     assert_eq!(
@@ -102,60 +107,94 @@ fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
         (&"SETUP_EN_DVD".into(), &"serving".into())
     );
     // Mounted once, it is mounted.
-    let again = session.told(&program, &["mount", &image]);
+    let again = session.told_of(&program, &["mount", &image]);
     assert!(again.starts_with("Mounted before  SETUP_EN_DVD, UDF 1.02\n"), "{again}");
     assert_eq!(session.records(), 1);
 
     for target in ["nothing", "Y:"] {
-        let output = session.run(&program, &["eject", target]);
+        let output = session.run_of(&program, &["eject", target]);
         assert_eq!(output.status.code(), Some(10), "{}", said(&output));
     }
-    session.told(&program, &["eject", "--if-mounted", "nothing"]);
-    session.told(&program, &["eject", &path.trim_end().to_lowercase()]);
+    session.told_of(&program, &["eject", "--if-mounted", "nothing"]);
+    session.told_of(&program, &["eject", &path.trim_end().to_lowercase()]);
     assert_eq!(session.records(), 0);
     assert!(CURRENT_USER.open(&icon).is_err(), "the icon stayed");
-    assert_eq!(session.told(&program, &["list"]), "");
+    assert_eq!(session.told_of(&program, &["list"]), "");
 }
 
 #[test]
 fn drives_go_by_image_label_and_all_at_once() {
-    let session = Session::new("targets");
+    let session = session("targets");
     let program = simulated();
     let (setup, names) = (image("setup.iso"), image("names.iso"));
-    let mount = |at: &str, image: &str| session.told(&program, &["mount", "-q", image, at]);
+    let mount = |at: &str, image: &str| session.told_of(&program, &["mount", "-q", image, at]);
     mount("R:", &setup);
     mount("S:", &names);
-    session.told(&program, &["eject", &setup]);
+    session.told_of(&program, &["eject", &setup]);
     assert_eq!(session.records(), 1);
     mount("R:", &setup);
-    session.told(&program, &["eject", "SETUP_EN_DVD"]);
+    session.told_of(&program, &["eject", "SETUP_EN_DVD"]);
     assert_eq!(session.records(), 1);
     mount("R:", &setup);
-    session.told(&program, &["eject", "--all"]);
+    session.told_of(&program, &["eject", "--all"]);
     assert_eq!(session.records(), 0);
 }
 
 #[test]
+fn many_ejects_of_one_drive_at_one_moment_all_succeed() {
+    let session = session("ejects");
+    for _ in 0..3 {
+        session.told(&["mount", "-q", &image("setup.iso"), "R:"], &[]);
+        let eject = || session.command(&["eject", "--if-mounted", "R:"], &[]);
+        let all: Vec<_> = (0..5).map(|_| Running::start(&mut eject(), &session.folder)).collect();
+        let all: Vec<_> = all.into_iter().map(Running::end).collect();
+        assert!(all.iter().all(|one| one.status.success()), "{all:?}");
+        assert_eq!(session.records(), 0);
+    }
+}
+
+#[test]
 fn what_a_killed_server_left_is_swept_up() {
-    let session = Session::new("killed");
+    let session = session("killed");
     let program = simulated();
-    session.told(&program, &["mount", "-q", &image("setup.iso"), "R:"]);
-    let listed = session.told(&program, &["list", "--json"]);
+    session.told_of(&program, &["mount", "-q", &image("setup.iso"), "R:"]);
+    let listed = session.told_of(&program, &["list", "--json"]);
     let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let pid = line["process"].to_string();
-    session.told(Path::new("taskkill"), &["/f", "/pid", &pid]);
-    assert!(session.told(&program, &["list"]).contains("dead (server gone)"));
-    let doctor = session.run(&program, &["doctor"]);
+    session.told_of(Path::new("taskkill"), &["/f", "/pid", &pid]);
+    assert!(session.told_of(&program, &["list"]).contains("dead (server gone)"));
+    let doctor = session.run_of(&program, &["doctor"]);
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("dead    a drive: at R: is gone"));
-    session.run(&program, &["doctor", "--fix"]);
+    session.run_of(&program, &["doctor", "--fix"]);
     assert_eq!(session.records(), 0);
     let icon = "Software\\Classes\\Applications\\Explorer.exe\\Drives\\R";
     assert!(CURRENT_USER.open(icon).is_err(), "the icon stayed");
 }
 
 #[test]
+fn a_dead_record_costs_another_drive_neither_its_record_nor_its_icon() {
+    let session = session("newer");
+    session.told(&["mount", "-q", "--local", &image("setup.iso"), "R:"], &[]);
+    let living = &session.record_files()[0];
+    let mut record: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(living).unwrap()).unwrap();
+    // Of an earlier server with the same number, at the same letter.
+    record["process"]["started"] = 1.into();
+    std::fs::write(living.with_file_name("dead.json"), record.to_string()).unwrap();
+    // What is still being written is no record yet.
+    std::fs::copy(living, living.with_file_name("written.part")).unwrap();
+    assert_eq!(session.told(&["list", "--json"], &[]).lines().count(), 2);
+    session.run(&["doctor", "--fix"], &[]);
+    assert_eq!(session.record_files(), std::slice::from_ref(living));
+    let icon = "Software\\Classes\\Applications\\Explorer.exe\\Drives\\R\\DefaultIcon";
+    assert!(CURRENT_USER.open(icon).is_ok(), "the newer drive lost its icon");
+    session.told(&["eject", "R:"], &[]);
+    assert!(CURRENT_USER.open(icon).is_err(), "the icon stayed");
+}
+
+#[test]
 fn a_mount_that_cannot_be_made_says_why() {
-    let session = Session::new("refused");
+    let session = session("refused");
     let program = simulated();
     std::fs::write(session.folder.join("text.iso"), "no disc at all").unwrap();
     std::fs::create_dir(session.folder.join("there")).unwrap();
@@ -175,7 +214,7 @@ fn a_mount_that_cannot_be_made_says_why() {
             "error: cannot make the drive: the name of",
         ),
     ] {
-        let output = session.run(&program, arguments);
+        let output = session.run_of(&program, arguments);
         assert!(said(&output).starts_with(want), "{arguments:?}: {}", said(&output));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
     }
@@ -184,12 +223,12 @@ fn a_mount_that_cannot_be_made_says_why() {
 
 #[test]
 fn explorer_gets_its_verbs_and_loses_them_again() {
-    let session = Session::new("setup");
+    let session = session("setup");
     let program = real();
     let classes = CURRENT_USER.create("Software\\Classes").unwrap();
     // Somebody else's: it stays.
     classes.create(".cdr").unwrap().set_string("", "Other.Program").unwrap();
-    session.told(&program, &["setup", "install"]);
+    session.told_of(&program, &["setup", "install"]);
     let text = |place: &str| classes.open(place).and_then(|key| key.get_string("")).ok();
     let verb = "SystemFileAssociations\\.iso\\shell\\isodrive.mount";
     assert_eq!(text(verb).as_deref(), Some("Mount with isodrive"));
@@ -199,7 +238,7 @@ fn explorer_gets_its_verbs_and_loses_them_again() {
     assert_eq!(text(".udf").as_deref(), Some("isodrive.image"));
     assert_eq!(text(".cdr").as_deref(), Some("Other.Program"));
     assert_eq!(text(".iso"), None, "a type that Windows knows was taken over");
-    session.told(&program, &["setup", "remove"]);
+    session.told_of(&program, &["setup", "remove"]);
     for place in [verb, "Drive\\shell\\isodrive.eject", ".udf", "isodrive.image"] {
         assert!(classes.open(place).is_err(), "{place} stayed");
     }
@@ -209,8 +248,8 @@ fn explorer_gets_its_verbs_and_loses_them_again() {
 
 #[test]
 fn what_is_extracted_gets_names_that_windows_can_hold() {
-    let session = Session::new("extract");
-    session.told(&real(), &["extract", &image("names.iso"), "-C", "out"]);
+    let session = session("extract");
+    session.told_of(&real(), &["extract", &image("names.iso"), "-C", "out"]);
     let out = session.folder.join("out");
     for (name, holds) in [
         ("plain.txt", "plain.txt"),
@@ -224,49 +263,49 @@ fn what_is_extracted_gets_names_that_windows_can_hold() {
     let files = std::fs::read_dir(&out).unwrap().count();
     assert_eq!(files, 27, "one of those that differ in case alone is missing");
     // A second time, they are there already.
-    let output = session.run(&real(), &["extract", &image("names.iso"), "-C", "out"]);
+    let output = session.run_of(&real(), &["extract", &image("names.iso"), "-C", "out"]);
     assert_eq!(output.status.code(), Some(1));
-    session.told(&real(), &["extract", "--overwrite", &image("names.iso"), "-C", "out"]);
+    session.told_of(&real(), &["extract", "--overwrite", &image("names.iso"), "-C", "out"]);
 }
 
 #[test]
 fn the_mark_of_an_image_is_on_what_is_extracted_and_nothing_is_invented() {
-    let session = Session::new("marked");
+    let session = session("marked");
     let image_path = session.folder.join("marked.iso");
     std::fs::copy(image("setup.iso"), &image_path).unwrap();
-    session.told(&real(), &["extract", "marked.iso", "setup.exe", "-C", "plain"]);
+    session.told_of(&real(), &["extract", "marked.iso", "setup.exe", "-C", "plain"]);
     let mark_of = |folder: &str| {
         std::fs::read(session.folder.join(folder).join("setup.exe:Zone.Identifier")).ok()
     };
     assert_eq!(mark_of("plain"), None);
     let mark = b"[ZoneTransfer]\r\nZoneId=3\r\nHostUrl=https://example.org/marked.iso\r\n";
     std::fs::write(session.folder.join("marked.iso:Zone.Identifier"), mark).unwrap();
-    session.told(&real(), &["extract", "marked.iso", "setup.exe", "-C", "out"]);
+    session.told_of(&real(), &["extract", "marked.iso", "setup.exe", "-C", "out"]);
     assert_eq!(mark_of("out").as_deref(), Some(&mark[..]));
 }
 
 #[test]
 fn a_directory_is_made_listed_and_taken_away() {
-    let session = Session::new("directory");
+    let session = session("directory");
     let (program, setup) = (simulated(), image("setup.iso"));
-    let told = session.told(&program, &["mount", &setup, "disc"]);
+    let told = session.told_of(&program, &["mount", &setup, "disc"]);
     let at = session.folder.join("disc");
     assert!(told.contains(&format!("at       {}\n", at.display())), "{told}");
     assert!(told.ends_with("eject with:  isodrive eject disc\n"), "{told}");
     assert!(at.is_dir());
-    let listed = session.told(&program, &["list"]);
+    let listed = session.told_of(&program, &["list"]);
     assert!(listed.contains(&format!("{}  ", at.display())), "{listed}");
     // The image under its one name, however it was named.
     assert!(listed.contains("Z:\\") && !listed.contains("?"), "{listed}");
-    session.told(&program, &["eject", "disc"]);
+    session.told_of(&program, &["eject", "disc"]);
     assert!(!at.exists());
     assert_eq!(session.records(), 0);
 }
 
 #[test]
 fn an_idle_drive_goes_by_itself() {
-    let session = Session::new("idle");
-    session.told(&simulated(), &["mount", "-q", "--idle", "1s", &image("setup.iso")]);
+    let session = session("idle");
+    session.told_of(&simulated(), &["mount", "-q", "--idle", "1s", &image("setup.iso")]);
     assert_eq!(session.records(), 1);
     gone_after(&session);
 }
@@ -283,8 +322,8 @@ fn gone_after(session: &Session) -> Duration {
 
 #[test]
 fn a_drive_idles_when_the_last_handle_is_closed_and_not_before() {
-    let session = Session::new("visited");
-    let mut command = session.command(&simulated(), &["mount", "-q", "--idle", "1s"]);
+    let session = session("visited");
+    let mut command = session.command_of(&simulated(), &["mount", "-q", "--idle", "1s"]);
     command.arg(image("setup.iso")).env(VISIT, "4000 \\setup.exe");
     let output = output::of(&mut command, &session.folder);
     assert!(output.status.success(), "{}", said(&output));
@@ -296,12 +335,10 @@ fn a_drive_idles_when_the_last_handle_is_closed_and_not_before() {
 
 #[test]
 fn in_the_foreground_ctrl_break_ends_a_drive_cleanly() {
-    let session = Session::new("break");
+    let session = session("break");
     // One to break, where the tests have none.
     unsafe { AllocConsole() };
-    let mut command = Command::new(simulated());
-    command.args(["mount", "--foreground", &image("setup.iso")]);
-    command.env("ISODRIVE_STATE_DIR", session.folder.join("state"));
+    let mut command = session.command(&["mount", "--foreground", &image("setup.iso")], &[]);
     // CREATE_NEW_PROCESS_GROUP: the event is for this one alone.
     std::os::windows::process::CommandExt::creation_flags(&mut command, 0x200);
     let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();

@@ -1,7 +1,7 @@
 //! Bytes of files and pages of directories: every border, every size of buffer, many threads.
 #![cfg(windows)]
 
-use isodrive_windows_tests::driver::Listed;
+use isodrive_windows_tests::Listed;
 use isodrive_windows_tests::setup::mount_image;
 use windows_view::Choices;
 

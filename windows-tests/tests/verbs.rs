@@ -2,12 +2,10 @@
 //! registry around them, in which others have their values too.
 #![cfg(windows)]
 
-mod session;
-
 use std::path::PathBuf;
 
 use isodrive_windows_tests::command_line::{Ran, expanded, run};
-use session::{Session, image, real, said, simulated};
+use isodrive_windows_tests::session::{Session, image, real, said};
 use windows_registry::{CURRENT_USER, Key, LOCAL_MACHINE, Type};
 
 const CLASSES: &str = "Software\\Classes";
@@ -37,10 +35,14 @@ const NAMES: [&str; 16] = [
     "trailing \u{201d}quote\u{201c}.iso",
 ];
 
+fn simulated() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_simulated"))
+}
+
 /// A session without verbs, whatever a test that failed has left.
 fn fresh(name: &str) -> Session {
-    let session = Session::new(name);
-    session.told(&real(), &["setup", "remove"]);
+    let session = Session::new(name, env!("CARGO_BIN_EXE_simulated"));
+    session.told_of(&real(), &["setup", "remove"]);
     session
 }
 
@@ -99,7 +101,7 @@ fn dump() -> Vec<String> {
 
 /// The drives that there are: where, and of which image.
 fn drives(session: &Session) -> Vec<(String, String)> {
-    let listed = session.told(&simulated(), &["list", "--json"]);
+    let listed = session.told_of(&simulated(), &["list", "--json"]);
     let text = |value: &serde_json::Value| value["name"].as_str().unwrap().to_owned();
     let drive = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -133,7 +135,7 @@ fn expanded_verbs_do_what_they_say() {
     let before = dump();
     for (turn, folder) in FOLDERS.iter().enumerate() {
         let program = program_in(&session, folder);
-        session.told(&program, &["setup", "install"]);
+        session.told_of(&program, &["setup", "install"]);
         let commands = [command(OPEN_VERB), command(EJECT_VERB)];
         let want = format!("\"{}\"", program.display());
         assert!(commands.iter().all(|command| command.starts_with(&want)), "{commands:?}");
@@ -153,14 +155,14 @@ fn expanded_verbs_do_what_they_say() {
     ] {
         open_and_eject(&session, path.to_str().unwrap(), eject);
     }
-    session.told(&simulated(), &["setup", "remove"]);
+    session.told_of(&simulated(), &["setup", "remove"]);
     assert_eq!(dump(), before);
 }
 
 #[test]
 fn verbs_take_long_paths_in_both_forms() {
     let session = fresh("long");
-    session.told(&simulated(), &["setup", "install"]);
+    session.told_of(&simulated(), &["setup", "install"]);
     let mut folder = session.folder.clone();
     while folder.as_os_str().len() < 300 {
         folder.push("a folder with a name of some length");
@@ -172,15 +174,15 @@ fn verbs_take_long_paths_in_both_forms() {
     for path in [path.to_owned(), format!("\\\\?\\{path}")] {
         open_and_eject(&session, &path, &command(EJECT_VERB));
     }
-    session.told(&simulated(), &["setup", "remove"]);
+    session.told_of(&simulated(), &["setup", "remove"]);
 }
 
 #[test]
 fn paths_that_name_no_image_are_refused_with_a_sentence() {
     let session = fresh("refused");
-    session.told(&simulated(), &["setup", "install"]);
+    session.told_of(&simulated(), &["setup", "install"]);
     let (open, eject) = (command(OPEN_VERB), command(EJECT_VERB));
-    session.told(&simulated(), &["mount", "-q", &image("setup.iso"), "R:"]);
+    session.told_of(&simulated(), &["mount", "-q", &image("setup.iso"), "R:"]);
     for path in [
         "C:\\%COMSPEC%.iso",
         "C:\\a & calc.iso",
@@ -222,8 +224,8 @@ fn paths_that_name_no_image_are_refused_with_a_sentence() {
     if let Ok(ran) = try_shell(&session, &open, &"a".repeat(40_000)) {
         assert!(matches!(ran.code, 1..=7) && ran.err.starts_with("error: "), "{}", ran.code);
     }
-    session.told(&simulated(), &["eject", "R:\\"]);
-    session.told(&simulated(), &["setup", "remove"]);
+    session.told_of(&simulated(), &["eject", "R:\\"]);
+    session.told_of(&simulated(), &["setup", "remove"]);
 }
 
 #[test]
@@ -231,19 +233,19 @@ fn a_type_of_all_users_and_empty_keys_of_others_stay_as_they_are() {
     let session = fresh("others");
     let machine = LOCAL_MACHINE.create(CLASSES).unwrap();
     machine.create(".cdr").unwrap().set_string("", "Other.Program").unwrap();
-    session.told(&real(), &["setup", "install"]);
+    session.told_of(&real(), &["setup", "install"]);
     let is_ours = |kind: &str| {
         let text = classes().open(kind).and_then(|key| key.get_string(""));
         text.is_ok_and(|text| text == "isodrive.image")
     };
     assert!(!is_ours(".cdr") && is_ours(".udf"));
     machine.remove_tree(".cdr").unwrap();
-    session.told(&real(), &["setup", "remove"]);
+    session.told_of(&real(), &["setup", "remove"]);
     // Nothing of ours is there any more: what is empty is another's.
     for empty in [".udf", "Drive\\shell"] {
         classes().create(empty).unwrap();
     }
-    session.told(&real(), &["setup", "remove"]);
+    session.told_of(&real(), &["setup", "remove"]);
     for (empty, own) in [(".udf", ".udf"), ("Drive\\shell", "Drive")] {
         assert!(classes().open(empty).is_ok(), "{empty}");
         classes().remove_tree(own).unwrap();
@@ -263,14 +265,14 @@ fn what_every_version_installed_goes_and_what_others_wrote_stays() {
     others("Drive", "Icon");
     let before = dump();
     for folder in FOLDERS {
-        session.told(&program_in(&session, folder), &["setup", "install"]);
+        session.told_of(&program_in(&session, folder), &["setup", "install"]);
     }
     // The verb of drives as it was once.
     let eject = command(EJECT_VERB).replace("%1", "\"%1\"");
     classes().create(EJECT_VERB).unwrap().set_string("", eject).unwrap();
     others("Drive\\shell\\isodrive.eject", "Icon");
     others("isodrive.image\\shell\\other\\command", "");
-    let output = session.run(&real(), &["setup", "remove"]);
+    let output = session.run_of(&real(), &["setup", "remove"]);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(said(&output), "");
     let left = dump();
@@ -291,7 +293,7 @@ fn what_every_version_installed_goes_and_what_others_wrote_stays() {
     for place in ["Drive\\shell", "isodrive.image\\shell"] {
         classes().remove_tree(place).unwrap();
     }
-    session.told(&real(), &["setup", "remove"]);
+    session.told_of(&real(), &["setup", "remove"]);
     assert_eq!(dump(), before);
     for place in [".udf", ".cdr", "SystemFileAssociations", "Drive"] {
         classes().remove_tree(place).unwrap();
@@ -302,7 +304,7 @@ fn what_every_version_installed_goes_and_what_others_wrote_stays() {
 fn values_of_a_wrong_type_are_left_and_named() {
     let session = fresh("types");
     let before = dump();
-    session.told(&real(), &["setup", "install"]);
+    session.told_of(&real(), &["setup", "install"]);
     let ours: Vec<String> = dump().into_iter().filter(|line| !before.contains(line)).collect();
     let ours: Vec<(&str, &str)> = ours
         .iter()
@@ -310,7 +312,7 @@ fn values_of_a_wrong_type_are_left_and_named() {
         .map(|(place, value)| (&place[1..], value.split('"').next().unwrap()))
         .collect();
     assert_eq!(ours.len(), 17);
-    session.told(&real(), &["setup", "remove"]);
+    session.told_of(&real(), &["setup", "remove"]);
     let wrong: [(Type, &[u8]); 6] = [
         (Type::U32, &[1, 0, 0, 0]),
         (Type::Bytes, b"bytes"),
@@ -325,10 +327,10 @@ fn values_of_a_wrong_type_are_left_and_named() {
         classes().create(place).unwrap().set_bytes(name, kind, bytes).unwrap();
         let set = dump();
         let shown = format!("{place}: {}", if name.is_empty() { "(Default)" } else { name });
-        let output = session.run(&real(), &["setup", "install"]);
+        let output = session.run_of(&real(), &["setup", "install"]);
         assert_eq!(output.status.code(), Some(1), "{shown}: {}", said(&output));
         assert!(said(&output).contains(&shown), "{shown}: {}", said(&output));
-        let output = session.run(&real(), &["setup", "remove"]);
+        let output = session.run_of(&real(), &["setup", "remove"]);
         assert_eq!(output.status.code(), Some(0), "{shown}: {}", said(&output));
         assert!(said(&output).contains(&shown), "{shown}: {}", said(&output));
         assert_eq!(dump(), set, "{shown}");
@@ -385,7 +387,7 @@ fn the_icon_of_a_drive_goes_with_the_session_and_a_chosen_one_stays() {
 fn a_program_whose_path_explorer_would_change_is_not_registered() {
     let session = fresh("percent");
     let before = dump();
-    let output = session.run(&program_in(&session, "100%1"), &["setup", "install"]);
+    let output = session.run_of(&program_in(&session, "100%1"), &["setup", "install"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).starts_with("error: Explorer cannot start "), "{}", said(&output));
     assert_eq!(dump(), before);

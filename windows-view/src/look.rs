@@ -80,7 +80,8 @@ fn serial(volume: &dyn Volume, view: View) -> u32 {
 
 /// The serial number that Windows gives a volume: four sums of the bytes of its descriptor, byte
 /// `k` into column `k` modulo 4. The CD driver takes column 0 for the highest byte of the number,
-/// the UDF driver for the lowest.
+/// the UDF driver for the lowest. So does Wine (`udf_find_fsd_sector` and its caller), whose word
+/// this is: of UDF no number of a real Windows was seen.
 #[must_use]
 pub fn serial_of(descriptor: &[u8], view: View) -> u32 {
     let mut columns = [0u8; 4];

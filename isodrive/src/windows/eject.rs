@@ -22,7 +22,9 @@ pub(crate) fn run(arguments: &Eject, terminal: &mut Terminal) -> Outcome {
     sweep();
     let records = Record::alive();
     if arguments.all {
-        return records.iter().try_for_each(eject);
+        // One that stays keeps no other.
+        let failures: Vec<Failure> = records.iter().filter_map(|one| eject(one).err()).collect();
+        return failures.into_iter().next().map_or_else(|| terminal.flush(), Err);
     }
     for target in &arguments.targets {
         match find(target, &records)? {
@@ -103,12 +105,17 @@ fn eject(record: &Record) -> Outcome {
         return native::eject(record, device);
     }
     let at = record.at.text();
-    if let Err(error) = Event::set(&record.stop) {
-        return if record.is_alive() { Err(not_told(record, error)) } else { Ok(()) };
+    let told = Event::set(&record.stop);
+    match told {
+        // A server that ends closes its event a moment before it is gone.
+        Ok(()) | Err(NotSet::Missing) => {}
+        Err(error) if record.is_alive() => return Err(not_told(record, error)),
+        Err(_) => return Ok(()),
     }
     let since = Instant::now();
     while record.is_alive() {
         if since.elapsed() > PATIENCE {
+            told.map_err(|error| not_told(record, error))?;
             let message = format!("the server of {at} does not end");
             let taskkill =
                 ShellCommand::new("taskkill /f /pid").operand(record.process.pid.to_string());

@@ -14,8 +14,12 @@ use super::place::{self, letter};
 
 pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Outcome {
     let Some(ready) = mount::mounted(arguments, verbose, terminal)? else { return Ok(()) };
+    let Some(explorer) = explorer() else {
+        let message = "cannot start Explorer: Windows does not tell in which folder it is";
+        return Err(Failure::new(Exit::Other, message).line("mounted", ready.path.text()));
+    };
     // Explorer always says that it failed; that it was started is all that can be known.
-    Command::new(explorer())
+    Command::new(explorer)
         .raw_arg(argument(&ready.path.text()))
         .spawn()
         .map(drop)

@@ -12,6 +12,7 @@ use crate::terminal::quoted;
 /// The place that a person means.
 pub(super) fn meant(at: &OsStr) -> Result<Place, Failure> {
     let text = at.to_str().unwrap_or_default();
+    let (at, text) = drive_path(text).map_or((at, text), |plain| (OsStr::new(plain), plain));
     if text == "*" {
         return Ok(Place::FirstFree);
     }
@@ -25,6 +26,9 @@ pub(super) fn meant(at: &OsStr) -> Result<Place, Failure> {
             "a letter as in X:, * for a free one, or a directory that is not there yet",
         )
     };
+    if is_device(text) {
+        return Err(refuse("it is the name of a device or volume"));
+    }
     let path =
         std::path::absolute(without_end(at)).map_err(|error| refuse(&crate::exit::bare(&error)))?;
     if std::fs::symlink_metadata(&path).is_ok() {
@@ -34,6 +38,20 @@ pub(super) fn meant(at: &OsStr) -> Result<Place, Failure> {
         Some(parent) if parent.is_dir() => Ok(Place::Directory(path)),
         _ => Err(refuse("the folder that should hold it is not there")),
     }
+}
+
+/// A path on a drive in the plain form, of `\\?\C:\disc`; nothing for all other paths.
+fn drive_path(text: &str) -> Option<&str> {
+    let rest = text.strip_prefix("\\\\?\\")?;
+    let (start, _) = rest.split_once(':')?;
+    (start.len() == 1).then_some(rest)
+}
+
+/// Whether a path names a device, such as `\\?\Volume{..}\` or `\\.\X:`. WinFsp takes some of
+/// them for letters.
+fn is_device(text: &str) -> bool {
+    let text = text.replace('/', "\\");
+    ["\\\\?\\", "\\\\.\\", "\\??\\"].iter().any(|start| text.starts_with(start))
 }
 
 /// What a path may have at its end without another meaning: a backslash, and the quote that a
@@ -85,6 +103,22 @@ mod tests {
         for end in ["\\", "\"", "\\\""] {
             let written = format!("{}{end}", free.display());
             assert_eq!(place(&written).unwrap(), Place::Directory(free.clone()), "{written}");
+        }
+        let verbatim = format!("\\\\?\\{}", free.display());
+        assert_eq!(place(&verbatim).unwrap(), Place::Directory(free.clone()));
+        assert_eq!(place("\\\\?\\x:\\").unwrap(), Place::Letter('X'));
+        for device in [
+            "\\\\?\\Volume{01234567-89ab-cdef-0123-456789abcdef}\\",
+            "\\\\?\\Volume{01234567-89ab-cdef-0123-456789abcdef}\\disc",
+            "\\\\.\\X:",
+            "//?/Volume{01234567-89ab-cdef-0123-456789abcdef}/",
+            "\\??\\X:",
+            "\\\\?\\GLOBALROOT\\Device\\CdRom0",
+        ] {
+            let failure = place(device).unwrap_err();
+            assert_eq!(failure.exit, Exit::MountPoint, "{device}");
+            let text = format!("{failure:?}");
+            assert!(text.contains("it is the name of a device or volume"), "{text}");
         }
         assert_eq!(meant(std::env::temp_dir().as_os_str()).unwrap_err().exit, Exit::MountPoint);
         assert_eq!(meant(free.join("deeper").as_os_str()).unwrap_err().exit, Exit::MountPoint);

@@ -55,44 +55,63 @@ pub(crate) fn run(arguments: &Setup, terminal: &mut Terminal) -> Outcome {
 }
 
 fn install() -> Outcome {
-    let mut left = Vec::new();
-    for value in values(&program()?) {
-        if is_of_all_users(&value) {
-            continue;
-        }
-        let found = value.write().map_err(|error| not_written(&error.message()))?;
-        if is_in_the_way(&value, &found) {
-            left.push(named(&value));
-        }
-    }
-    tell_of_types();
-    if left.is_empty() {
+    let values = values(&program()?);
+    let values = values.iter().filter(|value| !is_of_all_users(value));
+    let Done { left, failed } = Done::with(values, Own::write);
+    if left.is_empty() && failed.is_empty() {
         return Ok(());
     }
-    let message = "Explorer does not get all verbs: what isodrive did not write is in the way";
+    let why = match (left.is_empty(), failed.is_empty()) {
+        (false, true) => "what isodrive did not write is in the way",
+        (_, false) => "not all of the registry can be written",
+        (true, true) => "",
+    };
+    let message = format!("Explorer does not get all verbs: {why}");
     let failure = Failure::new(Exit::Other, message);
-    Err(left.into_iter().fold(failure, |failure, value| failure.line("left", value)))
+    let failure = left.into_iter().fold(failure, |failure, value| failure.line("left", value));
+    Err(failed.into_iter().fold(failure, |failure, value| failure.line("failed", value)))
+}
+
+/// What became of values that were written or removed, each by its name.
+#[derive(Default)]
+struct Done {
+    /// Another's, which are in the way.
+    left: Vec<String>,
+    /// Those where Windows refused, with the reason. One costs no other.
+    failed: Vec<String>,
+}
+
+impl Done {
+    /// Does a work on each value, and has Explorer look at them.
+    fn with<'v>(
+        values: impl Iterator<Item = &'v Own>,
+        work: impl Fn(&Own) -> windows_registry::Result<Found>,
+    ) -> Self {
+        let mut done = Self::default();
+        for value in values {
+            match work(value) {
+                Ok(found) if is_in_the_way(value, &found) => done.left.push(named(value)),
+                Ok(_) => {}
+                Err(error) => done.failed.push(format!("{}: {}", named(value), error.message())),
+            }
+        }
+        tell_of_types();
+        done
+    }
 }
 
 /// Takes away what `install` wrote, of every version and folder of this program, and nothing that
 /// somebody else did.
 fn remove(terminal: &mut Terminal) -> Outcome {
-    let mut left = Vec::new();
-    for value in values("") {
-        let found = value.remove().map_err(|error| not_written(&error.message()))?;
-        if is_in_the_way(&value, &found) {
-            left.push(named(&value));
-        }
-    }
-    tell_of_types();
+    let Done { left, failed } = Done::with(values("").iter(), Own::remove);
     if !left.is_empty() {
         terminal.warn("what isodrive did not write was left in the registry", &left);
     }
-    Ok(())
-}
-
-fn not_written(why: &str) -> Failure {
-    Failure::new(Exit::Other, format!("cannot write the registry: {why}"))
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let failure = Failure::new(Exit::Other, "Explorer keeps verbs of isodrive");
+    Err(failed.into_iter().fold(failure, |failure, value| failure.line("failed", value)))
 }
 
 /// Whether a type is another program's for all users of this computer. A value of this user's would

@@ -10,16 +10,26 @@ use std::io;
 use std::os::windows::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use mount_winfsp::system::{Event, is_process_hidden, process_started, user_name};
+use mount_winfsp::system::{
+    Event, boot_time, in_letter_turn, is_letter_free, is_process_hidden, process_started, user_name,
+};
 use mount_winfsp::{device_of, letter_of};
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Name, os};
 
 use super::explorer;
+use super::place::letter;
 
 /// Version of the file's shape.
 const VERSION: u32 = 2;
+
+/// How the names of records end.
+const ENDING: &str = "json";
+
+/// Two starts of Windows that lie less apart are one, in steps of 100 ns: nobody starts Windows
+/// twice in 5 s.
+const ONE_BOOT: u64 = 50_000_000;
 
 /// What is remembered of a drive.
 #[derive(Debug, Serialize, Deserialize)]
@@ -31,6 +41,10 @@ pub(crate) struct Record {
     /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) device: Option<String>,
+    /// When Windows was started that made the drive: its drives end with it, and the next Windows
+    /// gives their devices again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    boot: Option<u64>,
     /// The name of the event that ends its server; empty where Windows itself made the drive.
     pub(crate) stop: String,
     /// Who mounted it: who else may end it is told so.
@@ -48,6 +62,9 @@ pub(crate) struct Record {
     pub(crate) bytes: u64,
     /// When it was mounted, in seconds since 1970.
     pub(crate) since: i64,
+    /// The file that this was read from.
+    #[serde(skip)]
+    file: Option<PathBuf>,
 }
 
 /// A process, and when it was started: numbers are given again.
@@ -113,6 +130,7 @@ impl Record {
             version: VERSION,
             process: Process::own(),
             device: None,
+            boot: None,
             stop: facts.stop,
             user: user_name().unwrap_or_else(|| "another user".to_owned()),
             identity: Identity::at(&facts.image).unwrap_or(Identity(Vec::new())),
@@ -123,12 +141,13 @@ impl Record {
             system: facts.system,
             bytes: facts.bytes,
             since: jiff::Timestamp::now().as_second(),
+            file: None,
         }
     }
 
     /// The record of a drive that Windows itself made, as this device.
     pub(crate) fn of_windows(facts: Facts, device: String) -> Self {
-        Self { device: Some(device), ..Self::new(facts) }
+        Self { device: Some(device), boot: boot_time(), ..Self::new(facts) }
     }
 
     /// Whether Windows itself made the drive.
@@ -139,12 +158,21 @@ impl Record {
     /// Whether the drive is there: its server runs, or Windows knows its device.
     pub(crate) fn is_alive(&self) -> bool {
         let Some(device) = &self.device else { return self.is_served() };
+        if self.is_of_another_boot() {
+            return false;
+        }
         let image = os(&self.image.bytes());
         match device_of(Path::new(&image)) {
             Ok(now) => now.as_ref() == Some(device),
             // Of an image on a share that is away nothing is known but the letter.
             Err(_) => letter_of(device).is_some(),
         }
+    }
+
+    /// Whether Windows was started again since it made the drive.
+    fn is_of_another_boot(&self) -> bool {
+        let boots = self.boot.zip(boot_time());
+        boots.is_some_and(|(then, now)| then.abs_diff(now) > ONE_BOOT)
     }
 
     /// Whether the server runs. Of a process that hides itself, such as another user's, the event
@@ -163,17 +191,20 @@ impl Record {
     pub(crate) fn leave(&self) -> io::Result<PathBuf> {
         let path = self.path()?;
         let partial = path.with_extension("part");
-        std::fs::write(&partial, serde_json::to_vec(self)?)?;
-        std::fs::rename(&partial, &path)?;
-        Ok(path)
+        let written = std::fs::write(&partial, serde_json::to_vec(self)?)
+            .and_then(|()| std::fs::rename(&partial, &path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&partial);
+        }
+        written.map(|()| path)
     }
 
     /// Its file, named for what there is one of at a time: the server, or the device.
     fn path(&self) -> io::Result<PathBuf> {
         let device = self.device.as_deref().and_then(|device| device.rsplit('\\').next());
         let name = match device {
-            Some(device) => format!("windows-{device}.json"),
-            None => format!("{}.json", self.process.pid),
+            Some(device) => format!("windows-{device}.{ENDING}"),
+            None => format!("{}.{ENDING}", self.process.pid),
         };
         Ok(folder()?.join(name))
     }
@@ -181,8 +212,10 @@ impl Record {
     /// All records of this user that can be read, the latest first.
     pub(crate) fn all() -> Vec<Self> {
         let Ok(files) = folder().and_then(std::fs::read_dir) else { return Vec::new() };
-        let mut records: Vec<Self> =
-            files.flatten().filter_map(|file| Self::read(&file.path())).collect();
+        let paths = files.flatten().map(|file| file.path());
+        // What is still being written would be there twice.
+        let paths = paths.filter(|path| path.extension().is_some_and(|end| end == ENDING));
+        let mut records: Vec<Self> = paths.filter_map(|path| Self::read(&path)).collect();
         records.sort_by_key(|record| std::cmp::Reverse((record.since, record.process.started)));
         records
     }
@@ -193,6 +226,7 @@ impl Record {
         if let Some(letter) = record.device.as_deref().and_then(letter_of) {
             record.at = Name::new(format!("{letter}:").as_bytes());
         }
+        record.file = Some(path.to_path_buf());
         (record.version == VERSION).then_some(record)
     }
 
@@ -203,12 +237,31 @@ impl Record {
 
     /// Takes away what a server that was killed left: its record, and the icon of its drive. The
     /// drive itself went with the process.
+    ///
+    /// Deletes the file that was read and no other, whatever the record says of itself.
     pub(crate) fn clean_up(&self) -> io::Result<()> {
-        // Windows' own drives have none from us, and others may have their letter by now.
-        if !self.is_of_windows() {
-            explorer::remove_icon(&self.at.text());
+        let at = self.at.text();
+        // Windows' own drives have no icon from us.
+        if let (false, Some(letter)) = (self.is_of_windows(), letter(&at)) {
+            in_letter_turn(|| {
+                // It is that of the drive that has the letter by now.
+                if is_letter_free(letter) && !Self::is_somebody_at(letter) {
+                    explorer::remove_icon(&at);
+                }
+            });
         }
-        std::fs::remove_file(self.path()?)
+        let missing = || io::Error::new(io::ErrorKind::NotFound, "the record is of no file");
+        let file = self.file.as_ref().ok_or_else(missing)?;
+        match Self::read(file) {
+            // A process or a device that got the same number has written its own there.
+            Some(now) if now.process != self.process => Ok(()),
+            _ => std::fs::remove_file(file),
+        }
+    }
+
+    /// Whether a drive that is there has a letter.
+    fn is_somebody_at(wanted: char) -> bool {
+        Self::alive().iter().any(|record| letter(&record.at.text()) == Some(wanted))
     }
 }
 

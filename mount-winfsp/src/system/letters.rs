@@ -4,7 +4,7 @@
 
 use std::marker::PhantomData;
 
-use windows_sys::Win32::Foundation::{WAIT_ABANDONED, WAIT_OBJECT_0};
+use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, WAIT_ABANDONED, WAIT_OBJECT_0};
 use windows_sys::Win32::Storage::FileSystem::{GetLogicalDrives, QueryDosDeviceW};
 use windows_sys::Win32::System::Threading::{
     CreateMutexExW, MUTEX_MODIFY_STATE, ReleaseMutex, SYNCHRONIZATION_SYNCHRONIZE,
@@ -17,8 +17,8 @@ use super::{Handle, last_error, wide};
 /// The mutex of everybody in a session who chooses a letter for a disc.
 const MUTEX: &str = "Local\\isodrive-letters";
 
-/// How long a turn is waited for, in milliseconds. Each takes a few; only a program that means ill,
-/// or hangs, keeps it longer.
+/// How long a turn is waited for, in milliseconds. Each takes a few, or a second on a machine with
+/// too much to do; a program that means ill, or hangs, keeps it longer.
 const PATIENCE: u32 = 5000;
 
 /// Units that the targets of a letter may take.
@@ -27,15 +27,26 @@ const TARGETS_UNITS: usize = 4096;
 /// Whether nobody uses a drive letter.
 #[must_use]
 pub fn is_letter_free(letter: char) -> bool {
-    // SAFETY: reads a number.
-    let used = unsafe { GetLogicalDrives() };
-    let bit = u32::from(letter.to_ascii_uppercase()).wrapping_sub(u32::from('A'));
-    used.checked_shr(bit).is_some_and(|bits| bits & 1 == 0)
+    is_free(letter, used_letters())
 }
 
-/// Drive letters from D: on that nobody uses.
-pub fn free_letters() -> impl Iterator<Item = char> {
-    ('D'..='Z').filter(|letter| is_letter_free(*letter))
+/// Drive letters from D: on that nobody uses, all at one moment: a program that goes from letter
+/// to letter may be seen at each of them, but not at one moment.
+#[must_use]
+pub fn free_letters() -> Vec<char> {
+    let used = used_letters();
+    ('D'..='Z').filter(|letter| is_free(*letter, used)).collect()
+}
+
+/// The letters in use, a bit for each from A: on.
+fn used_letters() -> u32 {
+    // SAFETY: reads a number.
+    unsafe { GetLogicalDrives() }
+}
+
+fn is_free(letter: char, used: u32) -> bool {
+    let bit = u32::from(letter.to_ascii_uppercase()).wrapping_sub(u32::from('A'));
+    used.checked_shr(bit).is_some_and(|bits| bits & 1 == 0)
 }
 
 /// Where a letter, or a name as in `Global\X:`, leads: the newest definition first.
@@ -55,18 +66,32 @@ fn targets(name: &str) -> Result<Vec<String>, u32> {
 /// Whether a letter that this process has just defined leads elsewhere too: to a drive below it
 /// or above it, or to one for everybody that is hidden by it or hides it.
 ///
-/// What cannot be asked is no reason to refuse a drive.
+/// More targets than there is room for are other programs' too. Where Windows does not answer at
+/// all, the letter counts as not shared: it was free a moment ago, and a Windows that never answers
+/// would otherwise have no drives.
 pub(crate) fn is_letter_shared(letter: char) -> bool {
     let own = match targets(&format!("{letter}:")) {
         Ok(own) => own,
+        Err(ERROR_INSUFFICIENT_BUFFER) => return true,
         Err(error) => {
             tracing::debug!(%letter, error, "Windows does not say where the letter leads");
             return false;
         }
     };
     // Fails where there is no such letter for everybody, which is how it should be for our own.
-    let for_everybody = targets(&format!("Global\\{letter}:")).unwrap_or_default();
+    let for_everybody = match targets(&format!("Global\\{letter}:")) {
+        Ok(targets) => targets,
+        Err(ERROR_INSUFFICIENT_BUFFER) => return true,
+        Err(_) => Vec::new(),
+    };
     own.len() > 1 || !(for_everybody.is_empty() || for_everybody == own)
+}
+
+/// Does a work while nobody else of this session chooses a letter, as far as others wait for the
+/// turn.
+pub fn in_letter_turn<T>(work: impl FnOnce() -> T) -> T {
+    let _turn = Turn::take();
+    work()
 }
 
 /// A turn at choosing and defining a letter, until it is dropped: others that ask wait.
@@ -80,13 +105,18 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// Waits for the turn, not for ever: a program that keeps it must not keep others from
-    /// mounting. Without it, whoever finds its letter shared takes the next one.
+    /// mounting. Many that waited in vain go on at one moment, and take the same letters.
     pub(crate) fn take() -> Self {
         let mutex = open().and_then(wait);
         if let Err(error) = &mutex {
             tracing::debug!(error, "no turn at choosing a letter; the letter is checked alone");
         }
         Self { mutex: mutex.ok(), of_this_thread: PhantomData }
+    }
+
+    /// Whether the turn was got.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.mutex.is_some()
     }
 }
 

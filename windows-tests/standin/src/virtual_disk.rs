@@ -1,22 +1,25 @@
 //! The functions of `virtdisk.dll` that `--native` needs, which Wine has not: opening an image,
 //! making a drive of it, asking which, taking it away. What is attached is written into a folder
-//! that the test names, since every process asks; the letter comes late, as Windows gives it.
+//! that the test names, since every process asks; the letter comes late, as Windows gives it, and
+//! each image gets the lowest number of a device that is free, which comes again later.
 
 use std::collections::HashMap;
 use std::ffi::{OsString, c_void};
+use std::ops::Range;
 use std::os::windows::ffi::OsStringExt;
 use std::os::windows::io::IntoRawHandle;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// A folder; the file `attached` in it names the image that is attached.
+/// A folder; a file `attached-N` in it names the image that is attached as the device N, and its
+/// letter, a line each.
 const FOLDER: &str = "ISODRIVE_TEST_DISKS";
 /// A letter, and after how many milliseconds the drive gets it: `W 1500`. None without this.
 const LETTER: &str = "ISODRIVE_TEST_LETTER";
 
-const DEVICE: &str = "\\\\.\\CDROM9";
-const TARGET: &str = "\\Device\\CdRom9";
+/// Numbers of devices. Those below are this machine's.
+const DEVICES: Range<u32> = 9..20;
 
 /// Rights to an open image (`virtdisk.h`).
 const ATTACH_READ_ONLY: u32 = 0x1_0000;
@@ -50,12 +53,21 @@ const MICROSOFT: [u8; 16] = [
     0xEC, 0x4A, 0x98, 0xEC, 0xF9, 0xA0, 0xE9, 0x47, 0x90, 0x1F, 0x71, 0x41, 0x5A, 0x66, 0x34, 0x5B,
 ];
 
-fn attached_file() -> PathBuf {
-    PathBuf::from(std::env::var_os(FOLDER).expect(FOLDER)).join("attached")
+fn attached_file(device: u32) -> PathBuf {
+    let folder = PathBuf::from(std::env::var_os(FOLDER).expect(FOLDER));
+    folder.join(format!("attached-{device}"))
 }
 
-fn is_attached(image: &std::path::Path) -> bool {
-    std::fs::read(attached_file()).is_ok_and(|name| name == image.as_os_str().as_encoded_bytes())
+/// The image that is attached as a device, and the letter that is or was to come.
+fn attached(device: u32) -> Option<(PathBuf, String)> {
+    let text = std::fs::read_to_string(attached_file(device)).ok()?;
+    let (image, letter) = text.split_once('\n').expect("two lines");
+    Some((image.into(), letter.to_owned()))
+}
+
+/// The device that an image is attached as.
+fn device_of(image: &Path) -> Option<u32> {
+    DEVICES.into_iter().find(|device| attached(*device).is_some_and(|(own, _)| own == image))
 }
 
 /// What a handle is of, if it has these rights.
@@ -66,12 +78,12 @@ fn opened(handle: *mut c_void, rights: u32) -> Result<PathBuf, u32> {
     if own & rights == rights { Ok(image.clone()) } else { Err(ACCESS_DENIED) }
 }
 
-fn define(letter: &str, is_there: bool) {
+fn define(letter: &str, device: u32, is_there: bool) {
     const RAW: u32 = 1;
     const REMOVE: u32 = 2;
     const EXACT: u32 = 4;
     let wide = |text: &str| text.encode_utf16().chain([0]).collect::<Vec<u16>>();
-    let (name, target) = (wide(&format!("{letter}:")), wide(TARGET));
+    let (name, target) = (wide(&format!("{letter}:")), wide(&format!("\\Device\\CdRom{device}")));
     let flags = if is_there { RAW } else { RAW | REMOVE | EXACT };
     unsafe { DefineDosDeviceW(flags, name.as_ptr(), target.as_ptr()) };
 }
@@ -122,14 +134,18 @@ unsafe extern "system" fn AttachVirtualDisk(
         Ok(image) => image,
         Err(code) => return code,
     };
-    if is_attached(&image) {
+    if device_of(&image).is_some() {
         return SHARING_VIOLATION;
     }
-    std::fs::write(attached_file(), image.as_os_str().as_encoded_bytes()).unwrap();
-    if let Some((letter, time)) = letter() {
+    let device = DEVICES.into_iter().find(|device| attached(*device).is_none()).expect("a number");
+    let letter = letter();
+    let name = letter.as_ref().map_or("", |(name, _)| name);
+    let image = image.to_str().expect("a path that is text");
+    std::fs::write(attached_file(device), format!("{image}\n{name}")).unwrap();
+    if let Some((letter, time)) = letter {
         std::thread::spawn(move || {
             std::thread::sleep(time);
-            define(&letter, true);
+            define(&letter, device, true);
         });
     }
     0
@@ -146,12 +162,11 @@ unsafe extern "system" fn DetachVirtualDisk(
         Ok(_) => return INVALID_PARAMETER,
         Err(code) => return code,
     };
-    if !is_attached(&image) {
-        return DEVICE_NOT_THERE;
-    }
-    std::fs::remove_file(attached_file()).unwrap();
-    if let Some((letter, _)) = letter() {
-        define(&letter, false);
+    let Some(device) = device_of(&image) else { return DEVICE_NOT_THERE };
+    let (_, letter) = attached(device).unwrap();
+    std::fs::remove_file(attached_file(device)).unwrap();
+    if !letter.is_empty() {
+        define(&letter, device, false);
     }
     0
 }
@@ -162,12 +177,13 @@ unsafe extern "system" fn GetVirtualDiskPhysicalPath(
     bytes: *mut u32,
     into: *mut u16,
 ) -> u32 {
-    match opened(handle, GET_INFO) {
-        Ok(image) if is_attached(&image) => {}
-        Ok(_) => return DEVICE_NOT_THERE,
+    let device = match opened(handle, GET_INFO).map(|image| device_of(&image)) {
+        Ok(Some(device)) => device,
+        Ok(None) => return DEVICE_NOT_THERE,
         Err(code) => return code,
-    }
-    let units: Vec<u16> = DEVICE.encode_utf16().chain([0]).collect();
+    };
+    let device = format!("\\\\.\\CDROM{device}");
+    let units: Vec<u16> = device.encode_utf16().chain([0]).collect();
     let wanted = size_of_val(units.as_slice()) as u32;
     unsafe {
         if bytes.replace(wanted) < wanted {
