@@ -107,12 +107,17 @@ fn find<'t>(
         Some(record) => paths.contains(&Some(&record.image())),
         None => paths.iter().flatten().any(|path| entry.shows(path)),
     };
+    // Where it was, if nothing is there: a folder on the way has another name since.
+    let was_there = |entry: &&Entry| {
+        resolved.is_none() && record(entry).is_some_and(|r| paths.contains(&Some(&r.at())))
+    };
     let is_name = |entry: &&Entry| is_called(target, entry) && is_own(entry, records);
     let is_label = |entry: &&Entry| {
         record(entry).is_some_and(|record| record.label.bytes() == target.as_os_str().as_bytes())
     };
-    let ways: [&dyn Fn(&&Entry) -> bool; 4] = [&is_file, &is_image, &is_name, &is_label];
-    let count = if is_there(target) { 2 } else { ways.len() };
+    let ways: [&dyn Fn(&&Entry) -> bool; 5] =
+        [&is_file, &is_image, &was_there, &is_name, &is_label];
+    let count = if is_there(target) { 3 } else { ways.len() };
     for fits in ways.into_iter().take(count) {
         let found: Vec<&Entry> = table.iter().rev().filter(fits).collect();
         if let [first, rest @ ..] = found.as_slice() {
@@ -185,6 +190,14 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
     }
     unmount(entry, lazy).map_err(|error| not_unmounted(entry, &error))?;
     let Some(record) = record else { return Ok(()) };
+    let outcome = cleaned_up(entry, &record, lazy, terminal);
+    // A supervisor that saw nothing of a new name on the way has not found it.
+    record.remove_moved_directory(&entry.at);
+    outcome
+}
+
+/// Waits until the supervisor of a mount that is gone has cleaned up, or does it in its place.
+fn cleaned_up(entry: &Entry, record: &Record, lazy: bool, terminal: &mut Terminal) -> Outcome {
     if !record.is_alive() {
         // One that was killed removes nothing.
         let _ = record.clean_up();

@@ -29,6 +29,7 @@ mod link_counts;
 mod losses;
 mod model;
 mod mounts;
+mod moved_mounts;
 mod namespaces;
 mod odd_sources;
 mod on_demand;

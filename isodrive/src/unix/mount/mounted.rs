@@ -100,7 +100,7 @@ impl Attached {
     }
 
     /// Where its device is mounted now, the latest last.
-    fn places(&self) -> Vec<Entry> {
+    pub(super) fn places(&self) -> Vec<Entry> {
         let Some(device) = &self.known.device else { return Vec::new() };
         let mut entries = mounts::list().unwrap_or_default();
         entries.retain(|entry| entry.device == *device);

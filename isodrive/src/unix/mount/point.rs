@@ -18,7 +18,7 @@ use crate::json::Name;
 use crate::shell::{Advice, ShellCommand};
 use crate::terminal::{is_hidden, quoted};
 use crate::unix::health::{self, Health};
-use crate::unix::mounts;
+use crate::unix::mounts::{self, Entry};
 
 /// File systems stamp what is made with a clock that may be this far behind.
 const CLOCK_STEP: Duration = Duration::from_millis(20);
@@ -64,6 +64,16 @@ impl MountPoint {
     /// looks like a user of the mount.
     pub(super) fn release(&mut self) {
         self.opened = None;
+    }
+
+    /// Follows what is mounted on it, which stands there now: a folder on the way may have got
+    /// another name.
+    pub(super) fn follow(&mut self, places: &[Entry]) {
+        if places.iter().all(|entry| entry.at != self.path)
+            && let Some(entry) = places.first()
+        {
+            self.path.clone_from(&entry.at);
+        }
     }
 
     /// What tells the directory from another, if it was made for the mount.

@@ -1,0 +1,65 @@
+//! Mounts that are not where they were, or not what they were: a folder on the way has another
+//! name, or nobody serves them any more. `list` says so, and `eject` leaves nothing.
+
+use std::fs;
+
+use anyhow::{Context, Result};
+use isodrive_tests::program::{
+    self, Mount, PATIENCE, Session, can_mount, is_alive, is_mounted, until,
+};
+use rustix::process::Signal;
+
+fn is_gone(mount: &Mount) -> bool {
+    !is_alive(mount.supervisor) && !is_alive(mount.worker) && !is_mounted(&mount.at)
+}
+
+#[test]
+fn a_mount_whose_folder_was_renamed_is_listed_and_ejected_where_it_is() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    let (old, new) = (session.path("a/here"), session.path("b/here"));
+    let (old_text, new_text) = (old.to_str().context("a path")?, new.to_str().context("a path")?);
+    for driver in program::drivers() {
+        for target in ["here", "disc.iso", "SETUP_EN_DVD", new_text, old_text] {
+            fs::create_dir(session.path("a"))?;
+            let mount = session.mount(&[&driver[..], &["disc.iso", "a/here"]].concat())?;
+            fs::rename(session.path("a"), session.path("b"))?;
+            let at = session.list()?[0]["at"]["name"].clone();
+            assert_eq!(at.as_str(), Some(new_text), "{driver:?}: list");
+            let again = [&["mount", "--json"], &driver[..], &["disc.iso"]].concat();
+            let again = session.run(&again)?;
+            assert!(again.out.contains("\"already_mounted\":true"), "{}", again.out);
+            assert!(again.out.contains(new_text), "{}", again.out);
+            let ended = session.run(&["eject", target])?;
+            assert_eq!((ended.code, &*ended.err), (0, ""), "{driver:?}: {target}");
+            assert!(until(PATIENCE, || is_gone(&mount)) && !is_mounted(&new), "{target}");
+            assert!(!new.exists(), "{driver:?}: {target} leaves the folder that was made");
+            fs::remove_dir(session.path("b"))?;
+        }
+    }
+    // What is there now is a path, of something else.
+    fs::create_dir(session.path("a"))?;
+    let mount = session.mount(&["disc.iso", "a/here"])?;
+    fs::rename(session.path("a"), session.path("b"))?;
+    fs::create_dir_all(&old)?;
+    assert_eq!(session.run(&["eject", "a/here"])?.code, 10);
+    // By a signal, and with everybody killed.
+    program::signal(mount.supervisor, Signal::TERM)?;
+    assert!(until(PATIENCE, || is_gone(&mount)) && !new.exists(), "by a signal");
+    for who in ["supervisor", "everybody"] {
+        let mount = session.mount(&["disc.iso", "b/here"])?;
+        fs::rename(session.path("b"), session.path("c"))?;
+        if who == "everybody" {
+            mount.kill_everybody()?;
+            let ended = session.run(&["eject", "disc.iso"])?;
+            assert_eq!((ended.code, &*ended.err), (0, ""), "{who}");
+        } else {
+            program::signal(mount.supervisor, Signal::KILL)?;
+        }
+        assert!(until(PATIENCE, || !session.path("c/here").exists()), "{who}");
+        fs::rename(session.path("c"), session.path("b"))?;
+    }
+    Ok(())
+}
