@@ -12,6 +12,7 @@ use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome, bare};
 use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, quoted};
+use crate::unix::busy;
 use crate::unix::copies;
 use crate::unix::holders;
 use crate::unix::mount::refusal;
@@ -276,27 +277,7 @@ fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {
     if error.kind() != io::ErrorKind::ResourceBusy {
         return refusal::not_unmounted(&entry.at, &bare(error));
     }
-    let failure = Failure::new(Exit::Busy, format!("{name} is busy"));
-    let nested = mounts::below(&entry.at);
-    let failure = nested.iter().fold(failure, |failure, inner| {
-        let is_mounted = format!("{} is mounted in it ({})", quoted(&inner.at), inner.kind);
-        failure.line("in use", is_mounted)
-    });
-    let failure = holders::of(&entry.at)
-        .into_iter()
-        .fold(failure, |failure, holder| failure.line("in use", holder.to_string()));
-    let failure = holders::loop_devices(&entry.at)
-        .into_iter()
-        .fold(failure, |failure, device| failure.line("in use", device));
-    if nested.is_empty() {
-        let lazy = ShellCommand::new("isodrive eject --lazy").operand(&entry.at);
-        return failure.advice("try", lazy.after("close them, or detach now:"));
-    }
-    // To detach it would detach what is mounted in it.
-    nested.iter().rev().fold(failure, |failure, inner| {
-        let words = if inner.is_ours() { "isodrive eject" } else { "umount" };
-        failure.advice("try", ShellCommand::new(words).operand(&inner.at))
-    })
+    busy::failure(entry)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! them, and what those leave for other commands to find.
 
 pub(crate) mod arguments;
+mod busy;
 pub(crate) mod confined;
 mod copies;
 pub(crate) mod doctor;

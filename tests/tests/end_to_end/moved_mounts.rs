@@ -19,12 +19,12 @@ fn a_mount_whose_folder_was_renamed_is_listed_and_ejected_where_it_is() -> Resul
         return Ok(());
     }
     let session = Session::with_disc()?;
-    let (old, new) = (session.path("a/here"), session.path("b/here"));
+    let (old, new) = (session.path("a/renamed-above"), session.path("b/renamed-above"));
     let (old_text, new_text) = (old.to_str().context("a path")?, new.to_str().context("a path")?);
     for driver in program::drivers() {
-        for target in ["here", "disc.iso", "SETUP_EN_DVD", new_text, old_text] {
+        for target in ["renamed-above", "disc.iso", "SETUP_EN_DVD", new_text, old_text] {
             fs::create_dir(session.path("a"))?;
-            let mount = session.mount(&[&driver[..], &["disc.iso", "a/here"]].concat())?;
+            let mount = session.mount(&[&driver[..], &["disc.iso", "a/renamed-above"]].concat())?;
             fs::rename(session.path("a"), session.path("b"))?;
             let at = session.list()?[0]["at"]["name"].clone();
             assert_eq!(at.as_str(), Some(new_text), "{driver:?}: list");
@@ -41,15 +41,15 @@ fn a_mount_whose_folder_was_renamed_is_listed_and_ejected_where_it_is() -> Resul
     }
     // What is there now is a path, of something else.
     fs::create_dir(session.path("a"))?;
-    let mount = session.mount(&["disc.iso", "a/here"])?;
+    let mount = session.mount(&["disc.iso", "a/renamed-above"])?;
     fs::rename(session.path("a"), session.path("b"))?;
     fs::create_dir_all(&old)?;
-    assert_eq!(session.run(&["eject", "a/here"])?.code, 10);
+    assert_eq!(session.run(&["eject", "a/renamed-above"])?.code, 10);
     // By a signal, and with everybody killed.
     program::signal(mount.supervisor, Signal::TERM)?;
     assert!(until(PATIENCE, || is_gone(&mount)) && !new.exists(), "by a signal");
     for who in ["supervisor", "everybody"] {
-        let mount = session.mount(&["disc.iso", "b/here"])?;
+        let mount = session.mount(&["disc.iso", "b/renamed-above"])?;
         fs::rename(session.path("b"), session.path("c"))?;
         if who == "everybody" {
             mount.kill_everybody()?;
@@ -58,7 +58,7 @@ fn a_mount_whose_folder_was_renamed_is_listed_and_ejected_where_it_is() -> Resul
         } else {
             program::signal(mount.supervisor, Signal::KILL)?;
         }
-        assert!(until(PATIENCE, || !session.path("c/here").exists()), "{who}");
+        assert!(until(PATIENCE, || !session.path("c/renamed-above").exists()), "{who}");
         fs::rename(session.path("c"), session.path("b"))?;
     }
     Ok(())
