@@ -14,6 +14,7 @@ use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, quoted};
 use crate::unix::busy;
 use crate::unix::copies;
+use crate::unix::health::{self, Health};
 use crate::unix::holders;
 use crate::unix::mount::refusal;
 use crate::unix::mounts::{self, Entry};
@@ -189,7 +190,10 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
     if let Some(record) = supervisor.filter(|_| lazy) {
         record.let_users_finish();
     }
-    unmount(entry, lazy).map_err(|error| not_unmounted(entry, &error))?;
+    let is_lost = || {
+        record.as_ref().is_none_or(|record| !record.is_alive()) && health::of(entry) == Health::Dead
+    };
+    unmount(entry, lazy, is_lost).map_err(|error| not_unmounted(entry, &error))?;
     let Some(record) = record else { return Ok(()) };
     let outcome = cleaned_up(entry, &record, lazy, terminal);
     // A supervisor that saw nothing of a new name on the way has not found it.
@@ -251,11 +255,17 @@ fn warn_of_copies(entry: &Entry, terminal: &mut Terminal) -> bool {
 
 /// Takes it away. A process that looks at a mount for a moment, or is about to become a program and
 /// drops what it inherited, makes it busy for that moment; only one that stays is worth naming.
-fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
-    let unmount = || mount_fuse::unmount_if(&entry.at, lazy, |device, _| device == entry.device);
+/// Whoever holds one that nobody serves any more gets errors only, and loses nothing.
+fn unmount(entry: &Entry, lazy: bool, is_lost: impl Fn() -> bool) -> io::Result<()> {
+    let unmount =
+        |lazy| mount_fuse::unmount_if(&entry.at, lazy, |device, _| device == entry.device);
     for attempt in 0..ATTEMPTS {
-        match unmount() {
+        match unmount(lazy) {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                // Asked twice: its server may just be ending. It may also hold whoever asks a while.
+                if matches!(attempt, 0 | MOMENTARY) && is_lost() {
+                    return unmount(true);
+                }
                 if attempt > MOMENTARY && !holders::of(&entry.at).is_empty() {
                     return Err(error);
                 }
@@ -264,7 +274,7 @@ fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
             result => return result,
         }
     }
-    unmount()
+    unmount(lazy)
 }
 
 fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {

@@ -5,7 +5,7 @@ use std::fs;
 
 use anyhow::{Context, Result};
 use isodrive_tests::program::{
-    self, Mount, PATIENCE, Session, can_mount, is_alive, is_mounted, until,
+    self, Mount, PATIENCE, Running, Session, can_mount, is_alive, is_mounted, until,
 };
 use rustix::process::Signal;
 
@@ -60,6 +60,38 @@ fn a_mount_whose_folder_was_renamed_is_listed_and_ejected_where_it_is() -> Resul
         }
         assert!(until(PATIENCE, || !session.path("c/renamed-above").exists()), "{who}");
         fs::rename(session.path("c"), session.path("b"))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_mount_that_nobody_serves_is_ejected_whatever_holds_it() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    for how in ["cwd", "open", "map", "mount"] {
+        let mount = session.mount(&["disc.iso", "here"])?;
+        let inner = mount.at.join("support");
+        let _holder = if how == "mount" {
+            if !program::is_root("mounting in a mount") {
+                continue;
+            }
+            let mut tmpfs = std::process::Command::new("mount");
+            assert!(tmpfs.args(["-t", "tmpfs", "none"]).arg(&inner).status()?.success());
+            None
+        } else {
+            let path = if how == "cwd" { "sources" } else { "sources/install.wim" };
+            let path = mount.at.join(path);
+            let client = env!("CARGO_BIN_EXE_client");
+            Some(Running::client(client, &[how.as_ref(), path.as_ref()])?)
+        };
+        mount.kill_everybody()?;
+        let ended = session.run(&["eject", "here"])?;
+        assert_eq!((ended.code, &*ended.err), (0, ""), "{how}");
+        assert!(!is_mounted(&mount.at) && !is_mounted(&inner), "{how}");
+        assert!(!mount.at.exists(), "{how}: the folder that was made stays");
+        assert_eq!(fs::read_dir(session.state())?.count(), 0, "{how}: a record stays");
     }
     Ok(())
 }
