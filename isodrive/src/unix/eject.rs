@@ -262,7 +262,8 @@ fn unmount(entry: &Entry, lazy: bool, is_lost: impl Fn() -> bool) -> io::Result<
     for attempt in 0..ATTEMPTS {
         match unmount(lazy) {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
-                // Asked twice: its server may just be ending. It may also hold whoever asks a while.
+                // Asked twice, since its server may just be ending; no more often, since it may
+                // hold whoever asks for a while.
                 if matches!(attempt, 0 | MOMENTARY) && is_lost() {
                     return unmount(true);
                 }

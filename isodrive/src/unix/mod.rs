@@ -12,6 +12,7 @@ pub(crate) mod fuse;
 mod health;
 pub(crate) mod helper;
 mod holders;
+pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod machine_log;
 pub(crate) mod mount;

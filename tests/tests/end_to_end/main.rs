@@ -10,6 +10,7 @@ mod directory_parts;
 mod eject_targets;
 mod extracting;
 mod extraction_life;
+mod extraction_refusals;
 mod facts;
 mod file_semantics;
 mod file_users;
