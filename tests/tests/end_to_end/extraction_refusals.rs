@@ -11,7 +11,7 @@ use isodrive_tests::program::{Ended, Session};
 
 use super::extraction_life::on_a_small_disk;
 
-/// A session with `x.iso`: files `a` and `c` of a few bytes, `large` of 300 000, `d/e`, `link` to a.
+/// A session with `x.iso`: files `a`, `c`, `d/e` of a few bytes, `large` of 300 000, a link to `a`.
 fn with_disc() -> Result<Session> {
     let session = Session::new()?;
     let tree = session.path("tree");
