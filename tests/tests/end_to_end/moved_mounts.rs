@@ -1,7 +1,10 @@
 //! Mounts that are not where they were, or not what they were: a folder on the way has another
 //! name, or nobody serves them any more. `list` says so, and `eject` leaves nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use isodrive_tests::program::{
@@ -93,5 +96,46 @@ fn a_mount_that_nobody_serves_is_ejected_whatever_holds_it() -> Result<()> {
         assert!(!mount.at.exists(), "{how}: the folder that was made stays");
         assert_eq!(fs::read_dir(session.state())?.count(), 0, "{how}: a record stays");
     }
+    Ok(())
+}
+
+#[test]
+fn a_mount_whose_folder_is_replaced_meanwhile_stands_or_is_refused_for_its_place() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    fs::create_dir_all(session.path("way/mnt"))?;
+    fs::create_dir(session.path("decoy"))?;
+    let [way, away, decoy] = ["way", "away", "decoy"].map(|name| session.path(name));
+    let is_over = AtomicBool::new(false);
+    let mut codes = BTreeMap::new();
+    std::thread::scope(|scope| -> Result<()> {
+        let swapper = scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                let steps = [(&way, &away), (&decoy, &way), (&way, &decoy), (&away, &way)];
+                steps.iter().try_for_each(|(from, to)| fs::rename(from, to)).unwrap();
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let mount = || -> Result<()> {
+            for _ in 0..100 {
+                let ended = session.run(&["mount", "--quiet", "disc.iso", "way/mnt"])?;
+                assert!(matches!(ended.code, 0 | 7), "{}: {}", ended.code, ended.err);
+                *codes.entry(ended.code).or_insert(0) += 1;
+                let eject = || session.run(&["eject", "--if-mounted", "disc.iso"]);
+                let is_ejected = || eject().is_ok_and(|ended| ended.code == 0);
+                assert!(until(PATIENCE, is_ejected));
+            }
+            Ok(())
+        };
+        // The swapper must end however this does.
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(mount));
+        is_over.store(true, Ordering::Relaxed);
+        swapper.join().map_err(|_| anyhow::anyhow!("a folder was not renamed"))?;
+        outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    println!("exit codes: {codes:?}");
+    assert!(session.list()?.is_empty());
     Ok(())
 }

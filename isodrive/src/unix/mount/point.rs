@@ -61,9 +61,9 @@ impl MountPoint {
     }
 
     /// Closes the directory: once it is mounted on it needs no protection, and an open descriptor
-    /// looks like a user of the mount.
-    pub(super) fn release(&mut self) {
-        self.opened = None;
+    /// looks like a user of the mount. Gives the folder that it lies in.
+    pub(super) fn release(&mut self) -> Option<Directory> {
+        self.opened.take().map(|(folder, _)| folder)
     }
 
     /// Follows what is mounted on it, which stands there now: a folder on the way may have got
