@@ -66,7 +66,7 @@ impl Place {
     /// Follows what is mounted on a directory, in case a folder on the way gets another name.
     pub(super) fn follow(&mut self, mounted: &Attached) {
         if let Self::Directory(point) = self {
-            point.follow(&mounted.places());
+            point.follow(mounted);
         }
     }
 
