@@ -16,19 +16,23 @@ use crate::ls::{not_read, unreadable};
 use crate::names;
 use crate::terminal::{Terminal, quoted, shown, size};
 
+mod links;
 mod plan;
 mod same;
 #[cfg(unix)]
 mod unix;
+mod unwritten;
 #[cfg(windows)]
 mod windows;
 
+use links::leads_out;
 use plan::Plan;
 use same::{Keys, Written};
 #[cfg(unix)]
-use unix::{Destination, Interrupts, Kept, NewFile};
+use unix::{Destination, Interrupts, Kept, NewFile, Room};
+use unwritten::Unwritten;
 #[cfg(windows)]
-use windows::{Destination, Interrupts, Kept, NewFile};
+use windows::{Destination, Interrupts, Kept, NewFile, Room};
 
 pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
     let interrupts = Interrupts::listen()?;
@@ -56,7 +60,7 @@ pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
         files: 0,
         bytes: 0,
         losses: Losses::default(),
-        unwritten: 0,
+        unwritten: Unwritten::default(),
         left_out: 0,
     };
     for (path, node) in wanted {
@@ -118,8 +122,8 @@ struct Job<'a> {
     bytes: u64,
     /// What the image does not give.
     losses: Losses,
-    /// Files that the destination does not take.
-    unwritten: u64,
+    /// What the destination does not take.
+    unwritten: Unwritten,
     /// Devices and links that are not copied on purpose.
     left_out: u64,
 }
@@ -168,7 +172,7 @@ impl Job<'_> {
             FileKind::Directory if path.is_empty() => Ok(()),
             FileKind::Directory => {
                 let made = self.destination.directory(path, self.modified(node));
-                self.noted(path, made)
+                self.noted(path, made, kind)
             }
             FileKind::Regular => self.file(path, node),
             FileKind::Symlink => self.link(path, node),
@@ -204,7 +208,7 @@ impl Job<'_> {
                     self.files = self.files.saturating_add(1);
                     return Ok(());
                 }
-                Err(error) => return self.noted(path, Err(error)),
+                Err(error) => return self.noted(path, Err(error), attr.kind),
             }
         }
         loop {
@@ -231,7 +235,7 @@ impl Job<'_> {
                     if self.destination.goes_another_way(&error) {
                         continue;
                     }
-                    self.noted(path, Err(error))
+                    self.noted(path, Err(error), attr.kind)
                 }
             };
         }
@@ -292,7 +296,7 @@ impl Job<'_> {
             return Ok(());
         }
         let made = self.destination.link(path, &target, self.modified(node));
-        self.noted(path, made)
+        self.noted(path, made, FileKind::Symlink)
     }
 
     fn damaged(&mut self, path: &[u8]) {
@@ -307,13 +311,14 @@ impl Job<'_> {
     }
 
     /// Goes on after a file that could not be written, unless there is no room for any.
-    fn noted(&mut self, path: &[u8], result: io::Result<()>) -> Outcome {
+    fn noted(&mut self, path: &[u8], result: io::Result<()>, kind: FileKind) -> Outcome {
         let Err(error) = result else { return Ok(()) };
         if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
             return Err(self.full(path, &error));
         }
-        self.unwritten = self.unwritten.saturating_add(1);
-        self.say(&format!("\"{}\" is left out: {}", shown(path), bare(&error)));
+        let there = self.destination.there(path);
+        let why = self.unwritten.note(&error, there, kind == FileKind::Directory);
+        self.say(&format!("\"{}\" is left out: {why}", shown(path)));
         Ok(())
     }
 
@@ -325,6 +330,9 @@ impl Job<'_> {
         let failure = Failure::new(Exit::Other, message);
         let left = self.plan.bytes.saturating_sub(self.bytes);
         match self.destination.room() {
+            Some(room) if room.files == Some(0) => {
+                failure.line("cause", "the file system takes no further file, of whatever size")
+            }
             Some(room) if room.free < left => {
                 let (left, free) = (size(left), size(room.free));
                 let missing =
@@ -371,42 +379,9 @@ impl Job<'_> {
             "file could not be read from the image",
             "files could not be read from the image",
         )?;
-        if self.unwritten > 0 {
-            let message = format!("{} files could not be written", self.unwritten);
-            return Err(Failure::new(Exit::Other, message)
-                .advice("try", "--overwrite, if they are there already"));
+        if self.unwritten.is_nothing() {
+            return Ok(());
         }
-        Ok(())
-    }
-}
-
-/// Whether a link at this depth below the destination may lead out of it. `..` is trusted at the
-/// beginning alone, where it climbs real directories: behind a name it may climb from wherever
-/// another link leads.
-fn leads_out(target: &[u8], depth: usize) -> bool {
-    let parts = target.split(|b| *b == b'/').filter(|part| !matches!(*part, b"" | b"."));
-    let climbs = parts.clone().take_while(|part| *part == b"..").count();
-    let climbs_later = parts.skip(climbs).any(|part| part == b"..");
-    target.first() == Some(&b'/') || climbs > depth || climbs_later
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn links_that_may_lead_out_are_known() {
-        for (target, depth, want) in [
-            ("/etc/passwd", 5, true),
-            ("../x", 1, false),
-            ("../x", 0, true),
-            ("./../../x", 1, true),
-            ("a/../../x", 3, true),
-            ("a/b", 0, false),
-            ("a..b/...", 0, false),
-            ("", 0, false),
-        ] {
-            assert_eq!(leads_out(target.as_bytes(), depth), want, "{target} at {depth}");
-        }
+        Err(self.unwritten.failure(&self.count_of_files()))
     }
 }

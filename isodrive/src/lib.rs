@@ -42,6 +42,8 @@ pub fn main() -> std::process::ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let terminal = Terminal::new();
     #[cfg(unix)]
+    unix::limits::bear_the_size_of_files();
+    #[cfg(unix)]
     if unix::helper::is_called(&arguments) {
         return unix::helper::run(&arguments, terminal);
     }

@@ -121,7 +121,33 @@ fn joints(is_last: &[bool]) -> String {
 /// The node of a path in the image.
 pub(crate) fn find(volume: &Arc<dyn Volume>, path: &std::ffi::OsStr) -> Result<NodeId, Failure> {
     let meant = names::meant(volume, path);
-    resolve(&**volume, &meant, true).map_err(|error| unreadable(path, &error))
+    resolve(&**volume, &meant, true).map_err(|error| {
+        let link = matches!(error, Error::NotFound).then(|| leads_nowhere(&**volume, &meant));
+        link.flatten().unwrap_or_else(|| unreadable(path, &error))
+    })
+}
+
+/// The failure for a path on which a symbolic link leads to nothing, if one does.
+fn leads_nowhere(volume: &dyn Volume, path: &[u8]) -> Option<Failure> {
+    let ends = path.iter().enumerate().filter(|(_, byte)| **byte == b'/').map(|(at, _)| at);
+    let parts = ends.chain([path.len()]).filter_map(|end| path.get(..end));
+    // The first that leads nowhere; what is behind it may have any name.
+    let is_lost = |part: &&[u8]| matches!(resolve(volume, part, true), Err(Error::NotFound));
+    let link = parts.into_iter().find(is_lost)?;
+    let target = volume.read_link(resolve(volume, link, false).ok()?).ok()?;
+    let (name, shown) = (shown(link), shown(&target));
+    let message = format!(
+        "\"{name}\" in the image is a symbolic link to \"{shown}\", which is not in the image"
+    );
+    let failure = Failure::new(Exit::NotInImage, message);
+    let failure = if target.first() == Some(&b'/') {
+        let cause =
+            "a link that begins with / leads on from the root of the disc, not of this system";
+        failure.line("cause", cause)
+    } else {
+        failure
+    };
+    Some(failure.advice("try", "a file of the disc; ls -l shows where links lead"))
 }
 
 /// A path of the image that cannot be read.

@@ -5,7 +5,7 @@ use iso_core::Disc;
 use iso_core::volume::{Data, Extents, FileKind, NodeId, Volume, Walk};
 
 use super::same::{Census, Keys, Shares};
-use super::{Destination, Interrupts};
+use super::{Destination, Interrupts, Room};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::terminal::{Terminal, size};
 
@@ -16,6 +16,9 @@ const USUAL_GROWTH: u64 = 10;
 /// smaller ones beside their names.
 const SURE_FILE_BYTES: u64 = 4096;
 
+/// What to do where there is no room.
+const ELSEWHERE: &str = "another folder, or only a part of the disc: isodrive extract IMAGE PATH";
+
 /// What will be written.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
@@ -25,6 +28,8 @@ pub(super) struct Plan {
     pub(super) bytes: u64,
     /// Bytes that take room for certain, on a file system that stores what is written.
     sure_bytes: u64,
+    /// Files and directories that will be new for certain.
+    sure_files: u64,
     pub(super) census: Census,
 }
 
@@ -51,9 +56,14 @@ pub(super) fn plan(
             if interrupts.came() {
                 return None;
             }
-            if step.kind == FileKind::Regular && step.error.is_none() {
-                let is_new = top.is_new(if path.is_empty() { &step.path } else { path });
+            if step.error.is_some() {
+                continue;
+            }
+            let is_new = top.is_new(if path.is_empty() { &step.path } else { path });
+            if step.kind == FileKind::Regular {
                 plan.count(volume, step.node, is_new);
+            } else if step.kind == FileKind::Directory && is_new {
+                plan.sure_files = plan.sure_files.saturating_add(1);
             }
         }
     }
@@ -88,10 +98,11 @@ impl Plan {
         }
         self.bytes = self.bytes.saturating_add(data.len());
         if let Data::Plain(extents) = &*data
-            && shares == Shares::Nothing
             && is_new
+            && let Some(sure) = sure_bytes(extents, volume.disc())
         {
-            let sure = sure_bytes(extents, volume.disc());
+            self.sure_files = self.sure_files.saturating_add(1);
+            let sure = if shares == Shares::Nothing { sure } else { 0 };
             self.sure_bytes = self.sure_bytes.saturating_add(sure);
         }
     }
@@ -112,9 +123,13 @@ impl Plan {
             let message = format!("the files are {all} in all, and the image has {image}");
             terminal.warn(&message, &["they are written all the same".to_owned()]);
         }
-        let Some(room) = destination.room().filter(|room| self.sure_bytes > room.free) else {
+        let Some(room) = destination.room() else { return Ok(()) };
+        if let Some(free) = room.files.filter(|free| self.sure_files > *free) {
+            return self.too_many(free, room, terminal);
+        }
+        if self.sure_bytes <= room.free {
             return Ok(());
-        };
+        }
         let (needed, free) = (size(self.sure_bytes), size(room.free));
         // Zeros of an image that is not mapped become holes.
         let is_mapped = matches!(disc.mapped(disc.begin(), 1), Ok(Some(_)));
@@ -125,23 +140,36 @@ impl Plan {
         }
         let missing = size(self.sure_bytes.saturating_sub(room.free));
         let message = format!("the files do not fit: they take {needed}, and {free} are free");
-        Err(Failure::new(Exit::Other, message).line("missing", missing).advice(
-            "try",
-            "another folder, or only a part of the disc: isodrive extract IMAGE PATH",
-        ))
+        Err(Failure::new(Exit::Other, message).line("missing", missing).advice("try", ELSEWHERE))
+    }
+
+    /// Says that the file system does not take so many files, whatever their size.
+    ///
+    /// # Errors
+    /// That is certain.
+    fn too_many(&self, free: u64, room: Room, terminal: &mut Terminal) -> Outcome {
+        let needed = self.sure_files;
+        let message = format!("there are {needed} files and directories to write");
+        if !room.stores_everything {
+            let message = format!("{message}, and the file system says that it takes {free} more");
+            terminal.warn(&message, &[]);
+            return Ok(());
+        }
+        let message = format!("{message}, and the file system takes {free} more, of whatever size");
+        Err(Failure::new(Exit::Other, message).advice("try", ELSEWHERE))
     }
 }
 
-/// The bytes of a file that are written as they lie on the disc.
-fn sure_bytes(extents: &Extents, disc: &Disc) -> u64 {
+/// The bytes of a file that are written as they lie on the disc; nothing for one that cannot be
+/// read, which is not written.
+fn sure_bytes(extents: &Extents, disc: &Disc) -> Option<u64> {
     let mut sure = 0u64;
     for (_, run) in extents.runs() {
         match run.at {
-            // A file that cannot be read is not written.
-            Some(at) if at.saturating_add(run.len) > disc.len() => return 0,
+            Some(at) if at.saturating_add(run.len) > disc.len() => return None,
             Some(_) => sure = sure.saturating_add(run.len),
             None => {}
         }
     }
-    if sure >= SURE_FILE_BYTES { sure } else { 0 }
+    Some(if sure >= SURE_FILE_BYTES { sure } else { 0 })
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use iso_core::{Image, Shown, Timestamp};
-use rustix::fs::{AtFlags, Mode, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, FileType, Mode, StatVfsMountFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
@@ -21,11 +21,12 @@ pub(super) use file::{Kept, NewFile};
 pub(super) use room::Room;
 
 use super::same::Place;
+use super::unwritten::{self, There};
 use crate::cli::Extract;
 use crate::exit::{Exit, Failure};
 use crate::image;
 use crate::system::confined::Files;
-use crate::terminal::{Terminal, quoted};
+use crate::terminal::Terminal;
 
 /// How directories are opened: no link is followed.
 const DIRECTORY: rustix::fs::OFlags = sandbox::OPENING[0];
@@ -118,9 +119,7 @@ impl Destination {
     ) -> Result<(Self, Image, Shown), Failure> {
         let files = Files::open(&arguments.image.image)?;
         let path = arguments.directory.as_path();
-        let failed = |error: io::Error| {
-            Failure::io(Exit::Other, format!("cannot write into {}", quoted(path)), &error)
-        };
+        let failed = |error: io::Error| unwritten::no_directory(path, &error);
         std::fs::create_dir_all(path).map_err(failed)?;
         // The person's own path may hold links; what comes from the disc may not.
         let flags = DIRECTORY.difference(rustix::fs::OFlags::NOFOLLOW);
@@ -145,6 +144,24 @@ impl Destination {
     pub(super) fn holds(&self, name: &[u8]) -> bool {
         let name = OsStr::from_bytes(name);
         rustix::fs::statat(&self.root, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
+    }
+
+    /// What is there where something is to be written.
+    pub(super) fn there(&self, path: &[u8]) -> There {
+        let (parent, name) = match self.existing(path) {
+            Ok(found) => found,
+            Err(error) => {
+                let is_cut_off = matches!(error.kind(), io::ErrorKind::NotADirectory)
+                    || error.raw_os_error() == Some(Errno::LOOP.raw_os_error());
+                return There { is_cut_off, ..There::default() };
+            }
+        };
+        let stat = rustix::fs::statat(&parent, OsStr::from_bytes(name), AtFlags::SYMLINK_NOFOLLOW);
+        let is_directory =
+            stat.ok().map(|s| FileType::from_raw_mode(s.st_mode) == FileType::Directory);
+        let flags = rustix::fs::fstatvfs(&parent).map(|facts| facts.f_flag);
+        let is_read_only = flags.is_ok_and(|flags| flags.contains(StatVfsMountFlags::RDONLY));
+        There { is_directory, is_cut_off: false, is_read_only }
     }
 
     /// The room that is left, where the file system says.

@@ -19,11 +19,12 @@ use iso_core::{Image, Shown, Timestamp};
 use windows_view::{fold, numbered, to_windows};
 
 use super::same::Place;
+use super::unwritten::{self, There};
 use crate::cli::Extract;
-use crate::exit::{Exit, Failure};
+use crate::exit::Failure;
 use crate::image;
 use crate::system::zone;
-use crate::terminal::{Terminal, quoted};
+use crate::terminal::Terminal;
 
 /// `FILE_WRITE_ATTRIBUTES`, enough to set times.
 const WRITE_ATTRIBUTES: u32 = 0x100;
@@ -49,6 +50,7 @@ impl Interrupts {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     pub(super) free: u64,
+    pub(super) files: Option<u64>,
     pub(super) stores_everything: bool,
 }
 
@@ -90,9 +92,7 @@ impl Destination {
     /// The directory, made if it is missing.
     fn make(arguments: &Extract) -> Result<Self, Failure> {
         let path = arguments.directory.as_path();
-        let failed = |error: io::Error| {
-            Failure::io(Exit::Other, format!("cannot write into {}", quoted(path)), &error)
-        };
+        let failed = |error: io::Error| unwritten::no_directory(path, &error);
         std::fs::create_dir_all(path).map_err(failed)?;
         let root = Dir::open_ambient_dir(path, ambient_authority()).map_err(failed)?;
         Ok(Self {
@@ -109,6 +109,11 @@ impl Destination {
     /// Whether there is something of this name: not asked here.
     pub(super) const fn holds(&self, _: &[u8]) -> bool {
         true
+    }
+
+    /// What is there where something is to be written: not asked here.
+    pub(super) fn there(&self, _: &[u8]) -> There {
+        There::default()
     }
 
     /// The room that is left: not asked here.

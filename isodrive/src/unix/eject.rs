@@ -12,7 +12,9 @@ use crate::cli::Eject;
 use crate::exit::{Exit, Failure, Outcome, bare};
 use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, quoted};
+use crate::unix::busy;
 use crate::unix::copies;
+use crate::unix::health::{self, Health};
 use crate::unix::holders;
 use crate::unix::mount::refusal;
 use crate::unix::mounts::{self, Entry};
@@ -107,12 +109,17 @@ fn find<'t>(
         Some(record) => paths.contains(&Some(&record.image())),
         None => paths.iter().flatten().any(|path| entry.shows(path)),
     };
+    // Where it was, if nothing is there: a folder on the way has another name since.
+    let was_there = |entry: &&Entry| {
+        resolved.is_none() && record(entry).is_some_and(|r| paths.contains(&Some(&r.at())))
+    };
     let is_name = |entry: &&Entry| is_called(target, entry) && is_own(entry, records);
     let is_label = |entry: &&Entry| {
         record(entry).is_some_and(|record| record.label.bytes() == target.as_os_str().as_bytes())
     };
-    let ways: [&dyn Fn(&&Entry) -> bool; 4] = [&is_file, &is_image, &is_name, &is_label];
-    let count = if is_there(target) { 2 } else { ways.len() };
+    let ways: [&dyn Fn(&&Entry) -> bool; 5] =
+        [&is_file, &is_image, &was_there, &is_name, &is_label];
+    let count = if is_there(target) { 3 } else { ways.len() };
     for fits in ways.into_iter().take(count) {
         let found: Vec<&Entry> = table.iter().rev().filter(fits).collect();
         if let [first, rest @ ..] = found.as_slice() {
@@ -183,8 +190,19 @@ fn eject(entry: &Entry, lazy: bool, terminal: &mut Terminal) -> Outcome {
     if let Some(record) = supervisor.filter(|_| lazy) {
         record.let_users_finish();
     }
-    unmount(entry, lazy).map_err(|error| not_unmounted(entry, &error))?;
+    let is_lost = || {
+        record.as_ref().is_none_or(|record| !record.is_alive()) && health::of(entry) == Health::Dead
+    };
+    unmount(entry, lazy, is_lost).map_err(|error| not_unmounted(entry, &error))?;
     let Some(record) = record else { return Ok(()) };
+    let outcome = cleaned_up(entry, &record, lazy, terminal);
+    // A supervisor that saw nothing of a new name on the way has not found it.
+    record.remove_moved_directory(&entry.at);
+    outcome
+}
+
+/// Waits until the supervisor of a mount that is gone has cleaned up, or does it in its place.
+fn cleaned_up(entry: &Entry, record: &Record, lazy: bool, terminal: &mut Terminal) -> Outcome {
     if !record.is_alive() {
         // One that was killed removes nothing.
         let _ = record.clean_up();
@@ -237,11 +255,18 @@ fn warn_of_copies(entry: &Entry, terminal: &mut Terminal) -> bool {
 
 /// Takes it away. A process that looks at a mount for a moment, or is about to become a program and
 /// drops what it inherited, makes it busy for that moment; only one that stays is worth naming.
-fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
-    let unmount = || mount_fuse::unmount_if(&entry.at, lazy, |device, _| device == entry.device);
+/// Whoever holds one that nobody serves any more gets errors only, and loses nothing.
+fn unmount(entry: &Entry, lazy: bool, is_lost: impl Fn() -> bool) -> io::Result<()> {
+    let unmount =
+        |lazy| mount_fuse::unmount_if(&entry.at, lazy, |device, _| device == entry.device);
     for attempt in 0..ATTEMPTS {
-        match unmount() {
+        match unmount(lazy) {
             Err(error) if error.kind() == io::ErrorKind::ResourceBusy => {
+                // Asked twice, since its server may just be ending; no more often, since it may
+                // hold whoever asks for a while.
+                if matches!(attempt, 0 | MOMENTARY) && is_lost() {
+                    return unmount(true);
+                }
                 if attempt > MOMENTARY && !holders::of(&entry.at).is_empty() {
                     return Err(error);
                 }
@@ -250,7 +275,7 @@ fn unmount(entry: &Entry, lazy: bool) -> io::Result<()> {
             result => return result,
         }
     }
-    unmount()
+    unmount(lazy)
 }
 
 fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {
@@ -263,27 +288,7 @@ fn not_unmounted(entry: &Entry, error: &io::Error) -> Failure {
     if error.kind() != io::ErrorKind::ResourceBusy {
         return refusal::not_unmounted(&entry.at, &bare(error));
     }
-    let failure = Failure::new(Exit::Busy, format!("{name} is busy"));
-    let nested = mounts::below(&entry.at);
-    let failure = nested.iter().fold(failure, |failure, inner| {
-        let is_mounted = format!("{} is mounted in it ({})", quoted(&inner.at), inner.kind);
-        failure.line("in use", is_mounted)
-    });
-    let failure = holders::of(&entry.at)
-        .into_iter()
-        .fold(failure, |failure, holder| failure.line("in use", holder.to_string()));
-    let failure = holders::loop_devices(&entry.at)
-        .into_iter()
-        .fold(failure, |failure, device| failure.line("in use", device));
-    if nested.is_empty() {
-        let lazy = ShellCommand::new("isodrive eject --lazy").operand(&entry.at);
-        return failure.advice("try", lazy.after("close them, or detach now:"));
-    }
-    // To detach it would detach what is mounted in it.
-    nested.iter().rev().fold(failure, |failure, inner| {
-        let words = if inner.is_ours() { "isodrive eject" } else { "umount" };
-        failure.advice("try", ShellCommand::new(words).operand(&inner.at))
-    })
+    busy::failure(entry)
 }
 
 #[cfg(test)]

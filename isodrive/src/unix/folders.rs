@@ -88,7 +88,10 @@ pub(super) fn first<T>(
 ) -> (Option<(PathBuf, T)>, Vec<String>) {
     let mut failures = Vec::new();
     for Candidate { path, asked_by } in own_candidates() {
-        match Folder::make(&path).and_then(|folder| keep(&folder)) {
+        let kept = Folder::make(&path).and_then(|(folder, is_new)| {
+            keep(&folder).inspect_err(|_| folder.remove_itself(&path, is_new))
+        });
+        match kept {
             Ok(kept) => return (Some((path, kept)), failures),
             // Not every system has each of the usual folders.
             Err(error) if error.kind() == io::ErrorKind::NotFound && asked_by.is_none() => {}
@@ -137,11 +140,19 @@ impl Folder {
         Ok(Self { descriptor, identity: (metadata.dev(), metadata.ino()) })
     }
 
-    /// The folder at a path, made if it is missing and the one above it is not.
-    fn make(path: &Path) -> io::Result<Self> {
+    /// The folder at a path, made if it is missing and the one above it is not; whether it was.
+    fn make(path: &Path) -> io::Result<(Self, bool)> {
         match std::fs::DirBuilder::new().mode(0o700).create(path) {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => Self::open(path),
+            made => Ok((Self::open(path)?, made.is_ok())),
+        }
+    }
+
+    /// Removes the folder, if it was made for what it does not take, and nothing is in it.
+    fn remove_itself(&self, path: &Path, is_new: bool) {
+        let is_still_there = || Self::open(path).is_ok_and(|now| now.identity == self.identity);
+        if is_new && is_still_there() {
+            let _ = std::fs::remove_dir(path);
         }
     }
 
@@ -297,7 +308,8 @@ mod tests {
     #[test]
     fn files_are_whole_and_half_written_ones_are_swept() {
         let scratch = Scratch::new("records");
-        let folder = Folder::make(&scratch.0.join("own")).unwrap();
+        let (folder, is_new) = Folder::make(&scratch.0.join("own")).unwrap();
+        assert!(is_new && !Folder::make(&scratch.0.join("own")).unwrap().1);
         folder.write("a.json", b"1").unwrap();
         folder.write("a.json", b"22").unwrap();
         assert_eq!(folder.read("a.json".as_ref()).unwrap(), b"22");

@@ -72,12 +72,14 @@ fn lines() -> std::io::Result<Vec<Line>> {
     let handed = records.into_iter().filter(|record| record.device.is_none() && record.is_alive());
     lines.extend(handed.map(|record| {
         let state = record.state.to_string();
-        of_record(record, state, Vec::new())
+        of_record(record.at.clone(), record, state, Vec::new())
     }));
     Ok(lines)
 }
 
 fn line(entry: &Entry, record: Option<Record>) -> Line {
+    // The table knows where it is now: a folder on the way may have another name since.
+    let at = Name::of_path(&entry.at);
     match record.filter(Record::is_alive) {
         Some(record) => {
             let used_by = holders::of(&entry.at);
@@ -88,11 +90,11 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
                 }
                 (other, _) => other.to_string(),
             };
-            of_record(record, state, used_by)
+            of_record(at, record, state, used_by)
         }
         None => Line {
             schema: SCHEMA,
-            at: Name::new(std::os::unix::ffi::OsStrExt::as_bytes(entry.at.as_os_str())),
+            at,
             image: Name::new(entry.image()),
             label: None,
             system: None,
@@ -113,11 +115,11 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
     }
 }
 
-fn of_record(record: Record, state: String, used_by: Vec<Holder>) -> Line {
+fn of_record(at: Name, record: Record, state: String, used_by: Vec<Holder>) -> Line {
     let detail = Some(record.state());
     Line {
         schema: SCHEMA,
-        at: record.at,
+        at,
         image: record.image,
         label: Some(record.label),
         system: Some(record.system),

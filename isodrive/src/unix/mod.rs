@@ -2,6 +2,7 @@
 //! them, and what those leave for other commands to find.
 
 pub(crate) mod arguments;
+mod busy;
 pub(crate) mod confined;
 mod copies;
 pub(crate) mod doctor;
@@ -11,6 +12,7 @@ pub(crate) mod fuse;
 mod health;
 pub(crate) mod helper;
 mod holders;
+pub(crate) mod limits;
 pub(crate) mod list;
 pub(crate) mod machine_log;
 pub(crate) mod mount;

@@ -317,7 +317,7 @@ impl Record {
         folders
     }
 
-    /// Where it is mounted.
+    /// Where it was mounted: a folder on the way may have another name since.
     pub(crate) fn at(&self) -> PathBuf {
         self.at.path()
     }
@@ -378,18 +378,28 @@ impl Record {
         let at = self.at();
         // The number may have been given to another mount since; that one is not dead.
         let is_ours = |entry: &mounts::Entry| {
-            self.is_of(entry) && (self.worker.is_alive() || health::of(entry) == Health::Dead)
+            let is_there = || entry.at == at && self.worker.is_alive();
+            self.is_of(entry) && (is_there() || health::of(entry) == Health::Dead)
         };
-        let top = mounts::top_at(&at).filter(is_ours);
-        if let Some(entry) = &top {
-            mount_fuse::unmount_if(&at, true, |device, _| device == entry.device)?;
+        let is_on_top = |entry: &mounts::Entry| mounts::top_at(&entry.at).as_ref() == Some(entry);
+        let mut places = mounts::list().unwrap_or_default();
+        places.retain(|entry| is_ours(entry) && is_on_top(entry));
+        for entry in places.iter().rev() {
+            mount_fuse::unmount_if(&entry.at, true, |device, _| device == entry.device)?;
         }
-        let was_mounted = top.is_some();
         if let Some(made) = self.made_directory {
             point::remove(&at, made);
         }
+        places.iter().for_each(|entry| self.remove_moved_directory(&entry.at));
         self.remove()?;
-        Ok(was_mounted)
+        Ok(!places.is_empty())
+    }
+
+    /// Removes the directory that was made for the mount, if the mount was elsewhere at last.
+    pub(crate) fn remove_moved_directory(&self, last: &Path) {
+        if let Some(made) = self.made_directory.filter(|_| self.at() != last) {
+            point::remove(last, made);
+        }
     }
 }
 

@@ -155,3 +155,34 @@ fn names_as_a_drive_of_windows_shows_them_are_told_and_found() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_link_that_leads_nowhere_is_told_with_its_target() -> Result<()> {
+    let session = Session::new()?;
+    let tree = session.path("tree");
+    fs::create_dir(&tree)?;
+    std::os::unix::fs::symlink("/etc/passwd", tree.join("absolute"))?;
+    std::os::unix::fs::symlink("no/such", tree.join("lost"))?;
+    std::os::unix::fs::symlink("/there", tree.join("found"))?;
+    fs::write(tree.join("there"), b"from the disc")?;
+    corpus::make_image(&tree, &session.path("x.iso"))?;
+    let cause = "  cause   a link that begins with / leads on from the root of the disc, not of \
+                 this system\n";
+    for (command, path, link, target, cause) in [
+        ("cat", "absolute", "absolute", "/etc/passwd", cause),
+        ("ls", "absolute", "absolute", "/etc/passwd", cause),
+        ("cat", "lost", "lost", "no/such", ""),
+        ("cat", "lost/below", "lost", "no/such", ""),
+    ] {
+        let ended = session.run(&[command, "x.iso", path])?;
+        let want = format!(
+            "error: \"{link}\" in the image is a symbolic link to \"{target}\", which is not in \
+             the image\n{cause}  try     a file of the disc; ls -l shows where links lead\n"
+        );
+        assert_eq!((ended.code, ended.err), (13, want), "{command} {path}");
+    }
+    assert_eq!(session.run(&["cat", "x.iso", "found"])?.out, "from the disc");
+    let ended = session.run(&["cat", "x.iso", "no/such"])?;
+    assert_eq!(ended.err, "error: \"no/such\" in the image: no such file or directory\n");
+    Ok(())
+}

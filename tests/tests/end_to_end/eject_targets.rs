@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use isodrive_tests::corpus;
 use isodrive_tests::namespace;
 use isodrive_tests::program::{self, Session, can_mount, is_mounted};
 
@@ -206,6 +207,45 @@ fn what_is_mounted_in_a_busy_mount_is_named() -> Result<()> {
     assert!(ended.err.contains(&format!("try     isodrive eject {inner}\n")), "{}", ended.err);
     assert_eq!(session.run(&["eject", &inner])?.code, 0);
     assert_eq!(session.run(&["eject", &at])?.code, 0);
+    Ok(())
+}
+
+#[test]
+fn a_mount_of_an_image_that_lies_on_a_busy_mount_is_named() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::with_disc()?;
+    fs::create_dir_all(session.path("tree/folder"))?;
+    fs::copy(session.path("disc.iso"), session.path("tree/inner.iso"))?;
+    corpus::make_image(&session.path("tree"), &session.path("outer.iso"))?;
+    let outer = session.mount(&["outer.iso", "outer"])?;
+    let is_root = program::is_root("to mount in a mount");
+    for driver in program::drivers() {
+        let places: &[&str] = if is_root { &["inner", "outer/folder"] } else { &["inner"] };
+        for place in places {
+            let wanted = [&["--over"], &driver[..], &["outer/inner.iso", place]].concat();
+            let inner = session.mount(&wanted)?.at.display().to_string();
+            let ended = session.run(&["eject", "outer"])?;
+            assert_eq!(ended.code, 9, "{driver:?}, {place}: {}", ended.err);
+            let shows = format!("in use  \"{inner}\" shows an image that lies on it\n");
+            assert!(ended.err.contains(&shows), "{driver:?}, {place}: {}", ended.err);
+            let advice = format!("try     isodrive eject {inner}\n");
+            assert_eq!(ended.err.matches("  try ").count(), 1, "{place}: {}", ended.err);
+            assert!(ended.err.ends_with(&advice), "{driver:?}, {place}: {}", ended.err);
+            assert!(!ended.err.contains("(pid "), "its own processes: {}", ended.err);
+            assert_eq!(session.run(&["eject", &inner])?.code, 0, "{driver:?}, {place}");
+        }
+    }
+    // Somebody else who holds it is named too, and may keep it.
+    session.mount(&["outer/inner.iso", "inner"])?;
+    let held = fs::File::open(outer.at.join("inner.iso"))?;
+    let ended = session.run(&["eject", "outer"])?;
+    assert!(ended.err.contains("has inner.iso open\n"), "{}", ended.err);
+    assert!(ended.err.contains("isodrive eject --lazy"), "{}", ended.err);
+    drop(held);
+    assert_eq!(session.run(&["eject", "inner", "outer"])?.code, 0);
+    assert!(!is_mounted(&outer.at));
     Ok(())
 }
 

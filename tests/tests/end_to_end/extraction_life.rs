@@ -182,7 +182,7 @@ fn a_replaced_file_is_the_old_or_the_new_one_at_every_moment() -> Result<()> {
 
 /// Runs a script with a tmpfs of so many KiB at `small`, then the program with arguments; what is
 /// in it at the end is on standard output.
-fn on_a_small_disk(session: &Session, kib: u32, script: &str) -> Result<Option<Ended>> {
+pub(super) fn on_a_small_disk(session: &Session, kib: u32, script: &str) -> Result<Option<Ended>> {
     if !program::is_root("mounting a small disk") {
         return Ok(None);
     }

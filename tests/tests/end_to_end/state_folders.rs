@@ -104,12 +104,16 @@ fn full_and_read_only_folders_take_no_record_and_keep_no_half_of_one() -> Result
             {who}$ISODRIVE mount -q disc.iso home/m; echo $?
             records
             {who}$ISODRIVE eject SETUP_EN_DVD; echo $? $(count)
+            rmdir {first}
+            {who}$ISODRIVE mount -q disc.iso home/m; echo $?
+            {who}$ISODRIVE eject SETUP_EN_DVD; echo $? $(count)
+            {who}$ISODRIVE doctor > doctor; find {above} -name 'isodrive*'
             umount {above}; mount -o remount,ro {above}
             {who}$ISODRIVE mount -q disc.iso home/m; echo $?
             {who}$ISODRIVE eject SETUP_EN_DVD; echo $? $(count)
             fill /run /tmp /var/tmp /dev/shm
             {who}$ISODRIVE mount -q disc.iso home/m; echo $?
-            records
+            find /run /tmp /var/tmp /dev/shm -name '*isodrive*'
             {who}$ISODRIVE list | grep -c ' /mnt/disc.iso '
             {who}$ISODRIVE mount -q disc.iso home/m; echo $?
             {who}$ISODRIVE eject home/m; echo $? $(count)"
@@ -119,7 +123,7 @@ fn full_and_read_only_folders_take_no_record_and_keep_no_half_of_one() -> Result
         let record = format!("{next}/RECORD");
         assert_eq!(
             lines(&ended),
-            ["0", &record, "0 0", "0", "0 0", "0", "1", "7", "0 0"],
+            ["0", &record, "0 0", "0", "0 0", "0", "0 0", "0", "1", "7", "0 0"],
             "{who}: {}",
             ended.err
         );

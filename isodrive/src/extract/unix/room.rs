@@ -20,6 +20,8 @@ const STORE_EVERYTHING: [u32; 5] = [
 pub(in super::super) struct Room {
     /// Bytes that this user may write.
     pub(in super::super) free: u64,
+    /// Files and directories that this user may make, where their number is bounded.
+    pub(in super::super) files: Option<u64>,
     /// Whether every byte that is written takes room.
     pub(in super::super) stores_everything: bool,
 }
@@ -30,8 +32,10 @@ pub(super) fn of(directory: &OwnedFd, is_root: bool) -> Option<Room> {
     let facts = rustix::fs::fstatvfs(directory).ok().filter(|facts| facts.f_blocks > 0)?;
     let kind = rustix::fs::fstatfs(directory).ok()?.f_type;
     let blocks = if is_root { facts.f_bfree } else { facts.f_bavail };
+    let files = if is_root { facts.f_ffree } else { facts.f_favail };
     Some(Room {
         free: blocks.saturating_mul(facts.f_frsize),
+        files: (facts.f_files > 0).then_some(files),
         stores_everything: STORE_EVERYTHING.iter().any(|k| i64::from(*k) == kind & 0xFFFF_FFFF),
     })
 }

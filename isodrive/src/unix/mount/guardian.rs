@@ -131,12 +131,19 @@ fn clean_up(mut cleanup: Cleanup, supervisor: &Process, since: SystemTime) {
     {
         remove_late_mount(&at.path(), LATE_MOUNT);
     }
+    let mut places = Vec::new();
     if let Some(known) = cleanup.mounted.take() {
         tracing::warn!("the supervisor was killed, its mount is taken away");
-        drop(Attached::from(known));
+        let mounted = Attached::from(known);
+        places = mounted.places();
+        drop(mounted);
     }
     match (&cleanup.made, &cleanup.making) {
-        (Some((at, made)), _) => point::remove(&at.path(), *made),
+        (Some((at, made)), _) => {
+            point::remove(&at.path(), *made);
+            // A folder on the way may have another name since.
+            places.iter().for_each(|entry| point::remove(&entry.at, *made));
+        }
         (None, Some(at)) => point::remove_if_made_since(&at.path(), since),
         (None, None) => {}
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use mount_fuse::Attach;
+use mount_fuse::{Attach, Directory};
 use rustix::process::geteuid;
 
 use super::child::Worker;
@@ -100,7 +100,7 @@ impl Making<'_> {
         if let Some(point) = self.place.point() {
             self.expect_mount(point.path());
         }
-        let (device, mounted) = match &mut self.place {
+        let (device, mounted, folder) = match &mut self.place {
             Place::Directory(point) => {
                 let attached = mount_fuse::attach(point.directory()?, &options);
                 let device = attached.map_err(|error| {
@@ -109,12 +109,11 @@ impl Making<'_> {
                     not_mounted(self.arguments, point.path(), &error)
                 })?;
                 let mounted = point.mounted();
-                point.release();
-                (device, mounted)
+                (device, mounted, point.release())
             }
             Place::Device { descriptor, .. } => {
                 let device = descriptor.take().ok_or_else(unexpected)?;
-                (device, Attached::elsewhere())
+                (device, Attached::elsewhere(), None)
             }
         };
         let mounted = self.stands(mounted);
@@ -127,9 +126,10 @@ impl Making<'_> {
         if let Some(device) = mounted.known().device.as_ref().filter(|_| geteuid().is_root()) {
             mount_fuse::read_ahead(device);
         }
-        if let Some(point) = self.place.point() {
-            answers(point.path(), deadline)?;
+        if let (Some(point), Some(folder)) = (self.place.point(), folder) {
+            answers(folder, point.path(), deadline)?;
         }
+        self.place.follow(&mounted);
         Ok(mounted)
     }
 
@@ -218,17 +218,24 @@ impl Making<'_> {
     }
 }
 
-/// Makes sure that the root of a mount can be listed. By another thread: a worker that does not
-/// answer must not hold this one.
-fn answers(at: &Path, deadline: Deadline) -> Outcome {
+/// Makes sure that the root of a mount can be listed, from the folder that it was made in: the path
+/// may lead elsewhere by now. By another thread: a worker that does not answer must not hold this
+/// one.
+fn answers(folder: Directory, at: &Path, deadline: Deadline) -> Outcome {
     let (sender, receiver) = mpsc::channel();
-    let path = at.to_path_buf();
-    std::thread::spawn(move || sender.send(path.read_dir().map(drop)));
+    let path = folder.handle().join(at.file_name().unwrap_or_default());
+    std::thread::spawn(move || {
+        let listed = path.read_dir().map(drop);
+        drop(folder);
+        sender.send(listed)
+    });
     match receiver.recv_timeout(deadline.left()) {
         Ok(Ok(())) => Ok(()),
         Ok(Err(error)) => {
             let what = format!("the disc's root directory at {} cannot be read", quoted(at));
-            Err(Failure::io(Exit::NotReady, what, &error))
+            let is_gone = error.kind() == std::io::ErrorKind::NotFound;
+            let exit = if is_gone { Exit::MountPoint } else { Exit::NotReady };
+            Err(Failure::io(exit, what, &error))
         }
         Err(_) => Err(deadline.missed()),
     }

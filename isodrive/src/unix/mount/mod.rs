@@ -35,6 +35,7 @@ use self::events::Deadline;
 use self::lock::ImageLock;
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
+use crate::json::Name;
 use crate::logs::{self, Sink};
 use crate::ready::{Ready, first_line, tell, with_flag};
 use crate::terminal::Terminal;
@@ -104,17 +105,19 @@ fn already_mounted(arguments: &Mount) -> Result<Option<Ready>, Failure> {
     let since = Instant::now();
     loop {
         let table = mounts::list().unwrap_or_default();
-        let found = Record::all().into_iter().find(|record| {
-            let at = record.at();
-            // A supervisor that is being killed counts as alive until the kernel is done with it.
-            let is_usable = |entry: &mounts::Entry| {
-                record.is_of(entry) && entry.at == at && health::of(entry) != Health::Dead
-            };
-            record.identity.is_same(&identity)
+        let found = Record::all().into_iter().find_map(|record| {
+            let is_meant = record.identity.is_same(&identity)
                 && record.terms.show_the_same(arguments)
-                && record.is_served()
-                && wanted.as_ref().is_none_or(|wanted| *wanted == at)
-                && table.iter().any(is_usable)
+                && record.is_served();
+            // A supervisor that is being killed counts as alive until the kernel is done with it.
+            let is_usable = |entry: &&mounts::Entry| {
+                record.is_of(entry)
+                    && wanted.as_ref().is_none_or(|wanted| *wanted == entry.at)
+                    && health::of(entry) != Health::Dead
+            };
+            let entry = table.iter().find(|entry| is_meant && is_usable(entry))?;
+            let at = Name::of_path(&entry.at);
+            Some(Record { at, ..record })
         });
         let Some(found) = found else { return Ok(None) };
         if found.is_confirmed {

@@ -1,7 +1,7 @@
 //! A mount in the file tree, known by numbers that the kernel gives to no other mount at the same
 //! time: its folder may be moved. Takes it away again; serves nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use mount_fuse::Directory;
@@ -100,11 +100,24 @@ impl Attached {
     }
 
     /// Where its device is mounted now, the latest last.
-    fn places(&self) -> Vec<Entry> {
+    pub(super) fn places(&self) -> Vec<Entry> {
         let Some(device) = &self.known.device else { return Vec::new() };
         let mut entries = mounts::list().unwrap_or_default();
         entries.retain(|entry| entry.device == *device);
         entries
+    }
+
+    /// Where it is now: at `last`, or else at the first place that is its own for certain. Its
+    /// device may be another mount's by now.
+    pub(super) fn place(&self, last: &Path) -> Option<PathBuf> {
+        let places = self.places();
+        let is_last = |entry: &&Entry| entry.at == last;
+        let is_own = |entry: &&Entry| {
+            let there = Known::at(&entry.at);
+            there.device == self.known.device && (there.id == self.known.id)
+        };
+        let found = places.iter().find(is_last).or_else(|| places.iter().find(is_own));
+        found.map(|entry| entry.at.clone())
     }
 
     /// Whether it is mounted anywhere in this mount namespace.

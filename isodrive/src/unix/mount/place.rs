@@ -6,6 +6,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use super::mounted::Attached;
 use super::point::MountPoint;
 use crate::exit::{Exit, Failure};
 use crate::terminal::quoted;
@@ -59,6 +60,13 @@ impl Place {
         match self {
             Self::Directory(point) => point.path().to_path_buf(),
             Self::Device { name, .. } => name.clone(),
+        }
+    }
+
+    /// Follows what is mounted on a directory, in case a folder on the way gets another name.
+    pub(super) fn follow(&mut self, mounted: &Attached) {
+        if let Self::Directory(point) = self {
+            point.follow(mounted);
         }
     }
 

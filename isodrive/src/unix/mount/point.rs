@@ -28,18 +28,22 @@ const CLOCK_STEP: Duration = Duration::from_millis(20);
 pub(super) struct MountPoint {
     /// The folder that the directory lies in, and the directory, until something is mounted on it.
     opened: Option<(Directory, Directory)>,
+    /// Its path, without links, when it was opened.
     path: PathBuf,
+    /// Its path since a folder on the way got another name.
+    moved: Option<PathBuf>,
     made: Option<Place>,
 }
 
 impl MountPoint {
     fn new(folder: Directory, directory: Directory, made: Option<Place>) -> Self {
-        Self { path: directory.path().to_path_buf(), opened: Some((folder, directory)), made }
+        let path = directory.path().to_path_buf();
+        Self { path, moved: None, opened: Some((folder, directory)), made }
     }
 
     /// Its path, without links.
     pub(super) fn path(&self) -> &Path {
-        &self.path
+        self.moved.as_ref().unwrap_or(&self.path)
     }
 
     /// The directory itself, as it was checked.
@@ -61,9 +65,16 @@ impl MountPoint {
     }
 
     /// Closes the directory: once it is mounted on it needs no protection, and an open descriptor
-    /// looks like a user of the mount.
-    pub(super) fn release(&mut self) {
-        self.opened = None;
+    /// looks like a user of the mount. Gives the folder that it lies in.
+    pub(super) fn release(&mut self) -> Option<Directory> {
+        self.opened.take().map(|(folder, _)| folder)
+    }
+
+    /// Follows what is mounted on it: a folder on the way may have got another name.
+    pub(super) fn follow(&mut self, mounted: &Attached) {
+        if let Some(place) = mounted.place(self.path()) {
+            self.moved = Some(place).filter(|place| *place != self.path);
+        }
     }
 
     /// What tells the directory from another, if it was made for the mount.
@@ -79,8 +90,9 @@ impl MountPoint {
 
 impl Drop for MountPoint {
     fn drop(&mut self) {
-        if let Some(made) = self.made {
-            remove(self.path(), made);
+        let Some(made) = self.made else { return };
+        for path in [Some(&self.path), self.moved.as_ref()].into_iter().flatten() {
+            remove(path, made);
         }
     }
 }

@@ -82,6 +82,9 @@ pub(super) fn run(arguments: &Mount, lock: Option<ImageLock>, terminal: &mut Ter
     let mut place = Some(making.place);
     let watch = Watch::new(arguments, &worker, kept, &mut place);
     let end = watch.until_the_end(&events, &mounted);
+    if let Some(place) = &mut place {
+        place.follow(&mounted);
+    }
     let outcome = finish(end, mounted, worker, &events);
     // A directory can be removed once nothing is mounted on it.
     drop(place);

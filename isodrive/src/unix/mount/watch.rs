@@ -68,6 +68,9 @@ impl<'a> Watch<'a> {
             events.listen_to_table();
         }
         loop {
+            if let Some(place) = &mut self.place {
+                place.follow(mounted);
+            }
             self.worker.ask();
             let asked = Instant::now();
             while asked.elapsed() < interval {
