@@ -158,9 +158,12 @@ pub(crate) fn differing(shown: View, candidates: &[Candidate]) -> Vec<(View, Str
         !is_told && !c.is_stub_among(candidates)
     };
     let others = candidates.iter().filter(is_tree);
-    let differs = |other: &Candidate| match other.view {
-        View::Hfs => macintosh_alone(shown, other),
-        _ => difference(shown, other),
+    let differs = |other: &Candidate| {
+        if other.view == View::Hfs {
+            macintosh_alone(shown, other)
+        } else {
+            difference(shown, other)
+        }
     };
     others.filter_map(|other| Some((other.view, differs(other)?))).collect()
 }
