@@ -108,7 +108,7 @@ impl IsoVolume {
             (forks.len() >= MAX_FORKS).then_some(())
         })?;
         self.find_in(dir, &mut |record| {
-            if !is_fork(record) {
+            if !is_fork(record) && !record.flags().contains(FileFlags::DIRECTORY) {
                 forks.remove(record.identifier);
             }
             forks.is_empty().then_some(())

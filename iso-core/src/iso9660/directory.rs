@@ -10,12 +10,13 @@ use super::own::Numbering;
 use super::padding::Padding;
 use super::record::Record;
 use super::records::Records;
+use super::relocation::Listing;
 use super::rrip::RockRidge;
 use super::susp::Budget;
 use super::volume::{IsoVolume, NameStyle, kind};
 use crate::error::{Error, Result, Site};
 use crate::num::{round_up, to_usize};
-use crate::text::{Charset, Coding, decode_utf16_be, make_component};
+use crate::text::{decode_utf16_be, make_component};
 use crate::volume::{
     Dir, DirBuilder, DirEntry, FileKind, InParts, NodeId, Outline, Shelf, finished,
 };
@@ -36,6 +37,17 @@ impl DirExtent {
     const fn site(&self) -> Site {
         Site::new("directory", "ECMA-119 6.8.1", self.at)
     }
+
+    pub(super) const fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+/// What was met among the entries of a directory.
+struct Met {
+    has_forks: bool,
+    /// Nothing was left to be looked for outside the directory.
+    is_all: bool,
 }
 
 /// What becomes of the records of a directory, one after the other.
@@ -139,7 +151,7 @@ impl IsoVolume {
     }
 
     /// Adds the entries of a directory to `builder`, from the record at byte `from` on, until there
-    /// are `wanted`. Whether there are associated files.
+    /// are `wanted`.
     fn add_entries(
         &self,
         builder: &mut DirBuilder,
@@ -147,12 +159,16 @@ impl IsoVolume {
         node: NodeId,
         (from, piece_bytes): (u64, u64),
         (wanted, numbering): (usize, Numbering),
-    ) -> Result<bool> {
+    ) -> Result<Met> {
         let budget = self.budget();
         // The identifier of the file that goes on in the next record.
         let mut continued: Option<Vec<u8>> = None;
         let mut padding = Padding::default();
         let mut has_forks = false;
+        let listing = Listing::new(node, numbering);
+        // The two records that a directory begins with are its own and its parent's.
+        let mut is_early = from == dir.at;
+        let mut is_first = is_early;
         self.for_each_record_in(dir, (from, piece_bytes), &mut |record| {
             let record = match record {
                 Ok(record) => record,
@@ -174,13 +190,14 @@ impl IsoVolume {
             let is_fork = flags.contains(FileFlags::ASSOCIATED);
             has_forks |= is_fork;
             let is_other = record.is_self() || record.is_parent() || self.is_misnamed(&record, dir);
-            if self.is_misplaced(&record, dir) {
+            if (record.is_self() && record.at != dir.at) || (record.is_parent() && !is_early) {
                 let error = record.site().corrupt("it has no name and stands among others");
                 self.disc.findings().note_error("it is left out", &error);
             }
             if !continues && !is_other && !is_fork {
-                self.add_entry(builder, &record, (node, numbering), &budget)?;
+                self.add_entry(builder, &record, &listing, &budget)?;
             }
+            is_early = std::mem::take(&mut is_first);
             if budget.is_spent() {
                 let max = self.disc.limits().directory_system_use_bytes;
                 return Err(dir.site().limit("bytes of system use in one directory", max));
@@ -192,13 +209,19 @@ impl IsoVolume {
             let error = site.corrupt("its length is odd");
             self.disc.findings().note_error("it is read all the same", &error);
         }
-        Ok(has_forks)
+        Ok(Met { has_forks, is_all: !listing.has_guesses() })
     }
 
     fn note_oddities(&self, record: &Record<'_>) {
         if !record.head.extent.agrees() || !record.head.data_len.agrees() {
             let error = record.site().corrupt("the two spellings of a number differ");
             self.disc.findings().note_error("the first one is used", &error);
+        }
+        if self.is_of_another_disc(record) {
+            let error = record.site().corrupt("its file is on another disc of the set");
+            self.disc
+                .findings()
+                .note_error("the bytes at its place on this disc are shown", &error);
         }
         if record.has_reserved_flags() {
             let error = record.site().corrupt("reserved file flags are set");
@@ -210,60 +233,31 @@ impl IsoVolume {
         }
     }
 
-    /// The character set of a directory's names; nothing where they need none. What is found out
-    /// rests on the directory and the root alone, so that it is the same each time.
-    fn coding(&self, dir: &DirBuilder, node: NodeId) -> Option<Coding> {
-        let has_bytes = !matches!(self.style, NameStyle::Joliet);
-        match self.charset {
-            Charset::Told(coding) => has_bytes.then_some(coding),
-            Charset::Detect
-                if has_bytes && dir.names().any(|n| std::str::from_utf8(n).is_err()) =>
-            {
-                let root = match node == self.root {
-                    true => Vec::new(),
-                    false => self.root_names(),
-                };
-                let coding = Coding::detect(dir.names().chain(root.iter().map(Vec::as_slice)))?;
-                self.disc
-                    .findings()
-                    .note_harmless(format!("names are no UTF-8; they are read as {coding}"));
-                Some(coding)
-            }
-            Charset::Detect | Charset::Raw => None,
-        }
-    }
-
-    /// The names of the root as they are recorded, as many as tell the character set.
-    fn root_names(&self) -> Vec<Vec<u8>> {
-        const ENOUGH: usize = 1000;
-        let budget = self.budget();
-        let mut names = Vec::new();
-        let listed = self.dir_extent(self.root).and_then(|root| {
-            self.find_in(&root, &mut |record| {
-                if !record.is_self() && !record.is_parent() {
-                    names.push(self.name(record, self.rock_ridge_within(record, &budget)));
-                }
-                (names.len() >= ENOUGH).then_some(())
-            })
-        });
-        if let Err(error) = listed {
-            tracing::debug!(%error, "the root tells no character set");
-        }
-        names
-    }
-
     fn add_entry(
         &self,
         dir: &mut DirBuilder,
         record: &Record<'_>,
-        (holder, numbering): (NodeId, Numbering),
+        listing: &Listing,
         budget: &Budget,
     ) -> Result<()> {
         let rock_ridge = self.rock_ridge_within(record, budget);
-        if rock_ridge.relocated {
+        let is_moved = rock_ridge.relocated;
+        if is_moved {
+            listing.note_guess();
+        }
+        if is_moved && self.is_shown_elsewhere(record, listing) {
             return Ok(());
         }
-        let kind = kind(record, &rock_ridge);
+        let (holder, numbering) = (listing.holder, listing.numbering);
+        let mut kind = kind(record, &rock_ridge);
+        if self.is_unmarked_dir(record, &rock_ridge, listing) {
+            let error = record.site().corrupt("its flags say that a directory is a file");
+            self.disc.findings().note_error("the directory that lies there is shown", &error);
+            kind = FileKind::Directory;
+        }
+        if kind == FileKind::Directory {
+            listing.note_guess();
+        }
         let node = match rock_ridge.child_link {
             Some(block) => {
                 let at = u64::from(block).saturating_mul(self.block_bytes);
@@ -273,11 +267,16 @@ impl IsoVolume {
             None => self.file_node(record, &rock_ridge),
         };
         let name = self.name(record, rock_ridge);
+        // The store itself says that it was moved on discs by xorriso, and belongs nowhere.
         if kind == FileKind::Directory
             && holder == self.root
-            && self.is_relocation_store(&name, node)
+            && self.is_relocation_store(&name, node, numbering)
         {
             return Ok(());
+        }
+        if is_moved {
+            let error = record.site().corrupt("it says that it was moved, and nothing leads to it");
+            self.disc.findings().note_error("it is shown where it is recorded", &error);
         }
         if kind != FileKind::Directory
             && let Some(version) = self.version(record)
@@ -336,22 +335,30 @@ impl IsoVolume {
         Ok((recorded.is_some() && recorded == wanted).then_some(node))
     }
 
-    /// Parses a whole directory.
-    fn parse_numbered(&self, node: NodeId, numbering: Numbering) -> Result<(Dir, Option<Outline>)> {
+    /// Parses a whole directory, and says whether nothing was left to be looked for elsewhere.
+    fn parse_numbered(
+        &self,
+        node: NodeId,
+        numbering: Numbering,
+    ) -> Result<(Dir, Option<Outline>, bool)> {
         let dir = self.dir_extent(node)?;
         let place = dir.site();
         let parent = self.parent(node, &dir)?;
+        self.note_other_root(node, &dir);
         let _turn = self.disc.turn(dir.len);
         self.shelf.make_room(dir.len);
         let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
         let wanted = (usize::MAX, numbering);
-        if self.add_entries(&mut builder, &dir, node, (dir.at, PIECE_BYTES), wanted)? {
+        let met = self.add_entries(&mut builder, &dir, node, (dir.at, PIECE_BYTES), wanted)?;
+        if met.has_forks {
             self.note_lone_forks(&dir)?;
         }
         if let Some(coding) = self.coding(&builder, node) {
             builder.decode(coding)?;
         }
-        finished(builder, &self.disc, place, || self.repeats_an_identifier(&dir))
+        let (dir, outline) =
+            finished(builder, &self.disc, place, || self.repeats_an_identifier(&dir))?;
+        Ok((dir, outline, met.is_all))
     }
 }
 
@@ -361,10 +368,10 @@ impl InParts for IsoVolume {
     }
 
     fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
-        self.parse_numbered(node, Numbering::ByRecord)
+        self.parse_numbered(node, Numbering::ByRecord).map(|(dir, outline, _)| (dir, outline))
     }
 
-    fn parse_names(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
+    fn parse_names(&self, node: NodeId) -> Result<(Dir, Option<Outline>, bool)> {
         self.parse_numbered(node, Numbering::ByPlace)
     }
 

@@ -3,6 +3,7 @@
 
 mod aaip;
 mod attributes;
+mod coding;
 mod descriptor;
 mod directory;
 mod disk;

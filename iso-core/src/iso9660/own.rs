@@ -6,10 +6,12 @@ use super::directory::DirExtent;
 use super::disk::FileFlags;
 use super::record::{Record, sector_start, site};
 use super::records::Records;
+use super::relocation::Listing;
+use super::rrip::RockRidge;
 use super::volume::IsoVolume;
 use crate::error::Result;
 use crate::num::{to_u64, to_usize};
-use crate::volume::NodeId;
+use crate::volume::{FileKind, NodeId};
 
 /// Sectors before a record in which the beginning of its directory is looked for.
 const MAX_SECTORS_BEFORE: u64 = 1024;
@@ -85,20 +87,47 @@ impl IsoVolume {
         {
             return NodeId::at(other);
         }
-        if self.is_known_by_name(at) {
+        if at >= self.disc.len() || self.is_known_by_name(at) {
             return NodeId::at(record.at);
         }
         self.note_other_length(record, at);
         NodeId::at(at)
     }
 
-    /// Reports a directory whose own record is sound and gives another length than the one that
-    /// names it: what lies between the two is not listed, or is no directory's.
-    fn note_other_length(&self, record: &Record<'_>, at: u64) {
-        let fits = |own: &Record<'_>| own.data_len() != record.data_len();
-        if record.data_len() > 0 && matches!(self.own_record_is(at, fits), Ok(true)) {
-            let error = record.site().corrupt("it gives a directory another length than its own");
+    /// Reports a directory whose own record is sound and gives another length or beginning than the
+    /// one that names it: entries are not listed, or are another directory's.
+    pub(super) fn note_other_length(&self, record: &Record<'_>, at: u64) {
+        let begins = |record: &Record<'_>| (record.head.extent.get(), record.head.len_ear);
+        let differs =
+            |own: &Record<'_>| own.data_len() != record.data_len() || begins(own) != begins(record);
+        if record.data_len() > 0 && matches!(self.own_record_is(at, differs), Ok(true)) {
+            let error = record
+                .site()
+                .corrupt("its length or first block differs from the directory's own record");
             self.disc.findings().note_error("the directory's own record is used", &error);
+        }
+    }
+
+    /// Whether a record names another disc of the volume set than the one that the root is on
+    /// (ECMA-119 6.6). Writers leave 0 or 1 where there is no set.
+    pub(super) fn is_of_another_disc(&self, record: &Record<'_>) -> bool {
+        let number = record.head.volume_seq;
+        let is_named = number.get() > 1;
+        is_named
+            && Record::parse(&self.named_root, 0, self.form())
+                .is_ok_and(|root| root.head.volume_seq.get() != number.get())
+    }
+
+    /// As `note_other_length`, for the root and its record in the volume descriptor.
+    pub(super) fn note_other_root(&self, node: NodeId, dir: &DirExtent) {
+        let at = self.facts.descriptor_at.unwrap_or(0);
+        let named = Record::parse(&self.named_root, at, self.form());
+        let is_known_by_its_own = node == self.root && self.root_record.is_none();
+        if let Ok(named) = named
+            && is_known_by_its_own
+            && named.data_at(self.block_bytes) == dir.at
+        {
+            self.note_other_length(&named, dir.at);
         }
     }
 
@@ -149,11 +178,32 @@ impl IsoVolume {
         Ok(self.root)
     }
 
-    /// Whether a record has the identifier of the directory itself or of its parent and is neither
-    /// the first nor the second (ECMA-119 6.8.2.2): its name is lost.
-    pub(super) fn is_misplaced(&self, record: &Record<'_>, dir: &DirExtent) -> bool {
-        (record.is_self() && record.at != dir.at)
-            || (record.is_parent() && record.at >= early_end(dir))
+    /// Whether a record leads to a directory although its flags say that it leads to a file: its
+    /// identifier has neither a dot nor a semicolon, as those of files do (ECMA-119 7.5.1), or
+    /// Rock Ridge calls it a directory, and a directory's own record stands there.
+    pub(super) fn is_unmarked_dir(
+        &self,
+        record: &Record<'_>,
+        rock_ridge: &RockRidge,
+        listing: &Listing,
+    ) -> bool {
+        let len = record.data_len();
+        let may_be = !record.flags().contains(FileFlags::DIRECTORY)
+            && rock_ridge.child_link.is_none()
+            && len > 0
+            && len.is_multiple_of(SECTOR_BYTES)
+            && match rock_ridge.attributes {
+                Some(attributes) => {
+                    FileKind::from_mode(attributes.mode) == Some(FileKind::Directory)
+                }
+                None => !record.identifier.iter().any(|byte| matches!(byte, b'.' | b';')),
+            };
+        if may_be {
+            listing.note_guess();
+        }
+        may_be
+            && listing.numbering == Numbering::ByRecord
+            && self.has_own_record(record.data_at(self.block_bytes)).unwrap_or(false)
     }
 
     /// Whether a record of a directory stands for that directory or its parent although its

@@ -1,6 +1,8 @@
 //! Directories that Rock Ridge shows elsewhere than they are recorded, since ISO 9660 has eight
 //! levels at most (RRIP 4.1.5). Reads the records that say so; shows nothing.
 
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::ops::ControlFlow;
 
 use super::directory::DirExtent;
@@ -11,11 +13,89 @@ use super::volume::IsoVolume;
 use crate::error::{Error, Result};
 use crate::volume::NodeId;
 
+/// Bytes of directories that are read, while one is listed, to find the links to what was moved.
+const MAX_LINK_BYTES: u64 = 16 << 20;
+
+/// The links that were found while a directory is listed: for each directory that has any, where
+/// they lead.
+#[derive(Default)]
+struct Links {
+    by_holder: HashMap<u64, HashSet<u64>>,
+    read: u64,
+}
+
+/// For what the entries of a directory are listed.
+pub(super) struct Listing {
+    pub(super) holder: NodeId,
+    pub(super) numbering: Numbering,
+    links: RefCell<Links>,
+    has_guesses: Cell<bool>,
+}
+
+impl Listing {
+    /// Notes that something is taken at its word that a look elsewhere could disprove.
+    pub(super) fn note_guess(&self) {
+        self.has_guesses.set(self.numbering == Numbering::ByPlace);
+    }
+
+    /// Whether anything was taken at its word.
+    pub(super) const fn has_guesses(&self) -> bool {
+        self.has_guesses.get()
+    }
+
+    pub(super) fn new(holder: NodeId, numbering: Numbering) -> Self {
+        Self { holder, numbering, links: RefCell::default(), has_guesses: Cell::new(false) }
+    }
+}
+
 impl IsoVolume {
+    /// Whether a directory that says that it was moved is found where it belongs. By place, it is
+    /// taken at its word.
+    pub(super) fn is_shown_elsewhere(&self, record: &Record<'_>, listing: &Listing) -> bool {
+        match listing.numbering {
+            Numbering::ByPlace => true,
+            Numbering::ByRecord => self.is_linked(record, &mut listing.links.borrow_mut()),
+        }
+    }
+
+    /// Whether a record's directory is shown elsewhere: its second record names the directory that
+    /// it belongs in (`PL`), and a record there leads back (`CL`). Without both it would be lost.
+    fn is_linked(&self, record: &Record<'_>, links: &mut Links) -> bool {
+        let Some((at, holder)) = self.parent_link(record) else { return false };
+        if !links.by_holder.contains_key(&holder) {
+            let found = self.links_in(holder, &mut links.read).unwrap_or_default();
+            links.by_holder.insert(holder, found);
+        }
+        links.by_holder.get(&holder).is_some_and(|found| found.contains(&at))
+    }
+
+    /// Where the links of a directory lead; nothing where too much was read for such already.
+    fn links_in(&self, holder: u64, read: &mut u64) -> Result<HashSet<u64>> {
+        let node = self.node_of_dir(holder, || Err(Error::NotFound))?;
+        let dir = self.dir_extent(node)?;
+        *read = read.saturating_add(dir.len());
+        let mut found = HashSet::new();
+        if *read > MAX_LINK_BYTES {
+            return Ok(found);
+        }
+        let budget = self.budget();
+        self.find_in(&dir, &mut |record| {
+            let link = self.rock_ridge_within(record, &budget).child_link;
+            found.extend(link.map(|block| u64::from(block).saturating_mul(self.block_bytes)));
+            budget.is_spent().then_some(())
+        })?;
+        Ok(found)
+    }
+
     /// Whether a directory of the root holds nothing but relocated directories, which are shown
     /// in their true places (RRIP 4.1.5); writers call it `rr_moved`. BSD makefs writes no `RE`,
     /// but the `PL` in a relocated directory tells as well.
-    pub(super) fn is_relocation_store(&self, name: &[u8], node: NodeId) -> bool {
+    pub(super) fn is_relocation_store(
+        &self,
+        name: &[u8],
+        node: NodeId,
+        numbering: Numbering,
+    ) -> bool {
         if self.sharing.is_none() || !is_store_name(name) {
             return false;
         }
@@ -23,6 +103,7 @@ impl IsoVolume {
         // Past this it is a directory like any other, and looking on would take too long.
         const MAX_RELOCATED: usize = 10_000;
         let mut relocated = 0usize;
+        let mut links = Links::default();
         let others = self.dir_extent(node).and_then(|store| {
             self.find_in(&store, &mut |record| {
                 if record.is_self() || record.is_parent() {
@@ -31,21 +112,29 @@ impl IsoVolume {
                 relocated = relocated.saturating_add(1);
                 let belongs_elsewhere = relocated <= MAX_RELOCATED
                     && !budget.is_spent()
-                    && (self.rock_ridge_within(record, &budget).relocated
-                        || self.has_parent_link(record));
+                    && match numbering {
+                        Numbering::ByRecord => self.is_linked(record, &mut links),
+                        // The records are taken at their word, from the store's own bytes.
+                        Numbering::ByPlace => {
+                            self.rock_ridge_within(record, &budget).relocated
+                                || self.parent_link(record).is_some()
+                        }
+                    };
                 (!belongs_elsewhere).then_some(())
             })
         });
         relocated > 0 && matches!(others, Ok(None))
     }
 
-    /// Whether a record's directory says that it belongs elsewhere.
-    fn has_parent_link(&self, record: &Record<'_>) -> bool {
-        let Ok(dir) = self.dir_extent(self.dir_node(record, Numbering::ByRecord)) else {
-            return false;
-        };
-        matches!(self.parent_record(&dir, |parent| self.rock_ridge(parent)),
-            Ok(Some(parent)) if parent.parent_link.is_some())
+    /// Where a record's directory lies and where the one that it says it belongs in (`PL`).
+    fn parent_link(&self, record: &Record<'_>) -> Option<(u64, u64)> {
+        if !record.flags().contains(FileFlags::DIRECTORY) {
+            return None;
+        }
+        let dir = self.dir_extent(self.dir_node(record, Numbering::ByRecord)).ok()?;
+        let link =
+            self.parent_record(&dir, |parent| self.rock_ridge(parent).parent_link).ok()??;
+        Some((dir.at, u64::from(link?).saturating_mul(self.block_bytes)))
     }
 
     /// Where a directory's second record says that its parent lies, if that is its parent's.

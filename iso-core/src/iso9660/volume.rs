@@ -39,7 +39,7 @@ pub(crate) enum NameStyle {
 /// One tree of an ISO 9660 volume.
 pub(crate) struct IsoVolume {
     pub(super) disc: Arc<Disc>,
-    facts: Facts,
+    pub(super) facts: Facts,
     pub(super) style: NameStyle,
     pub(super) charset: Charset,
     /// Set where Rock Ridge is shown.
@@ -48,6 +48,8 @@ pub(crate) struct IsoVolume {
     pub(super) root: NodeId,
     /// The root's record in the volume descriptor, where its own does not count.
     pub(super) root_record: Option<Box<[u8]>>,
+    /// The same, where both may count.
+    pub(super) named_root: Box<[u8]>,
     pub(super) shelf: Shelf,
     pub(super) links: HardLinks,
 }
@@ -134,6 +136,7 @@ impl IsoVolume {
             block_bytes,
             root: NodeId::at(root_at),
             root_record: None,
+            named_root: tree.root_record.as_slice().into(),
             shelf: caches.shelf(),
             links: HardLinks::default(),
             disc: disc.clone(),

@@ -9,7 +9,7 @@ use crate::view::Contents;
 use crate::volume::{Data, Dir, DirEntry, FileKind, NodeId, Volume};
 
 /// Names that systems keep for themselves and other systems hide, in lower case.
-const HIDDEN: [&[u8]; 15] = [
+const HIDDEN: [&[u8]; 16] = [
     b"desktop db",
     b"desktop df",
     b"openfolderlistdf\r",
@@ -23,6 +23,7 @@ const HIDDEN: [&[u8]; 15] = [
     b"thevolumesettingsfolder",
     b"network trash folder",
     b"rr_moved",
+    b"_rr_move",
     b".rr_moved",
     // The longer names of a directory, for systems without an extension that has them.
     b"trans.tbl",

@@ -10,7 +10,7 @@ use crate::text::fold_eq;
 use super::name_index::{NameHashes, NameIndex};
 use super::outline::Outline;
 use super::parsed::Shelf;
-use super::{Dir, DirBuilder, DirEntry, FileKind, NodeId, Volume};
+use super::{Dir, DirBuilder, DirEntry, NodeId, Volume};
 
 /// Some of the entries of a directory, by their positions among all of them.
 #[derive(Debug, Clone)]
@@ -103,9 +103,11 @@ pub(crate) trait InParts: Volume {
     /// A whole directory, and the outline of a large one.
     fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)>;
 
-    /// As `parse_dir`, with directories numbered by where they lie, as far as this one tells.
-    fn parse_names(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
-        self.parse_dir(node)
+    /// As `parse_dir`, from this directory's bytes alone, and whether that is all that `parse_dir`
+    /// would find out: directories that it names may be known by other nodes, and what it says of
+    /// them may be untrue.
+    fn parse_names(&self, node: NodeId) -> Result<(Dir, Option<Outline>, bool)> {
+        self.parse_dir(node).map(|(dir, outline)| (dir, outline, true))
     }
 
     /// The entries of a part of a directory, as many as the outline says, before they are decoded
@@ -118,40 +120,39 @@ pub(crate) fn read_dir(volume: &impl InParts, node: NodeId) -> Result<Arc<Dir>> 
     if let Some(dir) = volume.shelf().whole(node) {
         return Ok(dir);
     }
-    let (dir, outline) = parsed(|| volume.parse_dir(node))?;
-    Ok(keep(volume.shelf(), node, dir, outline))
+    let (parsed, is_damaged) = met_damage(|| volume.parse_dir(node));
+    let (dir, outline) = parsed?;
+    Ok(keep(volume.shelf(), node, (dir, outline), is_damaged))
 }
 
-/// As `read_dir`, with directories numbered by where they lie where they are not known better.
+/// As `read_dir`, from the directory's own bytes where it is not known better.
 pub(crate) fn read_names(volume: &impl InParts, node: NodeId) -> Result<Arc<Dir>> {
     let shelf = volume.shelf();
     if let Some(dir) = shelf.whole(node).or_else(|| shelf.by_place(node)) {
         return Ok(dir);
     }
-    let (dir, outline) = parsed(|| volume.parse_names(node))?;
-    if dir.iter().any(|entry| entry.kind == Some(FileKind::Directory)) {
-        shelf.put_by_place(node, dir.clone());
-        return Ok(dir);
+    let (parsed, is_damaged) = met_damage(|| volume.parse_names(node));
+    let (dir, outline, is_all) = parsed?;
+    if is_all {
+        return Ok(keep(shelf, node, (dir, outline), is_damaged));
     }
-    Ok(keep(shelf, node, dir, outline))
+    let dir = Arc::new(dir);
+    shelf.put_by_place(node, dir.clone());
+    Ok(dir)
 }
 
-fn parsed(
-    parse: impl FnOnce() -> Result<(Dir, Option<Outline>)>,
-) -> Result<(Arc<Dir>, Option<Outline>)> {
-    let (parsed, is_damaged) = met_damage(parse);
-    let (mut dir, mut outline) = parsed?;
+fn keep(
+    shelf: &Shelf,
+    node: NodeId,
+    (mut dir, outline): (Dir, Option<Outline>),
+    is_damaged: bool,
+) -> Arc<Dir> {
     dir.is_damaged = is_damaged;
-    if let Some(outline) = &mut outline {
+    if let Some(mut outline) = outline {
         outline.is_damaged = is_damaged;
-    }
-    Ok((Arc::new(dir), outline))
-}
-
-fn keep(shelf: &Shelf, node: NodeId, dir: Arc<Dir>, outline: Option<Outline>) -> Arc<Dir> {
-    if let Some(outline) = outline {
         shelf.keep_outline(node, outline);
     }
+    let dir = Arc::new(dir);
     shelf.put_whole(node, dir.clone());
     dir
 }

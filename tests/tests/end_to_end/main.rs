@@ -28,6 +28,7 @@ mod kernel_trust;
 mod killed;
 mod link_counts;
 mod losses;
+mod misled;
 mod model;
 mod mounts;
 mod moved_mounts;
