@@ -121,6 +121,7 @@ impl Candidate {
         self.contents.longest_name > plain.contents.longest_name
             && self.contents.directories >= plain.contents.directories
             && plain.contents.shares_all_with(&self.contents)
+            && plain.contents.bytes_beyond_in_all(&self.contents) == 0
     }
 }
 
@@ -214,6 +215,11 @@ fn difference(shown: &Candidate, other: &Candidate) -> Option<String> {
 /// is the rule: programs for other systems are hidden from it.
 fn macintosh_alone(shown: &Candidate, other: &Candidate) -> Option<String> {
     let (ours, theirs) = (&shown.contents, &other.contents);
+    if let (Some(own), Some(its)) = (&ours.below, &theirs.below)
+        && let Some(what) = lacking(its, own)
+    {
+        return Some(format!("{} holds {what} that {} lacks", other.view, shown.view));
+    }
     let folders = theirs.directories.saturating_sub(ours.directories);
     let has_places = ours.files == 0 || !ours.places.is_empty();
     let is_weighed = ours.unweighed == 0 && theirs.unweighed == 0 && has_places;

@@ -17,6 +17,8 @@ pub(super) struct Tree {
     file: Extents,
     node_bytes: u64,
     root: u32,
+    /// Nodes in use; writers take the first ones.
+    used: u32,
     /// Whether keys carry their length in two bytes (HFS+) and not in one.
     has_wide_keys: bool,
 }
@@ -94,7 +96,8 @@ impl Tree {
         if !node_bytes.is_power_of_two() || !NODE_SIZES.contains(&node_bytes) {
             return Err(site(at).corrupt("its nodes have no size that is known"));
         }
-        Ok(Self { file, node_bytes, root: head.root.get(), has_wide_keys })
+        let used = head.nodes.get().saturating_sub(head.free.get());
+        Ok(Self { file, node_bytes, root: head.root.get(), used, has_wide_keys })
     }
 
     /// The records from the first one whose key is not less than what `compare` looks for, as
@@ -184,6 +187,13 @@ impl Tree {
     }
 
     /// Bytes of each node.
+    /// First byte and bytes of the nodes in use, where they lie in one piece.
+    pub(super) fn span(&self) -> Option<(u64, u64)> {
+        let len = u64::from(self.used).saturating_mul(self.node_bytes);
+        let run = self.file.run_at(0).filter(|run| run.len >= len)?;
+        run.at.map(|at| (at, len))
+    }
+
     pub(super) const fn node_bytes(&self) -> u64 {
         self.node_bytes
     }

@@ -99,8 +99,11 @@ pub(crate) struct TreeHead {
     pub(crate) first_leaf: U32, // 10
     pub(crate) last_leaf: U32,  // 14
     pub(crate) node_bytes: U16, // 18
+    pub(crate) max_key: U16,    // 20
+    pub(crate) nodes: U32,      // 22
+    pub(crate) free: U32,       // 26
 }
-const _: () = assert!(size_of::<TreeHead>() == 20);
+const _: () = assert!(size_of::<TreeHead>() == 30);
 
 /// A folder in a catalogue of HFS (Inside Macintosh: Files, 2-72).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]

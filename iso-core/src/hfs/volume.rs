@@ -411,6 +411,16 @@ impl Volume for HfsVolume {
         Ok(Arc::new(Data::Plain(self.extents_of(item.id, DATA_FORK, &item.data)?)))
     }
 
+    fn first_byte(&self, node: NodeId) -> Option<u64> {
+        let item = self.item(node).ok().filter(|item| item.kind == FileKind::Regular)?;
+        self.extents_of(item.id, DATA_FORK, &item.data).ok()?.run_at(0)?.at
+    }
+
+    /// All directories lie in the catalogue.
+    fn dir_span(&self, _: NodeId) -> Option<(u64, u64)> {
+        self.catalog.span()
+    }
+
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {
         let item = self.item(node)?;
         let mut found = Vec::new();

@@ -10,7 +10,7 @@ use super::own::Numbering;
 use super::padding::Padding;
 use super::record::Record;
 use super::records::Records;
-use super::relocation::Listing;
+use super::relocation::{Listing, is_store_name};
 use super::rrip::RockRidge;
 use super::susp::Budget;
 use super::volume::{IsoVolume, NameStyle, kind};
@@ -270,7 +270,8 @@ impl IsoVolume {
         // The store itself says that it was moved on discs by xorriso, and belongs nowhere.
         if kind == FileKind::Directory
             && holder == self.root
-            && self.is_relocation_store(&name, node, numbering)
+            && (is_moved || is_store_name(&name))
+            && self.is_relocation_store(node, numbering)
         {
             return Ok(());
         }

@@ -88,15 +88,10 @@ impl IsoVolume {
     }
 
     /// Whether a directory of the root holds nothing but relocated directories, which are shown
-    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`. BSD makefs writes no `RE`,
+    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`, or mark it as moved. BSD makefs writes no `RE`,
     /// but the `PL` in a relocated directory tells as well.
-    pub(super) fn is_relocation_store(
-        &self,
-        name: &[u8],
-        node: NodeId,
-        numbering: Numbering,
-    ) -> bool {
-        if self.sharing.is_none() || !is_store_name(name) {
+    pub(super) fn is_relocation_store(&self, node: NodeId, numbering: Numbering) -> bool {
+        if self.sharing.is_none() {
             return false;
         }
         let budget = self.budget();
@@ -174,6 +169,6 @@ impl IsoVolume {
 }
 
 /// Whether writers give this name to the directory of relocated directories.
-fn is_store_name(name: &[u8]) -> bool {
+pub(super) fn is_store_name(name: &[u8]) -> bool {
     name.strip_prefix(b".").unwrap_or(name).eq_ignore_ascii_case(b"rr_moved")
 }

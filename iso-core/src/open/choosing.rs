@@ -112,21 +112,27 @@ impl Image {
             candidate.is_some_and(|c| !c.is_stub_among(&self.candidates))
         };
         // Rock Ridge names the records of the plain tree, and is given what is found there.
-        let is_tree = |view: View| view == View::Udf || (view.is_iso() && view != View::RockRidge);
+        // The Macintosh side is compared where UDF does not need the blocks.
+        let has_udf = self.systems.iter().any(|system| system.view == View::Udf);
+        let is_tree = |view: View| match view {
+            View::Udf => true,
+            View::Hfs => !has_udf,
+            view => view.is_iso() && view != View::RockRidge,
+        };
         let compared = self.systems.iter().filter(|s| is_tree(s.view) && may_be_shown(s.view));
         let compared: Vec<_> = compared.cloned().collect();
         if compared.len() < 2 {
             return;
         }
         let limits = self.medium.disc.limits();
-        let has_udf = compared.iter().any(|system| system.view == View::Udf);
-        let left = if has_udf { limits.compared_blocks } else { 0 };
+        let has_two_kinds = compared.iter().any(|system| !system.view.is_iso());
+        let left = if has_two_kinds { limits.compared_blocks } else { 0 };
         let mut blocks = Blocks { known: read, left };
         for volume in compared.iter().map(|system| &system.volume) {
             blocks.know((volume.place_of(volume.root()), 1));
             volume.dir_span(volume.root()).into_iter().for_each(|span| blocks.know(span));
         }
-        let side = |system: &System| (system.volume.clone(), system.view != View::Udf);
+        let side = |system: &System| (system.volume.clone(), system.view.is_iso());
         let sides: Vec<_> = compared.iter().map(side).collect();
         let sides: Vec<Side<'_>> = sides
             .iter()

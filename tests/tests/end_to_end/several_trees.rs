@@ -88,8 +88,19 @@ fn a_folder_that_the_macintosh_side_alone_holds_is_noticed() -> Result<()> {
     plant(&session)?;
     for (options, view, note) in [
         (&["-r", "-hfs"][..], View::RockRidge, None),
-        (&["-r", "-hfs", "-hide", "tree/docs"], View::RockRidge, Some("HFS holds 1 folder that")),
+        (
+            &["-r", "-hfs", "-hide", "tree/docs"],
+            View::RockRidge,
+            Some("HFS holds 1 file and 1 folder that"),
+        ),
         (&["-hfs", "-hide-hfs", "tree/docs"], View::Iso9660, None),
+        // Below the root.
+        (
+            &["-r", "-hfs", "-hide", "tree/sub/a.txt"],
+            View::RockRidge,
+            Some("HFS holds 1 file that"),
+        ),
+        (&["-hfs", "-hide-hfs", "tree/sub/secret"], View::Iso9660, None),
         (
             &["-J", "-hfs", "-hide", "tree/readme.txt", "-hide-joliet", "tree/readme.txt"],
             View::Joliet,
