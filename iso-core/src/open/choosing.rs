@@ -114,10 +114,10 @@ impl Image {
         // Rock Ridge names the records of the plain tree, and is given what is found there.
         // The Macintosh side is compared where UDF does not need the blocks.
         let has_udf = self.systems.iter().any(|system| system.view == View::Udf);
-        let is_tree = |view: View| match view {
-            View::Udf => true,
-            View::Hfs => !has_udf,
-            view => view.is_iso() && view != View::RockRidge,
+        let is_tree = |view: View| {
+            view == View::Udf
+                || (view == View::Hfs && !has_udf)
+                || (view.is_iso() && view != View::RockRidge)
         };
         let compared = self.systems.iter().filter(|s| is_tree(s.view) && may_be_shown(s.view));
         let compared: Vec<_> = compared.cloned().collect();
