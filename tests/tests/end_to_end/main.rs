@@ -28,6 +28,7 @@ mod kernel_trust;
 mod killed;
 mod link_counts;
 mod losses;
+mod losses_of_hfs;
 mod model;
 mod mounts;
 mod moved_mounts;
