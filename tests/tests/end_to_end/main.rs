@@ -29,6 +29,7 @@ mod killed;
 mod link_counts;
 mod losses;
 mod losses_of_hfs;
+mod losses_of_udf;
 mod model;
 mod mounts;
 mod moved_mounts;
