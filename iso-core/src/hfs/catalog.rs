@@ -38,6 +38,8 @@ pub(super) struct Fork {
 pub(super) struct Item {
     pub(super) id: u32,
     pub(super) kind: FileKind,
+    /// Files and folders that a folder records to hold.
+    pub(super) valence: u32,
     pub(super) data: Fork,
     pub(super) resource: Fork,
     pub(super) posix: Option<Posix>,
@@ -145,6 +147,7 @@ fn folder(data: &[u8]) -> Option<Item> {
     Some(Item {
         id: folder.id.get(),
         kind: FileKind::Directory,
+        valence: folder.valence.get().into(),
         data: Fork::default(),
         resource: Fork::default(),
         posix: None,
@@ -164,6 +167,7 @@ fn file(data: &[u8]) -> Option<Item> {
     Some(Item {
         id: file.id.get(),
         kind: FileKind::Regular,
+        valence: 0,
         data: Fork { bytes: file.data_bytes.get().into(), runs: short_runs(&file.data) },
         resource: Fork {
             bytes: file.resource_bytes.get().into(),
@@ -190,6 +194,8 @@ fn item_plus(data: &[u8]) -> Option<Item> {
     Some(Item {
         id: item.id.get(),
         kind: if is_folder { FileKind::Directory } else { by_mode.unwrap_or(FileKind::Regular) },
+        // Reserved in a file.
+        valence: if is_folder { item.valence.get() } else { 0 },
         data: forks.map(|forks| Fork::from(&forks.data)).unwrap_or_default(),
         resource: forks.map(|forks| Fork::from(&forks.resource)).unwrap_or_default(),
         // A mode of zero says that none is recorded (TN1150, "HFS Plus Permissions").

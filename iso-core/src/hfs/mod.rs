@@ -4,6 +4,7 @@
 mod btree;
 mod catalog;
 mod disk;
+mod listing;
 mod locate;
 mod volume;
 

@@ -13,23 +13,21 @@ use super::locate::Found;
 use crate::cache::{Disc, zeroed};
 use crate::error::{Error, Result, Site};
 use crate::num::{to_u64, to_usize};
-use crate::text::make_component;
 use crate::volume::{
-    Attr, Data, Device, Dir, DirBuilder, DirEntry, DirPart, Extent, Extents, ExtentsBuilder,
-    FINDER_INFO, Facts, FileKind, InParts, NodeId, Outline, ParsedCaches, RESOURCE_FORK, Shelf,
-    Volume, Xattr, finished,
+    Attr, Data, Device, Dir, DirPart, Extent, Extents, ExtentsBuilder, FINDER_INFO, Facts,
+    FileKind, NodeId, ParsedCaches, RESOURCE_FORK, Shelf, Volume, Xattr,
 };
 
 /// A volume of either kind.
 pub(crate) struct HfsVolume {
-    disc: Arc<Disc>,
+    pub(super) disc: Arc<Disc>,
     facts: Facts,
-    flavour: Flavour,
+    pub(super) flavour: Flavour,
     blocks: Blocks,
-    catalog: Tree,
+    pub(super) catalog: Tree,
     overflow: Option<Tree>,
-    root: NodeId,
-    shelf: Shelf,
+    pub(super) root: NodeId,
+    pub(super) shelf: Shelf,
 }
 
 /// Where allocation blocks lie in the image.
@@ -40,7 +38,7 @@ struct Blocks {
 }
 
 /// Ids that the catalogue and the root folder have on every volume.
-const ROOT: u32 = 2;
+pub(super) const ROOT: u32 = 2;
 const CATALOG: u32 = 4;
 
 /// The two forks by their number in the extents overflow file.
@@ -82,16 +80,24 @@ impl HfsVolume {
     }
 
     /// The records whose parent is `parent`, a thread first, as long as `take` wants more.
-    fn children(&self, parent: u32, take: impl FnMut(Key, &Record) -> Result<bool>) -> Result<()> {
-        self.children_from(parent, None, take)
+    fn children(
+        &self,
+        parent: u32,
+        mut take: impl FnMut(Key, &Record) -> Result<bool>,
+    ) -> Result<()> {
+        self.records_from(parent, None, |key, record| match key {
+            Some(key) if key.parent == parent => take(key, record),
+            _ => Ok(false),
+        })
     }
 
-    /// As `children`, from the record on that lies at a place of the catalogue.
-    fn children_from(
+    /// All records from the first one on whose parent is `parent`, or from the one on that lies at
+    /// a place of the catalogue, as long as `take` wants more. A key that cannot be read is none.
+    pub(super) fn records_from(
         &self,
         parent: u32,
         place: Option<RecordPlace>,
-        mut take: impl FnMut(Key, &Record) -> Result<bool>,
+        mut take: impl FnMut(Option<Key>, &Record) -> Result<bool>,
     ) -> Result<()> {
         let flavour = self.flavour;
         let compare = |key: &[u8]| {
@@ -103,10 +109,7 @@ impl HfsVolume {
                 })
             })
         };
-        let take = |record: &Record| match flavour.key(&record.key) {
-            Some(key) if key.parent == parent => take(key, record),
-            _ => Ok(false),
-        };
+        let take = |record: &Record| take(flavour.key(&record.key), record);
         match place {
             None => self.catalog.scan(&self.disc, compare, take),
             Some(place) => self.catalog.scan_from(&self.disc, place, compare, take),
@@ -114,7 +117,7 @@ impl HfsVolume {
     }
 
     /// Parent and record of a folder, by way of its thread.
-    fn folder(&self, id: u32) -> Result<Option<(u32, Record)>> {
+    pub(super) fn folder(&self, id: u32) -> Result<Option<(u32, Record)>> {
         let mut thread = None;
         self.children(id, |_, record| {
             thread = match self.flavour.entry(&record.data) {
@@ -135,7 +138,7 @@ impl HfsVolume {
     }
 
     /// What a node's record says. A hard link stands for the file it names.
-    fn item(&self, node: NodeId) -> Result<Item> {
+    pub(super) fn item(&self, node: NodeId) -> Result<Item> {
         let stale = Error::Stale(node.number());
         // A thread may be so short that it shares the 32 bytes of a number with its neighbour.
         let is_it = |record: &Record| {
@@ -221,82 +224,6 @@ impl HfsVolume {
         })?;
         Ok(found)
     }
-
-    /// Adds what stands in a folder to `builder`, from the record at a place on, until there are
-    /// `wanted` entries.
-    fn add_entries(
-        &self,
-        builder: &mut DirBuilder,
-        folder: u32,
-        place: Option<RecordPlace>,
-        wanted: usize,
-    ) -> Result<()> {
-        const INVISIBLE: u8 = 0x40;
-        let (mut nodes, mut last) = (0u64, None);
-        let scanned = self.children_from(folder, place, |key, record| {
-            let entry = self.flavour.entry(&record.data);
-            if entry.is_none() {
-                let error = site(record.at).corrupt("a record in it is no file, folder or thread");
-                self.disc.findings().note_error("it is left out", &error);
-            }
-            if let Some(Entry::Item(child)) = entry {
-                let mut name = self.flavour.name(&key.name);
-                // The folder in which HFS+ keeps the files of hard links is nobody's.
-                if name.starts_with(b"\0\0\0\0HFS+ Private Data") {
-                    return Ok(true);
-                }
-                make_component(&mut name);
-                let is_hidden = child.finder_info.get(8).is_some_and(|f| f & INVISIBLE != 0);
-                let node = NodeId::at(record.at);
-                if last.replace(record.place.node()) != Some(record.place.node()) {
-                    nodes = nodes.saturating_add(1);
-                }
-                let cost = nodes.saturating_mul(self.catalog.node_bytes());
-                let entry = DirEntry { name: &name, node, kind: Some(child.kind), is_hidden };
-                builder.push_at(entry, record.place.number(), cost)?;
-            }
-            Ok(builder.len() < wanted)
-        });
-        match scanned {
-            // What stands before the damage is shown.
-            Err(error @ Error::Corrupt { .. }) if builder.len() > 0 => {
-                let text = format!("{error}; the rest of folder {folder} is left out");
-                self.disc.findings().note(text);
-                Ok(())
-            }
-            outcome => outcome,
-        }
-    }
-}
-
-impl InParts for HfsVolume {
-    fn shelf(&self) -> &Shelf {
-        &self.shelf
-    }
-
-    fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
-        let item = self.item(node)?;
-        if item.kind != FileKind::Directory {
-            return Err(Error::NotDirectory);
-        }
-        let parent = self.folder(item.id)?.map_or(ROOT, |(parent, _)| parent);
-        let parent = self.folder(parent)?.map_or(self.root, |(_, record)| NodeId::at(record.at));
-        let place = site(node.position());
-        // How large it is shows only when it is read.
-        let _turn = self.disc.turn(self.disc.limits().directory_bytes);
-        let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
-        self.add_entries(&mut builder, item.id, None, usize::MAX)?;
-        finished(builder, &self.disc, place, || true)
-    }
-
-    fn parse_part(&self, outline: &Outline, part: usize) -> Result<DirBuilder> {
-        let (node, place) = (outline.node, site(outline.node.position()));
-        let mut builder = DirBuilder::new(node, outline.parent, self.disc.limits(), place);
-        let from = RecordPlace::from_number(outline.places(part).0);
-        let wanted = outline.positions(part).len();
-        self.add_entries(&mut builder, self.item(node)?.id, Some(from), wanted)?;
-        Ok(builder)
-    }
 }
 
 /// Kind, place of blocks, catalogue, overflow file and facts of a volume.
@@ -355,7 +282,7 @@ fn runs(disc: &Disc, blocks: Blocks, runs: &[(u32, u32)], bytes: u64) -> Result<
     Ok(builder.finish(bytes))
 }
 
-const fn site(at: u64) -> Site {
+pub(super) const fn site(at: u64) -> Site {
     Site::new("catalogue file", "TN1150", at)
 }
 

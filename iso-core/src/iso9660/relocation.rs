@@ -88,8 +88,8 @@ impl IsoVolume {
     }
 
     /// Whether a directory of the root holds nothing but relocated directories, which are shown
-    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`, or mark it as moved. BSD makefs writes no `RE`,
-    /// but the `PL` in a relocated directory tells as well.
+    /// in their true places (RRIP 4.1.5); writers call it `rr_moved`, or mark it as moved. BSD
+    /// makefs writes no `RE`, but the `PL` in a relocated directory tells as well.
     pub(super) fn is_relocation_store(&self, node: NodeId, numbering: Numbering) -> bool {
         if self.sharing.is_none() {
             return false;

@@ -69,6 +69,32 @@ pub(super) fn extents_within(
     Err(site(icb.at).limit("allocation extents in one file", max))
 }
 
+/// Whether more bytes are recorded for a file than its length says. Some writers round the last
+/// extent up to a whole block; only extents that are not recorded may follow the end (ECMA-167
+/// 4/12.1). Looks at the descriptors in the entry itself.
+pub(super) fn exceeds_length(partitions: &Partitions, icb: &Icb) -> bool {
+    let len = icb.information_len;
+    if icb.allocation_kind == AllocationKind::Embedded {
+        return to_u64(icb.allocation.len()) > len;
+    }
+    let mut recorded = 0u64;
+    let mut rest = icb.allocation.as_slice();
+    while let Some((descriptor, after)) = parse(rest, icb) {
+        rest = after;
+        // The length counts the holes before the end.
+        let counts = match descriptor.kind {
+            ExtentKind::Recorded => true,
+            ExtentKind::NotRecorded => recorded < len,
+            ExtentKind::Continuation => false,
+        };
+        if !counts || descriptor.len == 0 {
+            break;
+        }
+        recorded = recorded.saturating_add(descriptor.len);
+    }
+    recorded > len && recorded != len.next_multiple_of(partitions.block_bytes())
+}
+
 /// Where the first byte of a file lies, if it is recorded; reads nothing.
 pub(super) fn first_byte(partitions: &Partitions, icb: &Icb) -> Option<u64> {
     if icb.allocation_kind == AllocationKind::Embedded {
@@ -205,6 +231,7 @@ mod tests {
             allocation,
             allocation_at: 176,
             is_sound: true,
+            is_transformed: false,
             may_be_replaced: false,
         }
     }
@@ -247,6 +274,27 @@ mod tests {
         let tail = [short(0, 2048, 1), short(3, 2048, 0)].concat();
         let got = runs(&disc(b""), &icb(AllocationKind::Short, tail, 2048)).unwrap();
         assert_eq!(got.len(), 1);
+    }
+
+    #[test]
+    fn bytes_recorded_behind_the_end_are_known() {
+        let with_hole = [short(0, 2048, 1), short(1, 2048, 0), short(0, 9, 2)].concat();
+        let with_tail = [short(0, 2048, 1), short(1, 4096, 2)].concat();
+        for (descriptors, len, want) in [
+            (short(0, 9, 1), 9, false),
+            (short(0, 9, 1), 1, true),
+            (short(0, 2048, 1), 9, false),
+            (short(0, 2048, 1), 0, true),
+            (short(0, 4096, 1), 9, true),
+            (with_hole.clone(), 4105, false),
+            (with_hole, 2049, true),
+            (with_tail, 2048, false),
+        ] {
+            let icb = icb(AllocationKind::Short, descriptors, len);
+            assert_eq!(exceeds_length(&Partitions::for_tests(0), &icb), want, "{len}");
+        }
+        let embedded = icb(AllocationKind::Embedded, b"hello".to_vec(), 4);
+        assert!(exceeds_length(&Partitions::for_tests(0), &embedded));
     }
 
     #[test]

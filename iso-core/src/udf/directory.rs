@@ -21,6 +21,15 @@ pub(super) struct Identifier<'a> {
     pub(super) is_sound: bool,
 }
 
+impl Identifier<'_> {
+    /// Whether it stands for the parent directory, which is the first entry (UDF 2.60 2.3.4) and
+    /// has no name (ECMA-167 4/14.4.8). `base` is the byte of the directory where the bytes begin.
+    pub(super) const fn is_parent(&self, base: u64) -> bool {
+        let is_first = base == 0 && self.offset == 0;
+        self.characteristics.contains(Characteristics::PARENT) && (is_first || self.name.is_empty())
+    }
+}
+
 /// The entries in the bytes of a directory. After a damaged one the next that can be recognised
 /// follows: identifiers begin at multiples of four bytes (ECMA-167 4/14.4.9).
 #[derive(Debug, Clone)]

@@ -50,6 +50,8 @@ pub(super) struct Icb {
     pub(super) allocation_at: u64,
     /// Whether the checksum and the CRC fit.
     pub(super) is_sound: bool,
+    /// Whether the bytes recorded are not the file's, but what a transformation made of them.
+    pub(super) is_transformed: bool,
     /// Whether the next block may name an entry that replaces this one (strategy 4096).
     pub(super) may_be_replaced: bool,
 }
@@ -66,6 +68,9 @@ struct Variant {
     attributes_len: u32,
     allocation_len: u32,
 }
+
+/// The flag of a file whose bytes are recorded in another form (ECMA-167 4/14.6.8, bit 11).
+const TRANSFORMED: u16 = 1 << 11;
 
 /// An ICB's place, for errors.
 pub(super) const fn site(at: u64) -> Site {
@@ -139,12 +144,24 @@ impl Icb {
             allocation: allocation.to_vec(),
             allocation_at: at.saturating_add(to_u64(attributes_end)),
             is_sound,
+            is_transformed: head.icb.flags.get() & TRANSFORMED != 0,
             may_be_replaced,
         })
     }
 }
 
 impl Icb {
+    /// Fails where the bytes of the file cannot be had from those recorded.
+    ///
+    /// # Errors
+    /// `Unsupported`.
+    pub(super) fn check_form(&self) -> Result<()> {
+        match self.is_transformed {
+            true => Err(site(self.at).unsupported("files whose bytes are recorded transformed")),
+            false => Ok(()),
+        }
+    }
+
     /// Takes in attributes that stand in an ICB of their own; those in the entry go before.
     pub(super) fn add_attributes(&mut self, more: Known) {
         self.device = self.device.or(more.device);

@@ -5,8 +5,8 @@ use super::allocation;
 use super::directory::Identifiers;
 use super::disk::Characteristics;
 use super::icb::{Icb, site};
-use super::partition::Replica;
-use super::volume::{UdfVolume, address_of, node_of};
+use super::partition::{Address, Replica};
+use super::volume::{UdfVolume, address_of, as_directory, node_of};
 use crate::error::{Error, Result, Site};
 use crate::num::to_u64;
 use crate::text::{decode_cs0, make_component};
@@ -71,20 +71,27 @@ impl UdfVolume {
                     dir.place.corrupt("the checksum or CRC of an identifier in it is wrong");
                 self.disc.findings().note_error("it is used all the same", &error);
             }
-            let skipped = Characteristics::PARENT | Characteristics::DELETED;
-            if entry.characteristics.intersects(skipped) {
+            if entry.characteristics.contains(Characteristics::DELETED) || entry.is_parent(base) {
                 continue;
+            }
+            if entry.characteristics.contains(Characteristics::PARENT) {
+                let error = dir.place.corrupt("an identifier with a name is marked as the parent");
+                self.disc.findings().note_error("it is shown as an entry", &error);
             }
             let is_hidden = entry.characteristics.contains(Characteristics::HIDDEN);
             if is_hidden && self.is_bad_block_file(dir.node, entry.name) {
                 continue;
             }
             let is_dir = entry.characteristics.contains(Characteristics::DIRECTORY);
-            let kind = is_dir.then_some(FileKind::Directory);
             let offset = base.saturating_add(to_u64(entry.offset));
             let name = self.name(entry.name, dir.place.at, offset);
             match node_of(&self.partitions, address_of(&entry.icb)) {
                 Ok(node) => {
+                    let (node, kind) = match is_dir {
+                        true if dir.is_believed => (node, Some(FileKind::Directory)),
+                        true => self.directory_at(node, address_of(&entry.icb), &name),
+                        false => (node, None),
+                    };
                     let entry = DirEntry { name: &name, node, kind, is_hidden };
                     builder.push_at(entry, offset, offset)?;
                 }
@@ -92,6 +99,45 @@ impl UdfVolume {
             }
         }
         Ok(is_sound)
+    }
+
+    /// Node and kind of what an identifier says is a directory. Where its ICB says that it is
+    /// something else, its first bytes decide. Damage to the ICB itself is reported when the
+    /// directory is read.
+    fn directory_at(
+        &self,
+        node: NodeId,
+        address: Address,
+        name: &[u8],
+    ) -> (NodeId, Option<FileKind>) {
+        let said = (node, Some(FileKind::Directory));
+        let Ok((at, block)) = self.block(address, Replica::Main) else { return said };
+        let Ok(icb) = Icb::parse(&block, at, address) else { return said };
+        // Another entry may stand for it, and is not looked for here.
+        if icb.kind == FileKind::Directory || icb.may_be_replaced || !icb.is_sound {
+            return said;
+        }
+        let is_one = icb.kind == FileKind::Regular && self.begins_as_directory(&icb);
+        let what = match is_one {
+            true => "it is shown as a directory",
+            false => "it is shown as what its file entry says",
+        };
+        let error = site(at).corrupt("a directory has the type of another file");
+        let what = format!("\"{}\": {what}", name.escape_ascii());
+        self.disc.findings().note_error(&what, &error);
+        if is_one { (as_directory(node), said.1) } else { (node, None) }
+    }
+
+    /// Whether the bytes of a file begin as those of a directory do, with its parent.
+    fn begins_as_directory(&self, icb: &Icb) -> bool {
+        const PARENT_BYTES: u64 = 40;
+        let extents = allocation::extents(&self.disc, &self.partitions, icb, Replica::Main);
+        let bytes = extents.and_then(|extents| {
+            self.metadata_of(&extents, 0..PARENT_BYTES.min(extents.len()), icb.at)
+        });
+        let Ok(bytes) = bytes else { return false };
+        let first = Identifiers::new(&bytes, site(icb.at)).next();
+        first.is_some_and(|first| first.is_ok_and(|first| first.is_parent(0)))
     }
 
     /// Whether an entry is the file of the root that holds the blocks nobody may use: it stands
@@ -119,41 +165,28 @@ impl UdfVolume {
         }
         name
     }
-}
 
-/// A directory whose entries are read.
-struct ListedDir {
-    node: NodeId,
-    place: Site,
-}
-
-impl ListedDir {
-    fn new(node: NodeId, icb: &Icb) -> Self {
-        Self { node, place: Site::new("directory", "ECMA-167 4/8.6", icb.at) }
-    }
-}
-
-impl InParts for UdfVolume {
-    fn shelf(&self) -> &Shelf {
-        &self.shelf
-    }
-
-    fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
+    /// Parses a directory. Its identifiers are taken at their word, or what they lead to is looked at.
+    fn parse_whole(&self, node: NodeId, is_believed: bool) -> Result<(Dir, Option<Outline>)> {
         let icb = self.icb(node)?;
         if icb.kind != FileKind::Directory {
             return Err(Error::NotDirectory);
         }
         let limits = self.disc.limits();
-        let dir = ListedDir::new(node, &icb);
+        let dir = ListedDir { is_believed, ..ListedDir::new(node, &icb) };
         let place = dir.place;
         let _turn = self.disc.turn(icb.information_len);
         self.shelf.make_room(icb.information_len);
+        if allocation::exceeds_length(&self.partitions, &icb) {
+            let error = place.corrupt("more bytes are recorded than its length says");
+            self.disc.findings().note_error("those behind its length are left out", &error);
+        }
         let (bytes, replica) = self.dir_bytes(&icb, place)?;
         let entries = Identifiers::new(&bytes, place);
         let parent = entries
             .clone()
             .flatten()
-            .find(|entry| entry.characteristics.contains(Characteristics::PARENT))
+            .find(|entry| entry.is_parent(0))
             .and_then(|entry| node_of(&self.partitions, address_of(&entry.icb)).ok());
         let mut builder = DirBuilder::new(node, parent.unwrap_or(self.root), limits, place);
         self.add_entries(&mut builder, entries, &dir, 0, usize::MAX)?;
@@ -163,6 +196,37 @@ impl InParts for UdfVolume {
         let extents = allocation::extents(&self.disc, &self.partitions, &icb, replica)?;
         outline.extents = Some(extents);
         Ok((dir, Some(outline)))
+    }
+}
+
+/// A directory whose entries are read.
+struct ListedDir {
+    node: NodeId,
+    place: Site,
+    /// Whether its identifiers are taken at their word, and no entry of another file is read.
+    is_believed: bool,
+}
+
+impl ListedDir {
+    fn new(node: NodeId, icb: &Icb) -> Self {
+        let place = Site::new("directory", "ECMA-167 4/8.6", icb.at);
+        Self { node, place, is_believed: false }
+    }
+}
+
+impl InParts for UdfVolume {
+    fn shelf(&self) -> &Shelf {
+        &self.shelf
+    }
+
+    fn parse_dir(&self, node: NodeId) -> Result<(Dir, Option<Outline>)> {
+        self.parse_whole(node, false)
+    }
+
+    fn parse_names(&self, node: NodeId) -> Result<(Dir, Option<Outline>, bool)> {
+        let (dir, outline) = self.parse_whole(node, true)?;
+        let names_a_dir = dir.iter().any(|entry| entry.kind == Some(FileKind::Directory));
+        Ok((dir, outline, !names_a_dir))
     }
 
     fn parse_part(&self, outline: &Outline, part: usize) -> Result<DirBuilder> {

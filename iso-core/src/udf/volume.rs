@@ -86,7 +86,11 @@ impl UdfVolume {
 
     /// The file entry of a node: the last of those that replace each other (strategy 4096).
     pub(super) fn icb(&self, node: NodeId) -> Result<Icb> {
-        self.icb_at(self.address_of_node(node)?)
+        let mut icb = self.icb_at(self.address_of_node(node)?)?;
+        if node.number() & AS_DIRECTORY != 0 && icb.kind == FileKind::Regular {
+            icb.kind = FileKind::Directory;
+        }
+        Ok(icb)
     }
 
     /// As `icb`, by address.
@@ -151,7 +155,7 @@ impl UdfVolume {
         ));
     }
 
-    fn block(&self, address: Address, replica: Replica) -> Result<(u64, Vec<u8>)> {
+    pub(super) fn block(&self, address: Address, replica: Replica) -> Result<(u64, Vec<u8>)> {
         let (at, _) = self.partitions.span(address, replica)?;
         let len = to_usize(self.partitions.block_bytes());
         Ok((at, self.disc.metadata(at, len, site(at))?))
@@ -161,7 +165,7 @@ impl UdfVolume {
     fn address_of_node(&self, node: NodeId) -> Result<Address> {
         let stale = Error::Stale(node.number());
         let tag = u16::try_from(node.number() >> PARTITION_SHIFT).unwrap_or(u16::MAX);
-        let bare = NodeId::from_number(node.number() & ((1 << PARTITION_SHIFT) - 1));
+        let bare = NodeId::from_number(node.number() & (AS_DIRECTORY - 1));
         let partition = tag & !COUNTED;
         let is_counted = tag & COUNTED != 0;
         if is_counted == self.partitions.is_plain(partition) {
@@ -190,6 +194,7 @@ impl UdfVolume {
         max: u64,
         what: &'static str,
     ) -> Result<Vec<u8>> {
+        icb.check_form()?;
         let extents = allocation::extents(&self.disc, &self.partitions, icb, replica)?;
         if extents.len() > max {
             return Err(site(icb.at).limit(what, max));
@@ -269,6 +274,10 @@ impl Volume for UdfVolume {
         crate::volume::read_dir(self, node)
     }
 
+    fn read_names(&self, node: NodeId) -> Result<Arc<Dir>> {
+        crate::volume::read_names(self, node)
+    }
+
     fn read_dir_part(&self, node: NodeId, position: usize) -> Result<DirPart> {
         crate::volume::read_part(self, node, position)
     }
@@ -281,6 +290,11 @@ impl Volume for UdfVolume {
         self.shelf.file(node, || {
             let icb = self.icb(node)?;
             icb.kind.has_bytes()?;
+            icb.check_form()?;
+            if allocation::exceeds_length(&self.partitions, &icb) {
+                let error = site(icb.at).corrupt("more bytes are recorded than its length says");
+                self.disc.findings().note_error("those behind its length are left out", &error);
+            }
             let extents = allocation::extents(&self.disc, &self.partitions, &icb, Replica::Main)?;
             Ok(Arc::new(Data::Plain(extents)))
         })
@@ -337,6 +351,15 @@ const PARTITION_SHIFT: u32 = 56;
 /// Set beside the map of a partition whose blocks lie in no order: there the number counts from
 /// the beginning of the partition, not of the image.
 const COUNTED: u16 = 0x80;
+
+/// Set in the number of a directory that only its identifier and its bytes show to be one: the type
+/// in its ICB says otherwise. No image is so large that its positions reach the bit.
+const AS_DIRECTORY: u64 = 1 << (PARTITION_SHIFT - 1);
+
+/// The node of a directory that its ICB says is a file.
+pub(super) fn as_directory(node: NodeId) -> NodeId {
+    NodeId::from_number(node.number() | AS_DIRECTORY)
+}
 
 /// The node whose ICB lies at an address.
 pub(super) fn node_of(partitions: &Partitions, address: Address) -> Result<NodeId> {

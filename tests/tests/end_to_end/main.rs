@@ -28,6 +28,8 @@ mod kernel_trust;
 mod killed;
 mod link_counts;
 mod losses;
+mod losses_of_hfs;
+mod losses_of_udf;
 mod misled;
 mod model;
 mod mounts;
