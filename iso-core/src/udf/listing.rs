@@ -166,7 +166,8 @@ impl UdfVolume {
         name
     }
 
-    /// Parses a directory. Its identifiers are taken at their word, or what they lead to is looked at.
+    /// Parses a directory. Its identifiers are taken at their word, or what they lead to is looked
+    /// at.
     fn parse_whole(&self, node: NodeId, is_believed: bool) -> Result<(Dir, Option<Outline>)> {
         let icb = self.icb(node)?;
         if icb.kind != FileKind::Directory {
