@@ -271,7 +271,7 @@ impl IsoVolume {
         if kind == FileKind::Directory
             && holder == self.root
             && (is_moved || is_store_name(&name))
-            && self.is_relocation_store(node, numbering)
+            && self.is_relocation_store(node, numbering)?
         {
             return Ok(());
         }

@@ -60,13 +60,25 @@ impl IsoVolume {
 
     /// Whether a record's directory is shown elsewhere: its second record names the directory that
     /// it belongs in (`PL`), and a record there leads back (`CL`). Without both it would be lost.
+    ///
+    /// Where the medium fails it is taken at its word: on a sound disc that is true.
     fn is_linked(&self, record: &Record<'_>, links: &mut Links) -> bool {
-        let Some((at, holder)) = self.parent_link(record) else { return false };
+        match self.find_link(record, links) {
+            Ok(is_linked) => is_linked,
+            Err(error) => error.may_pass(),
+        }
+    }
+
+    fn find_link(&self, record: &Record<'_>, links: &mut Links) -> Result<bool> {
+        let Some((at, holder)) = self.parent_link(record)? else { return Ok(false) };
         if !links.by_holder.contains_key(&holder) {
-            let found = self.links_in(holder, &mut links.read).unwrap_or_default();
+            let found = match self.links_in(holder, &mut links.read) {
+                Err(error) if error.may_pass() => return Err(error),
+                found => found.unwrap_or_default(),
+            };
             links.by_holder.insert(holder, found);
         }
-        links.by_holder.get(&holder).is_some_and(|found| found.contains(&at))
+        Ok(links.by_holder.get(&holder).is_some_and(|found| found.contains(&at)))
     }
 
     /// Where the links of a directory lead; nothing where too much was read for such already.
@@ -90,9 +102,12 @@ impl IsoVolume {
     /// Whether a directory of the root holds nothing but relocated directories, which are shown
     /// in their true places (RRIP 4.1.5); writers call it `rr_moved`, or mark it as moved. BSD
     /// makefs writes no `RE`, but the `PL` in a relocated directory tells as well.
-    pub(super) fn is_relocation_store(&self, node: NodeId, numbering: Numbering) -> bool {
+    ///
+    /// # Errors
+    /// `Io` where the medium fails: what is there is neither shown nor left out then.
+    pub(super) fn is_relocation_store(&self, node: NodeId, numbering: Numbering) -> Result<bool> {
         if self.sharing.is_none() {
-            return false;
+            return Ok(false);
         }
         let budget = self.budget();
         // Past this it is a directory like any other, and looking on would take too long.
@@ -112,24 +127,27 @@ impl IsoVolume {
                         // The records are taken at their word, from the store's own bytes.
                         Numbering::ByPlace => {
                             self.rock_ridge_within(record, &budget).relocated
-                                || self.parent_link(record).is_some()
+                                || self.parent_link(record).is_ok_and(|link| link.is_some())
                         }
                     };
                 (!belongs_elsewhere).then_some(())
             })
         });
-        relocated > 0 && matches!(others, Ok(None))
+        match others {
+            Err(error) if error.may_pass() => Err(error),
+            others => Ok(relocated > 0 && matches!(others, Ok(None))),
+        }
     }
 
     /// Where a record's directory lies and where the one that it says it belongs in (`PL`).
-    fn parent_link(&self, record: &Record<'_>) -> Option<(u64, u64)> {
+    fn parent_link(&self, record: &Record<'_>) -> Result<Option<(u64, u64)>> {
         if !record.flags().contains(FileFlags::DIRECTORY) {
-            return None;
+            return Ok(None);
         }
-        let dir = self.dir_extent(self.dir_node(record, Numbering::ByRecord)).ok()?;
-        let link =
-            self.parent_record(&dir, |parent| self.rock_ridge(parent).parent_link).ok()??;
-        Some((dir.at, u64::from(link?).saturating_mul(self.block_bytes)))
+        let dir = self.dir_extent(self.dir_node(record, Numbering::ByRecord))?;
+        let link = self.parent_record(&dir, |parent| self.rock_ridge(parent).parent_link)?;
+        let place = |block: u32| (dir.at, u64::from(block).saturating_mul(self.block_bytes));
+        Ok(link.flatten().map(place))
     }
 
     /// Where a directory's second record says that its parent lies, if that is its parent's.
