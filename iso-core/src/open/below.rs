@@ -35,11 +35,11 @@ impl Blocks {
         let first = quotient(at, BLOCK_BYTES);
         let last = quotient(at.saturating_add(len.saturating_sub(1)), BLOCK_BYTES);
         let most = self.known.len().saturating_add(self.left);
-        last.saturating_sub(first) < to_u64(most) && self.take_blocks(first..=last, unspent)
-    }
-
-    fn take_blocks(&mut self, blocks: impl Iterator<Item = u64>, unspent: usize) -> bool {
-        let new: BTreeSet<u64> = blocks.filter(|block| !self.known.contains(block)).collect();
+        if last.saturating_sub(first) >= to_u64(most) {
+            return false;
+        }
+        let new: BTreeSet<u64> =
+            (first..=last).filter(|block| !self.known.contains(block)).collect();
         if new.len() > self.left.saturating_sub(unspent) && !new.is_empty() {
             return false;
         }

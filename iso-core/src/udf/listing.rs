@@ -178,10 +178,7 @@ impl UdfVolume {
         let place = dir.place;
         let _turn = self.disc.turn(icb.information_len);
         self.shelf.make_room(icb.information_len);
-        if allocation::exceeds_length(&self.partitions, &icb) {
-            let error = place.corrupt("more bytes are recorded than its length says");
-            self.disc.findings().note_error("those behind its length are left out", &error);
-        }
+        self.note_excess(&icb, place);
         let (bytes, replica) = self.dir_bytes(&icb, place)?;
         let entries = Identifiers::new(&bytes, place);
         let parent = entries

@@ -155,6 +155,14 @@ impl UdfVolume {
         ));
     }
 
+    /// Reports a file or directory of which more is recorded than its length says.
+    pub(super) fn note_excess(&self, icb: &Icb, place: Site) {
+        if allocation::exceeds_length(&self.partitions, icb) {
+            let error = place.corrupt("more bytes are recorded than its length says");
+            self.disc.findings().note_error("those behind its length are left out", &error);
+        }
+    }
+
     pub(super) fn block(&self, address: Address, replica: Replica) -> Result<(u64, Vec<u8>)> {
         let (at, _) = self.partitions.span(address, replica)?;
         let len = to_usize(self.partitions.block_bytes());
@@ -291,10 +299,7 @@ impl Volume for UdfVolume {
             let icb = self.icb(node)?;
             icb.kind.has_bytes()?;
             icb.check_form()?;
-            if allocation::exceeds_length(&self.partitions, &icb) {
-                let error = site(icb.at).corrupt("more bytes are recorded than its length says");
-                self.disc.findings().note_error("those behind its length are left out", &error);
-            }
+            self.note_excess(&icb, site(icb.at));
             let extents = allocation::extents(&self.disc, &self.partitions, &icb, Replica::Main)?;
             Ok(Arc::new(Data::Plain(extents)))
         })
