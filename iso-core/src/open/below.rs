@@ -11,7 +11,7 @@ use crate::num::{quotient, to_u64};
 use crate::view::Below;
 use crate::volume::{FileKind, NodeId, Volume};
 
-use super::groups::{Group, Groups, Told};
+use super::groups::{Group, Groups, Held};
 use super::survey::{is_content, place_of};
 
 /// One tree, and whether its directories tell sizes and places of their files. In UDF each file
@@ -209,19 +209,20 @@ impl Comparison<'_> {
 
     /// Takes down what each tree holds, and goes on in the folders.
     fn take(&mut self, groups: &Groups) {
+        let census = groups.census();
         for (index, below) in self.below.iter_mut().enumerate() {
-            below.is_unclear |= groups.is_unclear(index);
+            below.is_unclear |= census.is_unclear(index);
         }
         for group in groups.iter() {
-            let held = groups.held(group);
+            let held = census.held(group);
             if group.is_dir {
-                if held.contains(&Told::Unclear) {
+                if held.contains(&Held::Unclear) {
                     continue;
                 }
-                if held.contains(&Told::Lacks) {
+                if held.contains(&Held::No) {
                     self.order = self.order.saturating_add(1);
-                    for (told, below) in held.iter().zip(&mut self.below) {
-                        if *told == Told::Holds {
+                    for (held, below) in held.iter().zip(&mut self.below) {
+                        if *held == Held::Yes {
                             below.folders.insert(self.order);
                         }
                     }
@@ -230,8 +231,8 @@ impl Comparison<'_> {
                 continue;
             }
             let Some((at, longest)) = group.slot().filter(|_| !group.is_empty) else { continue };
-            for (index, (told, below)) in held.iter().zip(&mut self.below).enumerate() {
-                if *told == Told::Lacks {
+            for (index, (held, below)) in held.iter().zip(&mut self.below).enumerate() {
+                if *held == Held::No {
                     continue;
                 }
                 let len = group.len_in(index).unwrap_or(longest);

@@ -1,8 +1,8 @@
 //! The names of a folder that is the same in several trees, and which of them mean one thing.
 //! Reads nothing; `below` tells what the trees hold.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::text::Folded;
 use crate::volume::NodeId;
@@ -25,11 +25,11 @@ pub(super) struct Group {
     name: Vec<u32>,
 }
 
-/// What is known of a tree and a group.
+/// Whether a tree holds a group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
-    Holds,
-    Lacks,
+pub(super) enum Held {
+    Yes,
+    No,
     /// It may hold it under another name.
     Unclear,
 }
@@ -76,6 +76,16 @@ impl Group {
             part.is_none_or(|part| part.len() <= most && part.iter().all(is_plain))
         };
         fits(parts.next(), 8) && fits(parts.next(), 3) && parts.next().is_none()
+    }
+
+    fn kind(&self) -> Kind {
+        Kind {
+            is_dir: self.is_dir,
+            has_short_name: self.has_short_name(),
+            is_empty: self.is_empty,
+            is_unclear: self.is_unclear,
+            holders: self.nodes.iter().map(Option::is_some).collect(),
+        }
     }
 
     fn absorb(&mut self, other: &mut Self) {
@@ -221,34 +231,73 @@ impl Groups {
         }
     }
 
-    /// What each tree says of a group.
-    pub(super) fn held(&self, group: &Group) -> Vec<Told> {
-        let told = |(index, present): (usize, &bool)| match (group.has(index), present) {
-            (true, _) => Told::Holds,
-            (false, false) => Told::Lacks,
-            (false, true) if self.may_rename(group, index) => Told::Unclear,
-            (false, true) => Told::Lacks,
-        };
-        self.present.iter().enumerate().map(told).collect()
+    /// The kinds of names that the folder has, once what can be matched is matched.
+    pub(super) fn census(&self) -> Census {
+        let kept = self.groups.iter().filter(|group| !group.is_gone);
+        Census { present: self.present.clone(), kinds: kept.map(Group::kind).collect() }
+    }
+}
+
+/// What decides whether a name may stand for another one. Thousands of names share a few kinds,
+/// so that comparing kinds costs the same in a large folder as in a small one.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    is_dir: bool,
+    has_short_name: bool,
+    is_empty: bool,
+    is_unclear: bool,
+    /// Which trees name it.
+    holders: Vec<bool>,
+}
+
+impl Kind {
+    fn is_in(&self, index: usize) -> bool {
+        self.holders.get(index).copied().unwrap_or(false)
     }
 
-    /// Whether a tree has a name that may stand for this group, since nothing else is known of it.
-    fn may_rename(&self, group: &Group, index: usize) -> bool {
-        let lacks_a_holder = |other: &Group| {
-            group.nodes.iter().zip(&other.nodes).any(|(own, its)| own.is_some() && its.is_none())
-        };
-        self.groups.iter().filter(|other| other.has(index) && !other.is_gone).any(|other| {
-            let is_kept = group.has_short_name() && other.has_short_name();
-            let is_candidate = other.is_dir == group.is_dir && !other.is_empty && !is_kept;
-            other.is_unclear || (is_candidate && lacks_a_holder(other))
+    /// Whether a name of the kind `other` may stand for a name of this kind in another tree.
+    fn may_be(&self, other: &Self) -> bool {
+        let is_kept = self.has_short_name && other.has_short_name;
+        let is_candidate = other.is_dir == self.is_dir && !other.is_empty && !is_kept;
+        let mut both = self.holders.iter().zip(&other.holders);
+        other.is_unclear || (is_candidate && both.any(|(own, its)| *own && !its))
+    }
+}
+
+/// The kinds of names in a folder.
+#[derive(Debug)]
+pub(super) struct Census {
+    /// Which trees have the folder.
+    present: Vec<bool>,
+    kinds: BTreeSet<Kind>,
+}
+
+impl Census {
+    /// What is known of each tree and a group.
+    pub(super) fn held(&self, group: &Group) -> Vec<Held> {
+        self.held_of(&group.kind()).collect()
+    }
+
+    fn held_of<'a>(&'a self, kind: &'a Kind) -> impl Iterator<Item = Held> + 'a {
+        self.present.iter().enumerate().map(move |(index, present)| {
+            match (kind.is_in(index), present) {
+                (true, _) => Held::Yes,
+                (false, true) if self.may_rename(kind, index) => Held::Unclear,
+                (false, _) => Held::No,
+            }
         })
+    }
+
+    /// Whether a tree has a name that may stand for names of this kind.
+    fn may_rename(&self, kind: &Kind, index: usize) -> bool {
+        self.kinds.iter().any(|other| other.is_in(index) && kind.may_be(other))
     }
 
     /// Whether a tree has names that were not matched for certain.
     pub(super) fn is_unclear(&self, index: usize) -> bool {
-        let of_it = self.groups.iter().filter(|group| group.has(index) && !group.is_gone);
-        of_it.into_iter().any(|group| {
-            group.is_unclear || (!group.is_empty && self.held(group).contains(&Told::Unclear))
+        self.kinds.iter().filter(|kind| kind.is_in(index)).any(|kind| {
+            let is_open = || self.held_of(kind).any(|held| held == Held::Unclear);
+            kind.is_unclear || (!kind.is_empty && is_open())
         })
     }
 }
@@ -270,31 +319,32 @@ mod tests {
         groups
     }
 
-    /// What the trees say of each name, in the order of the names.
-    fn told(groups: &Groups) -> Vec<Vec<Told>> {
-        groups.iter().map(|group| groups.held(group)).collect()
+    /// Which trees hold each name, in the order of the names.
+    fn held(groups: &Groups) -> Vec<Vec<Held>> {
+        let census = groups.census();
+        groups.iter().map(|group| census.held(group)).collect()
     }
 
     #[test]
     fn names_are_matched_and_what_is_left_is_lacked() {
-        use Told::{Holds, Lacks, Unclear};
+        use Held::{No, Unclear, Yes};
         for (trees, want) in [
-            (&[&["README.TXT"][..], &["readme.txt"]][..], vec![vec![Holds, Holds]]),
-            (&[&["SUB/"], &[]], vec![vec![Holds, Lacks]]),
+            (&[&["README.TXT"][..], &["readme.txt"]][..], vec![vec![Yes, Yes]]),
+            (&[&["SUB/"], &[]], vec![vec![Yes, No]]),
             // Cut to eight letters, and only one fits.
-            (&[&["LONG_NAM/"], &["long name/"]], vec![vec![Holds, Holds]]),
+            (&[&["LONG_NAM/"], &["long name/"]], vec![vec![Yes, Yes]]),
             (
                 &[&["LONG_NAM/"], &["long name/", "long names/"]],
-                vec![vec![Holds, Unclear], vec![Unclear, Holds], vec![Unclear, Holds]],
+                vec![vec![Yes, Unclear], vec![Unclear, Yes], vec![Unclear, Yes]],
             ),
             // Short names are the same in all trees, others may be renamed.
-            (&[&["BOOT/"], &["sub/"]], vec![vec![Holds, Lacks], vec![Lacks, Holds]]),
-            (&[&["DIR1/"], &["other signs+/"]], vec![vec![Holds, Unclear], vec![Unclear, Holds]]),
+            (&[&["BOOT/"], &["sub/"]], vec![vec![Yes, No], vec![No, Yes]]),
+            (&[&["DIR1/"], &["other signs+/"]], vec![vec![Yes, Unclear], vec![Unclear, Yes]]),
             // A file where another tree has a folder, as for relocated ones, says nothing.
             (&[&["DEEP"], &["deep/"]], vec![]),
-            (&[&["DEEP", "X/"], &["deep/"]], vec![vec![Holds, Unclear]]),
+            (&[&["DEEP", "X/"], &["deep/"]], vec![vec![Yes, Unclear]]),
         ] {
-            assert_eq!(told(&folder(trees)), want, "{trees:?}");
+            assert_eq!(held(&folder(trees)), want, "{trees:?}");
         }
     }
 
@@ -306,7 +356,8 @@ mod tests {
             group.set(index, place);
         }
         groups.match_places();
-        assert_eq!(told(&groups), [vec![Told::Holds; 2], vec![Told::Holds, Told::Lacks]]);
-        assert!(!groups.is_unclear(0) && !groups.is_unclear(1));
+        assert_eq!(held(&groups), [vec![Held::Yes; 2], vec![Held::Yes, Held::No]]);
+        let census = groups.census();
+        assert!(!census.is_unclear(0) && !census.is_unclear(1));
     }
 }
