@@ -185,7 +185,8 @@ impl Groups {
         let mut made: Vec<(String, usize)> =
             partial.iter().map(|at| (self.plain_name(*at), *at)).collect();
         made.sort_unstable();
-        let mut pairs = Vec::new();
+        // A long name, and the only cut one that fits it; none where several fit.
+        let mut pairs: BTreeMap<usize, Option<usize>> = BTreeMap::new();
         for (cut, short) in &made {
             let from = made.partition_point(|(name, _)| name < cut);
             let alike =
@@ -193,12 +194,13 @@ impl Groups {
             let mut fitting =
                 alike.filter(|(name, long)| self.is_cut_of((cut, *short), (name, *long)));
             if let (Some((_, only)), None) = (fitting.next(), fitting.next()) {
-                pairs.push((*only, *short));
+                let is_first = !pairs.contains_key(only);
+                pairs.insert(*only, is_first.then_some(*short));
             }
         }
-        for (long, short) in &pairs {
-            if pairs.iter().filter(|(other, _)| other == long).count() == 1 {
-                self.join(*long, *short);
+        for (long, short) in pairs {
+            if let Some(short) = short {
+                self.join(long, short);
             }
         }
     }
