@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use iso_core::{Image, Shown, Timestamp};
-use rustix::fs::{AtFlags, FileType, Mode, StatVfsMountFlags, Timespec, Timestamps, UTIME_OMIT};
+use rustix::fs::{AtFlags, FileType, Mode, StatVfsMountFlags};
 use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 
@@ -232,7 +232,7 @@ impl Destination {
             rustix::fs::symlinkat(OsStr::from_bytes(target), &parent, name)?;
             // A link without the time of the one on the disc is still that link.
             let flags = AtFlags::SYMLINK_NOFOLLOW;
-            let _ = rustix::fs::utimensat(&parent, name, &times(modified), flags);
+            let _ = rustix::fs::utimensat(&parent, name, &file::times(modified), flags);
             Ok(())
         };
         file::named(&parent, name, self.overwrite, &make).map_err(io::Error::from)
@@ -322,7 +322,7 @@ impl Destination {
                 .or_else(|_| self.descend(last.get(..entered.len).unwrap_or_default(), false));
             left = directory.ok();
             if let Some(directory) = &left {
-                let _ = rustix::fs::futimens(directory, &times(entered.modified));
+                let _ = rustix::fs::futimens(directory, &file::times(entered.modified));
             }
         }
         while self.reached.pop_back_if(|(len, _)| !is_on_the_way(*len)).is_some() {}
@@ -350,10 +350,4 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
         }
         None => (&[], path),
     }
-}
-
-fn times(modified: Timestamp) -> Timestamps {
-    let modified = Timespec { tv_sec: modified.seconds, tv_nsec: modified.nanoseconds.into() };
-    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
-    Timestamps { last_access: unchanged, last_modification: modified }
 }

@@ -11,10 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 
 use iso_core::Timestamp;
-use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, Timespec, Timestamps, UTIME_OMIT};
 use rustix::io::Errno;
-
-use super::times;
 
 const NAMED: OFlags = sandbox::OPENING[1];
 const NAMELESS: OFlags = sandbox::OPENING[2];
@@ -219,4 +217,11 @@ impl Kept {
     pub(in super::super) const fn can_be_shared(&self) -> bool {
         self.len > 0
     }
+}
+
+/// The time of the last change, as the calls take it; that of the last reading stays.
+pub(super) fn times(modified: Timestamp) -> Timestamps {
+    let modified = Timespec { tv_sec: modified.seconds, tv_nsec: modified.nanoseconds.into() };
+    let unchanged = Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT };
+    Timestamps { last_access: unchanged, last_modification: modified }
 }
