@@ -15,6 +15,7 @@ mod ls;
 mod names;
 mod ready;
 mod shell;
+mod shown;
 mod table;
 mod terminal;
 #[cfg(unix)]

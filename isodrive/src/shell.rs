@@ -3,7 +3,7 @@
 
 use std::ffi::OsStr;
 
-use crate::terminal::is_hidden;
+use crate::shown::is_hidden;
 
 /// A command to print: fixed words, then operands that come from elsewhere.
 #[derive(Debug, Clone)]
