@@ -15,7 +15,7 @@ use rustix::process::geteuid;
 
 use crate::exit::bare;
 use crate::terminal::quoted;
-use crate::unix::state::Process;
+use crate::unix::process::Process;
 
 /// Bytes of a record at most; a real one has about a thousand.
 const MAX_BYTES: u64 = 1 << 20;

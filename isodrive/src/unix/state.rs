@@ -19,9 +19,9 @@ use crate::json::Name;
 use crate::terminal::quoted;
 use crate::unix::folders::{self, Folder};
 use crate::unix::health::{self, Health};
-use crate::unix::mount::point;
 use crate::unix::mount::terms::Terms;
-use crate::unix::{mounts, open};
+use crate::unix::process::Process;
+use crate::unix::{made, mounts, open};
 
 /// What it means that there is no record of a mount.
 pub(crate) const NOT_KEPT: &str = "list shows such a mount without its label, eject finds it by \
@@ -107,34 +107,6 @@ impl fmt::Display for State {
             }
         }
     }
-}
-
-/// A process, and when it was started: numbers are given again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Process {
-    pub(crate) pid: u32,
-    started: u64,
-}
-
-impl Process {
-    /// The process that has a number now.
-    pub(crate) fn of(pid: u32) -> Self {
-        Self { pid, started: started(pid).unwrap_or(0) }
-    }
-
-    /// Whether it is still there. One that ended and was not asked about yet is not.
-    pub(crate) fn is_alive(&self) -> bool {
-        started(self.pid) == Some(self.started)
-    }
-}
-
-/// When a living process was started, in clock ticks since the machine was (proc_pid_stat(5)).
-fn started(pid: u32) -> Option<u64> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name may hold blanks and brackets; nothing behind it does.
-    let mut fields = stat.get(stat.rfind(')')?.checked_add(2)?..)?.split(' ');
-    let is_dead = matches!(fields.next()?, "Z" | "X");
-    fields.nth(18)?.parse().ok().filter(|_| !is_dead)
 }
 
 /// What tells an image from another: what is known of its files.
@@ -293,7 +265,7 @@ impl Record {
             names.filter_map(|name| Self::read(folder, &name)).collect()
         };
         let mut records: Vec<Self> = folders::all().iter().flat_map(in_one).collect();
-        records.sort_by_key(|record| Reverse((record.since, record.supervisor.started)));
+        records.sort_by_key(|record| Reverse((record.since, record.supervisor.started())));
         records
     }
 
@@ -388,7 +360,7 @@ impl Record {
             mount_fuse::unmount_if(&entry.at, true, |device, _| device == entry.device)?;
         }
         if let Some(made) = self.made_directory {
-            point::remove(&at, made);
+            made::remove(&at, made);
         }
         places.iter().for_each(|entry| self.remove_moved_directory(&entry.at));
         self.remove()?;
@@ -398,7 +370,7 @@ impl Record {
     /// Removes the directory that was made for the mount, if the mount was elsewhere at last.
     pub(crate) fn remove_moved_directory(&self, last: &Path) {
         if let Some(made) = self.made_directory.filter(|_| self.at() != last) {
-            point::remove(last, made);
+            made::remove(last, made);
         }
     }
 }
@@ -434,18 +406,4 @@ pub(crate) fn place() -> (Option<PathBuf>, Vec<String>) {
 pub(crate) fn folder() -> io::Result<PathBuf> {
     let (folder, failures) = place();
     folder.ok_or_else(|| io::Error::other(failures.join("; ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_process_is_alive_until_another_has_its_number() {
-        let own = Process::of(std::process::id());
-        assert!(own.started > 0 && own.is_alive());
-        let earlier = Process { started: own.started - 1, ..own };
-        assert!(!earlier.is_alive(), "the number alone proves nothing");
-        assert!(!Process { pid: u32::MAX, started: 0 }.is_alive());
-    }
 }

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, getrlimit};
 
-use super::events::{Deadline, Event};
+use super::events::{Deadline, Event, Events};
 use super::wire::{FromWorker, Line, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure};
 use crate::ready::with_flag;
+use crate::unix::process::ended_within;
 use crate::unix::worker_log;
 
 /// Bytes of one log line of a worker at most.
@@ -107,16 +108,30 @@ impl Worker {
         self.tell(&ToWorker::Part, Some(file.as_fd()));
     }
 
+    /// The worker's next word, while a mount is being made: anything else ends that.
+    pub(super) fn word(&mut self, events: &Events, by: Deadline) -> Result<FromWorker, Failure> {
+        loop {
+            return match events.within(by.left()) {
+                Some(Event::Said(FromWorker::Failed(told))) => Err(told.into()),
+                Some(Event::Said(message)) => Ok(message),
+                Some(Event::Gone) => Err(broke_down(self.last_words())),
+                Some(Event::Signal(_) | Event::Abandoned) => Err(Failure::told(Exit::Interrupted)),
+                Some(Event::Detached | Event::Confirmed | Event::Table) => continue,
+                None => Err(by.missed()),
+            };
+        }
+    }
+
     /// Why it is gone, waited for briefly.
     pub(super) fn last_words(&mut self) -> String {
-        let ended = super::ended_within(&mut self.child, Duration::from_millis(200));
+        let ended = ended_within(&mut self.child, Duration::from_millis(200));
         ended.map_or_else(|| "it stopped to answer".to_owned(), words)
     }
 
     /// How it ended, if it does so soon. A thread that waits for a silent medium cannot be killed
     /// before that answers; whoever ends must not wait for it.
     fn ended(&mut self) -> Option<ExitStatus> {
-        super::ended_within(&mut self.child, Duration::from_secs(1))
+        ended_within(&mut self.child, Duration::from_secs(1))
     }
 }
 
@@ -130,6 +145,11 @@ pub(super) const BROKE_DOWN: &str = "the process that reads the image broke down
 /// The failure for a worker that is gone.
 pub(super) fn broke_down(cause: String) -> Failure {
     Failure::new(Exit::Other, BROKE_DOWN).line("cause", cause)
+}
+
+/// The failure for a worker that does not keep to the protocol.
+pub(super) fn unexpected() -> Failure {
+    Failure::new(Exit::Other, "the worker sent an unexpected message")
 }
 
 fn words(status: ExitStatus) -> String {

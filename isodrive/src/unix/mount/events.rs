@@ -9,7 +9,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 use signal_hook::iterator::Signals;
 
 use super::caller::Caller;
-use super::child::{Worker, broke_down};
 use super::wire::FromWorker;
 use crate::exit::{Exit, Failure};
 
@@ -116,20 +115,6 @@ impl Events {
             Ok(event) => Some(event),
             Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => Some(Event::Gone),
-        }
-    }
-
-    /// The worker's next word, while a mount is being made: anything else ends that.
-    pub(super) fn word(&self, worker: &mut Worker, by: Deadline) -> Result<FromWorker, Failure> {
-        loop {
-            return match self.within(by.left()) {
-                Some(Event::Said(FromWorker::Failed(told))) => Err(told.into()),
-                Some(Event::Said(message)) => Ok(message),
-                Some(Event::Gone) => Err(broke_down(worker.last_words())),
-                Some(Event::Signal(_) | Event::Abandoned) => Err(Failure::told(Exit::Interrupted)),
-                Some(Event::Detached | Event::Confirmed | Event::Table) => continue,
-                None => Err(by.missed()),
-            };
         }
     }
 }

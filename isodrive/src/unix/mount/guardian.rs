@@ -11,13 +11,12 @@ use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1};
 
 use super::mounted::{Attached, Known};
-use super::point;
 use super::wire::Line;
 use crate::json::Name;
 use crate::logs;
 use crate::unix::health::{self, Health};
-use crate::unix::mounts;
-use crate::unix::state::{self, Process};
+use crate::unix::process::{self, Process};
+use crate::unix::{made, mounts, state};
 
 /// How long a mount that was being made is waited for: its helper may still be at work.
 const LATE_MOUNT: Duration = Duration::from_secs(1);
@@ -112,7 +111,7 @@ fn guard(line: &Line, supervisor: u32) -> ! {
     for signal in [SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGUSR1] {
         let _ = signal_hook::flag::register(signal, std::sync::Arc::default());
     }
-    super::supervisor::detach();
+    process::leave_terminal();
     let _ = std::env::set_current_dir("/");
     let mut cleanup = Cleanup::default();
     while let Ok(Some((latest, _))) = line.receive::<Cleanup>() {
@@ -140,11 +139,11 @@ fn clean_up(mut cleanup: Cleanup, supervisor: &Process, since: SystemTime) {
     }
     match (&cleanup.made, &cleanup.making) {
         (Some((at, made)), _) => {
-            point::remove(&at.path(), *made);
+            made::remove(&at.path(), *made);
             // A folder on the way may have another name since.
-            places.iter().for_each(|entry| point::remove(&entry.at, *made));
+            places.iter().for_each(|entry| made::remove(&entry.at, *made));
         }
-        (None, Some(at)) => point::remove_if_made_since(&at.path(), since),
+        (None, Some(at)) => made::remove_if_made_since(&at.path(), since),
         (None, None) => {}
     }
     // Its end of the socket closes before it is gone for good.

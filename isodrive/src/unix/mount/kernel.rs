@@ -11,7 +11,7 @@ use iso_core::Limits;
 use iso_core::volume::Permissions;
 use mount_erofs::Attach;
 
-use super::child::Worker;
+use super::child::{Worker, unexpected};
 use super::events::{Deadline, Events};
 use super::medium;
 use super::point::MountPoint;
@@ -126,7 +126,7 @@ fn translate(
     };
     worker.tell(&ToWorker::Translate { bytes }, Some(writer.as_fd()));
     drop(writer);
-    let word = events.word(worker, deadline)?;
+    let word = worker.word(events, deadline)?;
     // A worker closes its end before it sends this. One that does not is given no more time than
     // any other.
     let received = match receiver.recv_timeout(deadline.left()) {
@@ -138,7 +138,7 @@ fn translate(
         (FromWorker::Translated, Ok(())) => Ok(bytes),
         (FromWorker::Declined(why), _) => Err(harmless(&why)),
         (_, Err(error)) => Err(format!("its metadata could not be kept: {}", bare(&error))),
-        (_, Ok(())) => return Err(super::supervisor::unexpected()),
+        (_, Ok(())) => return Err(unexpected()),
     })
 }
 

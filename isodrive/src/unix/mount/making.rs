@@ -10,14 +10,13 @@ use std::time::Duration;
 use mount_fuse::{Attach, Directory};
 use rustix::process::geteuid;
 
-use super::child::Worker;
+use super::child::{Worker, unexpected};
 use super::events::{Deadline, Events};
 use super::guardian::{Guardian, remove_late_mount};
 use super::kernel;
 use super::mounted::Attached;
 use super::place::Place;
 use super::refusal::not_mounted;
-use super::supervisor::{detach, unexpected};
 use super::terms::Terms;
 use super::wire::{FromWorker, Opened, ToWorker};
 use super::{Ready, tell};
@@ -28,7 +27,8 @@ use crate::json::{self, Name, SCHEMA};
 use crate::logs;
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
 use crate::unix::arguments::DriverChoice;
-use crate::unix::state::{self, Driver, Identity, Kept, Notice, Process, Record, State};
+use crate::unix::process::{self, Process};
+use crate::unix::state::{self, Driver, Identity, Kept, Notice, Record, State};
 
 /// A mount that is being made.
 pub(super) struct Making<'a> {
@@ -120,7 +120,7 @@ impl Making<'_> {
         worker.tell(&ToWorker::Serve, Some(device.as_fd()));
         // Only the worker has it now: when that ends, so do the waits of everybody who asks.
         drop(device);
-        let FromWorker::Serving = events.word(worker, deadline)? else {
+        let FromWorker::Serving = worker.word(events, deadline)? else {
             return Err(unexpected());
         };
         if let Some(device) = mounted.known().device.as_ref().filter(|_| geteuid().is_root()) {
@@ -182,7 +182,7 @@ impl Making<'_> {
             let _ = rustix::process::setsid();
             json::write_line(terminal.out(), &ready).map_err(|error| output_failed(&error))?;
             terminal.flush()?;
-            detach();
+            process::leave_terminal();
         } else {
             tell(&ready, self.arguments.keep.telling, terminal)?;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);

@@ -26,7 +26,7 @@ mod worker;
 
 use std::io::{self, Write};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
@@ -40,6 +40,7 @@ use crate::logs::{self, Sink};
 use crate::ready::{Ready, first_line, tell, with_flag};
 use crate::terminal::Terminal;
 use crate::unix::health::{self, Health};
+use crate::unix::process::ended_within;
 use crate::unix::state::{Identity, Record};
 use crate::unix::{mounts, options};
 
@@ -121,7 +122,7 @@ fn already_mounted(arguments: &Mount) -> Result<Option<Ready>, Failure> {
         });
         let Some(found) = found else { return Ok(None) };
         if found.is_confirmed {
-            found.terms.check_shared(&found, arguments)?;
+            found.terms.check_shared(&found.at(), arguments)?;
             let ready = Ready::again(found.at, found.label, found.system);
             return Ok(Some(Ready { parts: found.parts, ..ready }));
         }
@@ -182,17 +183,5 @@ fn stop(child: &mut Child) {
     if ended_within(child, Duration::from_secs(2)).is_none() {
         let _ = child.kill();
         let _ = child.wait();
-    }
-}
-
-/// How a child process ended, if it does so in this time.
-fn ended_within(child: &mut Child, time: Duration) -> Option<ExitStatus> {
-    let since = Instant::now();
-    loop {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            _ if since.elapsed() > time => return None,
-            _ => std::thread::sleep(Duration::from_millis(1)),
-        }
     }
 }

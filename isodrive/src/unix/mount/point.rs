@@ -4,12 +4,10 @@
 use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use mount_fuse::{Directory, Place};
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::process::geteuid;
 
 use super::guardian::Guardian;
 use super::mounted::Attached;
@@ -18,10 +16,7 @@ use crate::json::Name;
 use crate::shell::{Advice, ShellCommand};
 use crate::terminal::{is_hidden, quoted};
 use crate::unix::health::{self, Health};
-use crate::unix::mounts;
-
-/// File systems stamp what is made with a clock that may be this far behind.
-const CLOCK_STEP: Duration = Duration::from_millis(20);
+use crate::unix::{made, mounts};
 
 /// A directory to mount on. Removed again when this is dropped, if it was made for the mount.
 #[derive(Debug)]
@@ -90,44 +85,10 @@ impl MountPoint {
 
 impl Drop for MountPoint {
     fn drop(&mut self) {
-        let Some(made) = self.made else { return };
+        let Some(is_it) = self.made else { return };
         for path in [Some(&self.path), self.moved.as_ref()].into_iter().flatten() {
-            remove(path, made);
+            made::remove(path, is_it);
         }
-    }
-}
-
-/// Removes a directory that was made for a mount, if that is still what lies there. The folder that
-/// holds mounts goes with the last of them; never one with anything in it.
-pub(crate) fn remove(at: &Path, made: Place) {
-    remove_if(at, |directory| directory.place().is_ok_and(|place| place == made));
-}
-
-/// Removes a directory that this user made after a moment, if there is one.
-pub(super) fn remove_if_made_since(at: &Path, since: SystemTime) {
-    let since = since.checked_sub(CLOCK_STEP).unwrap_or(since);
-    remove_if(at, |directory| {
-        let flags = AtFlags::EMPTY_PATH;
-        let mask = StatxFlags::BTIME | StatxFlags::UID;
-        let Ok(found) = rustix::fs::statx(directory, c"", flags, mask) else { return false };
-        let made = Duration::new(
-            u64::try_from(found.stx_btime.tv_sec).unwrap_or(0),
-            found.stx_btime.tv_nsec,
-        );
-        found.stx_mask & StatxFlags::BTIME.bits() != 0
-            && found.stx_uid == geteuid().as_raw()
-            && SystemTime::UNIX_EPOCH.checked_add(made).is_some_and(|made| made >= since)
-    });
-}
-
-fn remove_if(at: &Path, is_it: impl FnOnce(&Directory) -> bool) {
-    let (Some(folder), Some(name)) = (at.parent(), at.file_name()) else { return };
-    let Ok(opened) = Directory::open(folder) else { return };
-    if opened.open_child(name).is_ok_and(|directory| is_it(&directory)) {
-        let _ = rustix::fs::unlinkat(&opened, name, AtFlags::REMOVEDIR);
-    }
-    if default_base().is_some_and(|base| base == folder) {
-        let _ = std::fs::remove_dir(folder);
     }
 }
 
@@ -253,7 +214,7 @@ pub(super) fn for_label(
         let mount = ShellCommand::new("isodrive mount").operand(image).operand("DIRECTORY");
         failure.advice("try", mount.after("a directory of your choice:"))
     };
-    let base = default_base().ok_or_else(|| {
+    let base = made::default_base().ok_or_else(|| {
         let message = "there is no home directory to mount in: HOME is not set to a folder";
         elsewhere(Failure::new(Exit::MountPoint, message))
     })?;
@@ -290,12 +251,6 @@ fn open_base(base: &Path) -> io::Result<Directory> {
         Ok(()) | Err(Errno::EXIST) => Directory::open(base),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The folder that holds mounts nobody chose a place for.
-fn default_base() -> Option<PathBuf> {
-    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())?;
-    Some(home.join("isodrive"))
 }
 
 /// A disc's label as the name of a directory; that of the image where there is none. It begins with

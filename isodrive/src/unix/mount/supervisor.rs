@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use sandbox::User;
 use signal_hook::consts::SIGINT;
 
-use super::child::{BROKE_DOWN, Worker, broke_down};
+use super::child::{BROKE_DOWN, Worker, broke_down, unexpected};
 use super::events::{Deadline, Event, Events};
 use super::guardian::Guardian;
 use super::lock::ImageLock;
@@ -19,14 +19,15 @@ use super::mounted::Attached;
 use super::place::Place;
 use super::point;
 use super::touched;
-use super::watch::Watch;
+use super::watch::{End, Watch};
 use super::wire::{FromWorker, Opened, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image::{self, Joined};
 use crate::logs;
 use crate::terminal::{Terminal, harmless, quoted};
-use crate::unix::state::{self, Driver, Identity, Process};
+use crate::unix::process::Process;
+use crate::unix::state::{self, Driver, Identity};
 use crate::unix::user;
 
 /// Makes a mount and keeps it until it ends. `lock` is given back once the mount can be used.
@@ -119,7 +120,7 @@ fn enter(
     terminal: &mut Terminal,
 ) -> Result<String, Failure> {
     worker.tell(&ToWorker::Enter { uid: user.uid, gid: user.gid }, None);
-    let FromWorker::Sandboxed { level, missing } = events.word(worker, deadline)? else {
+    let FromWorker::Sandboxed { level, missing } = worker.word(events, deadline)? else {
         return Err(unexpected());
     };
     if !missing.is_empty() {
@@ -142,15 +143,10 @@ fn open(
         worker.tell(&ToWorker::Watch { numbers }, Some(kernel.as_fd()));
     }
     worker.tell(&ToWorker::open(medium::of(files)), None);
-    let FromWorker::Opened(opened) = events.word(worker, deadline)? else {
+    let FromWorker::Opened(opened) = worker.word(events, deadline)? else {
         return Err(unexpected());
     };
     Ok(*opened)
-}
-
-/// The failure for a worker that does not keep to the protocol.
-pub(super) fn unexpected() -> Failure {
-    Failure::new(Exit::Other, "the worker sent an unexpected message")
 }
 
 fn warn_if_truncated(arguments: &Mount, opened: &Opened, terminal: &mut Terminal) {
@@ -158,20 +154,6 @@ fn warn_if_truncated(arguments: &Mount, opened: &Opened, terminal: &mut Terminal
         let what_now = "mounted anyway; use --strict to refuse";
         image::warn_truncated(&arguments.image.image, sizes, what_now, terminal);
     }
-}
-
-/// How the watch over a mount ended.
-pub(super) enum End {
-    /// The mount was taken away; or the connection broke for the reason.
-    Ended(Option<String>),
-    /// The worker broke down.
-    WorkerGone,
-    /// A signal asked for it.
-    Signal(i32),
-    /// The command that made the mount was ended before it took the mount over.
-    Abandoned,
-    /// The mount is gone here, and what other mount namespaces have of it has had its time.
-    Elsewhere,
 }
 
 /// Takes away what is left and says how it went. The worker ends before its mount goes: one that
@@ -231,14 +213,5 @@ fn wait_for_the_worker(events: &Events) {
         {
             return;
         }
-    }
-}
-
-/// Gives up the standard streams of the terminal that the mount was started from.
-pub(super) fn detach() {
-    if let Ok(null) = File::options().read(true).write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdin(&null);
-        let _ = rustix::stdio::dup2_stdout(&null);
-        let _ = rustix::stdio::dup2_stderr(&null);
     }
 }

@@ -1,6 +1,8 @@
 //! What was asked of a mount, with every default filled in, so that a second request for the same
 //! image finds the mount that serves it. Compares only; opens and mounts nothing.
 
+use std::path::Path;
+
 use iso_core::SessionChoice;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +12,6 @@ use crate::exit::{Exit, Failure};
 use crate::shell::ShellCommand;
 use crate::terminal::quoted;
 use crate::unix::arguments::DriverChoice;
-use crate::unix::state::Record;
 
 /// How a mount shows its image and how it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +113,7 @@ impl Terms {
     }
 
     /// Fails where a mount on these terms cannot serve a second request.
-    pub(super) fn check_shared(&self, record: &Record, arguments: &Mount) -> Result<(), Failure> {
+    pub(super) fn check_shared(&self, at: &Path, arguments: &Mount) -> Result<(), Failure> {
         let image = quoted(&arguments.image.image);
         let asked = Keep::of(arguments);
         if asked.is_strict && !self.objections.is_empty() {
@@ -124,8 +125,8 @@ impl Terms {
                 .fold(failure, |failure, found| failure.line("found", found.clone())));
         }
         let Some(option) = self.keep.lacks(&asked) else { return Ok(()) };
-        let eject = ShellCommand::new("isodrive eject").operand(record.at());
-        let at = quoted(&record.at());
+        let eject = ShellCommand::new("isodrive eject").operand(at);
+        let at = quoted(at);
         let message = format!("{image} is mounted already at {at}, and not with this {option}");
         Err(Failure::new(Exit::Busy, message)
             .advice("try", eject.after("mount it again after:"))

@@ -7,7 +7,6 @@ use super::child::Worker;
 use super::events::{Event, Events};
 use super::mounted::Attached;
 use super::place::Place;
-use super::supervisor::End;
 use super::wire::{FromWorker, Pulse, SLOW};
 use crate::cli::Mount;
 use crate::terminal::harmless;
@@ -22,6 +21,20 @@ const SILENCE: Duration = Duration::from_secs(8);
 
 /// How long readers in other mount namespaces have once the mount is gone in its own.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// How the watch over a mount ended.
+pub(super) enum End {
+    /// The mount was taken away; or the connection broke for the reason.
+    Ended(Option<String>),
+    /// The worker broke down.
+    WorkerGone,
+    /// A signal asked for it.
+    Signal(i32),
+    /// The command that made the mount was ended before it took the mount over.
+    Abandoned,
+    /// The mount is gone here, and what other mount namespaces have of it has had its time.
+    Elsewhere,
+}
 
 /// The watch over one mount.
 pub(super) struct Watch<'a> {
