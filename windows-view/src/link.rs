@@ -3,7 +3,6 @@
 
 use iso_core::volume::{FileKind, NodeId};
 
-use crate::tree::{Step, Tree};
 use crate::{Result, Status, to_windows};
 
 /// The tag of a symbolic link.
@@ -20,6 +19,22 @@ const MAX_TARGET_UNITS: usize = 4000;
 
 const BACKSLASH: u16 = 0x5C;
 
+/// A directory or file on a path, under its name as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Step {
+    pub(crate) node: NodeId,
+    pub(crate) name: Vec<u16>,
+}
+
+/// What is asked of a volume while a link is followed.
+pub(crate) trait Lookup {
+    /// The target of a link as the disc records it.
+    fn read_link(&self, node: NodeId) -> Result<Vec<u8>>;
+
+    /// The entry of the last directory of `trail` with this name on the disc, and its kind.
+    fn step(&self, trail: &[Step], name: &[u8]) -> Result<Option<(Step, FileKind)>>;
+}
+
 /// Where a link leads.
 pub(crate) struct Target {
     /// The path from the directory that holds the link.
@@ -33,7 +48,7 @@ pub(crate) struct Target {
 /// # Errors
 /// `ACCESS_DENIED` for a link that leaves the volume, `REPARSE_POINT_NOT_RESOLVED` for one that
 /// goes round in a circle, or what is wrong with the disc.
-pub(crate) fn target(tree: &Tree, trail: &[Step], node: NodeId) -> Result<Target> {
+pub(crate) fn target(tree: &impl Lookup, trail: &[Step], node: NodeId) -> Result<Target> {
     let mut here: Vec<Step> = trail.to_vec();
     let mut links_left = MAX_LINKS;
     let mut left = components(&tree.read_link(node)?)?;

@@ -7,7 +7,7 @@ use iso_core::volume::{Attr, FileKind, Hidden, NodeId, Volume};
 use iso_core::{Error, Timestamp, WeightedCache};
 
 use crate::info::{FileInfo, Shown};
-use crate::link;
+use crate::link::{self, Lookup, Step};
 use crate::names::Names;
 use crate::{Failure, Result, Status, from_windows, symlink_data};
 
@@ -37,13 +37,6 @@ pub enum Stream {
     Data,
     /// Where it came from.
     Zone,
-}
-
-/// A directory or file on a path, under its name as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Step {
-    pub(crate) node: NodeId,
-    pub(crate) name: Vec<u16>,
 }
 
 /// A file that was found.
@@ -355,12 +348,21 @@ impl Tree {
         Some(shown)
     }
 
-    pub(crate) fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
+    fn kind(&self, node: NodeId, told: Option<FileKind>) -> Result<FileKind> {
+        told.map_or_else(|| Ok(self.attr(node)?.kind), Ok)
+    }
+
+    fn attr(&self, node: NodeId) -> Result<Attr> {
+        Ok(self.volume.attr(node)?)
+    }
+}
+
+impl Lookup for Tree {
+    fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
         Ok(self.volume.read_link(node)?)
     }
 
-    /// The entry of the last directory of `trail` with this name on the disc, and its kind.
-    pub(crate) fn step(&self, trail: &[Step], name: &[u8]) -> Result<Option<(Step, FileKind)>> {
+    fn step(&self, trail: &[Step], name: &[u8]) -> Result<Option<(Step, FileKind)>> {
         let holder = trail.last().map_or(self.volume.root(), |step| step.node);
         let names = self.names(holder)?;
         let fold = self.volume.facts().ignores_case;
@@ -370,14 +372,6 @@ impl Tree {
         };
         let kind = self.kind(entry.node, entry.kind)?;
         Ok(Some((Step { node: entry.node, name: names.shown(position) }, kind)))
-    }
-
-    fn kind(&self, node: NodeId, told: Option<FileKind>) -> Result<FileKind> {
-        told.map_or_else(|| Ok(self.attr(node)?.kind), Ok)
-    }
-
-    fn attr(&self, node: NodeId) -> Result<Attr> {
-        Ok(self.volume.attr(node)?)
     }
 }
 
