@@ -20,8 +20,8 @@ use iso_core::{Error, Result};
 use crate::attr::{file_attr, file_type};
 use crate::cache::KernelCache;
 use crate::errno::errno;
+use crate::options::Serve;
 use crate::push::Push;
-use crate::serve::Serve;
 use crate::xattr;
 
 /// A volume as a FUSE file system.

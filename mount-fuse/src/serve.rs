@@ -5,29 +5,17 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fuser::{BackgroundSession, Config, Session, SessionACL};
 use iso_core::serving::Activity;
-use iso_core::volume::{Presentation, Volume};
+use iso_core::volume::Volume;
 
 use crate::adapter::Adapter;
 use crate::attach::{Attach, attach};
 use crate::cache::KernelCache;
 use crate::directory::Directory;
+use crate::options::Serve;
 use crate::push::Push;
-
-/// How a volume is served.
-#[derive(Debug, Clone, Default)]
-pub struct Serve {
-    /// Owners, permissions, case.
-    pub presentation: Presentation,
-    /// Threads that serve requests; by the number of processors if not given.
-    pub threads: Option<usize>,
-    /// How long the kernel may go without asking again; for ever if not given, since a disc never
-    /// changes. A short time shows whether the mount is in use.
-    pub keep: Option<Duration>,
-}
 
 /// A volume that is being served.
 #[derive(Debug)]
