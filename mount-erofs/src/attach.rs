@@ -4,7 +4,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
@@ -15,6 +15,7 @@ use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use rustix::thread::UnshareFlags;
 
+use crate::descriptor::own_descriptor;
 use crate::loop_device::LoopDevice;
 use crate::verify::Verified;
 
@@ -122,11 +123,6 @@ fn asks_for_block_device(error: &io::Error) -> bool {
     error.raw_os_error().map(Errno::from_raw_os_error) == Some(Errno::NOTBLK)
 }
 
-/// A descriptor of this process by name.
-pub(crate) fn own_descriptor(file: &File) -> PathBuf {
-    PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
-}
-
 fn through_files(at: BorrowedFd<'_>, what: &Attach<'_>) -> Result<(), AttachError> {
     mount(at, what, &own_descriptor(what.metadata.file()), &own_descriptor(what.image))
 }
@@ -149,7 +145,7 @@ fn mount(
     image: &Path,
 ) -> Result<(), AttachError> {
     // By its descriptor: nobody can put another directory in its place.
-    let place = format!("/proc/self/fd/{}", at.as_raw_fd());
+    let place = own_descriptor(&at);
     let mut flags =
         MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOATIME;
     if what.noexec {

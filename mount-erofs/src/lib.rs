@@ -6,6 +6,7 @@ mod attach;
 mod attributes;
 mod chunks;
 mod declined;
+mod descriptor;
 mod directory;
 mod disk;
 mod loop_device;

@@ -7,7 +7,7 @@ use iso_core::volume::Permissions;
 
 use super::refused::Refused;
 use super::tree;
-use crate::attach::own_descriptor;
+use crate::descriptor::own_descriptor;
 
 /// Metadata that the kernel may see.
 #[derive(Debug)]
