@@ -9,7 +9,7 @@ use std::path::Path;
 use iso_core::source::{Parts, Refused, Source};
 use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
-use crate::cli::ImageArguments;
+use crate::choices::ImageArguments;
 use crate::exit::{Exit, Failure, bare};
 use crate::info;
 use crate::json::Name;

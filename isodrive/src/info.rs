@@ -8,7 +8,8 @@ use iso_core::volume::Facts;
 use iso_core::{BootFile, Emulation, Findings, Image, Partition, Scheme, Shown};
 use serde::Serialize;
 
-use crate::cli::{ImageArguments, Info};
+use crate::choices::ImageArguments;
+use crate::cli::Info;
 use crate::exit::Outcome;
 use crate::image;
 use crate::json::{self, Name};

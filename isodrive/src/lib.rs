@@ -3,6 +3,7 @@
 
 mod cat;
 mod checks;
+mod choices;
 mod cli;
 mod exit;
 mod extract;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cli::Telling;
+use crate::choices::Telling;
 use crate::exit::Outcome;
 use crate::json::{self, Name, SCHEMA};
 use crate::shell::ShellCommand;

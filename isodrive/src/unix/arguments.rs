@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::{HiddenChoice, ImageArguments, Keeping, bytes};
+use crate::choices::{HiddenChoice, ImageArguments, Keeping, bytes};
 
 #[derive(Debug, Args, Clone)]
 pub(crate) struct Mount {

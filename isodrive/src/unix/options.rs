@@ -3,7 +3,8 @@
 
 use clap::ValueEnum;
 
-use crate::cli::{self, HiddenChoice, Mount, ViewChoice};
+use crate::choices::{self, HiddenChoice, ViewChoice};
+use crate::cli::Mount;
 use crate::exit::{Exit, Failure};
 use crate::unix::arguments::{self, CaseChoice, DriverChoice, PermissionsChoice};
 
@@ -71,13 +72,13 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             "case" => mount.show.case = Some(choice::<CaseChoice>(&option, value)?),
             "view" | "type" => mount.image.view = choice::<ViewChoice>(&option, value)?,
             "driver" => mount.driver = choice::<DriverChoice>(&option, value)?,
-            "session" => mount.image.session = told(&option, cli::session(value))?,
+            "session" => mount.image.session = told(&option, choices::session(value))?,
             "charset" | "iocharset" => {
-                mount.image.charset = told(&option, cli::charset(value))?;
+                mount.image.charset = told(&option, choices::charset(value))?;
             }
             "offset" => mount.image.image_offset = number(&option, value, 10)?,
-            "idle" => mount.keep.idle = Some(told(&option, cli::duration(value))?),
-            "ready_timeout" => mount.keep.ready_timeout = told(&option, cli::duration(value))?,
+            "idle" => mount.keep.idle = Some(told(&option, choices::duration(value))?),
+            "ready_timeout" => mount.keep.ready_timeout = told(&option, choices::duration(value))?,
             "memory_limit" => mount.memory_limit = Some(told(&option, arguments::memory(value))?),
             "log_file" => mount.keep.log_file = Some(value.into()),
             "redact" => mount.keep.redact = true,

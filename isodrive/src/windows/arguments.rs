@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use clap::{Args, Subcommand};
 
-use crate::cli::{HiddenChoice, ImageArguments, Keeping, bytes};
+use crate::choices::{HiddenChoice, ImageArguments, Keeping, bytes};
 
 /// Arguments that say something of drives that isodrive serves, and nothing of those that Windows
 /// makes itself.
@@ -78,4 +78,16 @@ pub(crate) enum SetupChoice {
     Install,
     /// Take them away again
     Remove,
+}
+
+impl Mount {
+    /// How the image is to be shown, as one text: the same image shown another way is another
+    /// drive.
+    pub(super) fn asked(&self) -> String {
+        let image = &self.image;
+        let which = (image.view, image.session, image.charset, image.image_offset);
+        let how = (self.hidden, self.read_only_attribute, self.no_motw);
+        let as_what = (self.global, self.local, self.network, &self.fs_name);
+        format!("{which:?} {how:?} {as_what:?}")
+    }
 }

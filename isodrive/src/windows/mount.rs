@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-use crate::cli::{Mount, ViewChoice};
+use crate::choices::ViewChoice;
+use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::logs::{self, Sink};
 use crate::ready::{Ready, first_line, tell, with_flag};
@@ -77,20 +78,11 @@ pub(super) fn mounted(
     start_server(&arguments).map(Some)
 }
 
-/// How the image is to be shown, as one text: the same image shown another way is another drive.
-pub(super) fn asked(arguments: &Mount) -> String {
-    let image = &arguments.image;
-    let which = (image.view, image.session, image.charset, image.image_offset);
-    let how = (arguments.hidden, arguments.read_only_attribute, arguments.no_motw);
-    let as_what = (arguments.global, arguments.local, arguments.network, &arguments.fs_name);
-    format!("{which:?} {how:?} {as_what:?}")
-}
-
 /// The drive of this image that is there already, where and as it is wanted.
 fn already_mounted(arguments: &Mount) -> Option<Ready> {
     let identity = Identity::at(&arguments.image.image)?;
     let image = super::text(&super::one_path(&arguments.image.image));
-    let asked = asked(arguments);
+    let asked = arguments.asked();
     let wanted = arguments.at.to_str().and_then(place::letter);
     let is_anywhere = arguments.at == "*";
     let found = Record::alive().into_iter().find(|record| {

@@ -10,7 +10,8 @@ use mount_winfsp::system::{Event, is_elevated, is_interrupted, listen_to_console
 use mount_winfsp::{Drive, Mounting, Place};
 use windows_view::{Choices, Tree, VolumeLook};
 
-use crate::cli::{HiddenChoice, Mount};
+use crate::choices::HiddenChoice;
+use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{self, Name, SCHEMA};
@@ -20,7 +21,7 @@ use crate::terminal::{Terminal, output_failed};
 
 use super::place::letter;
 use super::state::{Facts, Record};
-use super::{explorer, mount, one_path, place, refusal, zone};
+use super::{explorer, one_path, place, refusal, zone};
 
 /// How often the server looks whether it shall end.
 const BEAT: Duration = Duration::from_millis(250);
@@ -54,7 +55,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
         stop: stop.event.name().to_owned(),
         at: Name::new(at.as_bytes()),
         image: one_path(&arguments.image.image),
-        asked: mount::asked(arguments),
+        asked: arguments.asked(),
         label: Name::new(&facts.label),
         system: facts.system.clone(),
         bytes: image.disc().held_bytes(),

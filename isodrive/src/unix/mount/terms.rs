@@ -142,7 +142,7 @@ fn show(arguments: &Mount) -> String {
         show.gid.unwrap_or_else(|| rustix::process::getegid().as_raw()),
         show.permissions.unwrap_or(crate::unix::arguments::PermissionsChoice::Safe),
         show.case.unwrap_or(crate::unix::arguments::CaseChoice::Auto),
-        show.hidden.unwrap_or(crate::cli::HiddenChoice::Show),
+        show.hidden.unwrap_or(crate::choices::HiddenChoice::Show),
     );
     let modes = (show.fmode, show.dmode, show.allow_other, show.noexec);
     let is_kernels = arguments.driver == DriverChoice::Erofs;

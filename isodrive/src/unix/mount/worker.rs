@@ -17,7 +17,8 @@ use sandbox::{Plan, User};
 
 use super::wire::{FromWorker, Line, Opened, Pulse, SLOW, ToWorker};
 use super::{medium, touched};
-use crate::cli::{HiddenChoice, Mount};
+use crate::choices::HiddenChoice;
+use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::Name;
