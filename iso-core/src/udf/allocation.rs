@@ -4,9 +4,10 @@
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
+use super::address::{Address, Replica};
 use super::disk::{AllocationExtent, BlockAddress, ExtendedAd, LongAd, ShortAd};
 use super::icb::{AllocationKind, Icb, site};
-use super::partition::{Address, Partitions, Replica};
+use super::partition::Partitions;
 use super::tag::{self, id};
 use crate::cache::Disc;
 use crate::error::{Result, Site};

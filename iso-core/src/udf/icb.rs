@@ -3,9 +3,9 @@
 
 use zerocopy::FromBytes;
 
-use super::attributes::Known;
+use super::address::Address;
+use super::attribute_space::Known;
 use super::disk::{EntryHead, ExtendedFileEntry, FileEntry, IndirectEntry, LongAd, UdfTime};
-use super::partition::Address;
 use super::tag::{self, id};
 use crate::error::{Result, Site};
 use crate::num::{to_u64, to_usize};

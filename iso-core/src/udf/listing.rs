@@ -1,11 +1,11 @@
 //! Directories of a UDF file set: which bytes they are, and which entries they show
 //! (ECMA-167 4/8.6, UDF 2.60 2.3.4). The rest of the volume is in `volume`.
 
+use super::address::{Address, Replica};
 use super::allocation;
 use super::directory::Identifiers;
 use super::disk::Characteristics;
 use super::icb::{Icb, site};
-use super::partition::{Address, Replica};
 use super::volume::{UdfVolume, address_of, as_directory, node_of};
 use crate::error::{Error, Result, Site};
 use crate::num::to_u64;

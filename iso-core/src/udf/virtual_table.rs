@@ -4,10 +4,11 @@
 use zerocopy::FromBytes;
 use zerocopy::little_endian::U32;
 
+use super::address::{Address, Replica, blocks_of};
 use super::allocation;
 use super::disk::{VirtualTableHead, VirtualTableTail};
 use super::icb::{Icb, site};
-use super::partition::{Address, Partitions, Replica, blocks_of};
+use super::partition::Partitions;
 use super::tag::{self, id};
 use crate::cache::{Disc, zeroed};
 use crate::error::{Error, Result, Site};

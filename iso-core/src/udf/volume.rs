@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use zerocopy::FromBytes;
 
+use super::address::{Address, Replica};
 use super::anchor::Anchor;
 use super::disk::{FileSetDescriptor, LogicalDescriptor, LongAd};
 use super::icb::{self, Icb, site};
-use super::partition::{Address, Partitions, Replica};
+use super::partition::Partitions;
+use super::partition_maps;
 use super::sequence::Sequence;
 use super::tag::{self, id};
 use super::{allocation, symlink};
@@ -49,7 +51,7 @@ impl UdfVolume {
         if !block_bytes.is_power_of_two() || !(512..=32_768).contains(&block_bytes) {
             return Err(place.corrupt("its block size is no power of two from 512 to 32768"));
         }
-        let partitions = Partitions::read(
+        let partitions = partition_maps::read(
             &disc,
             logical,
             maps,
