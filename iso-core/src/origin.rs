@@ -3,26 +3,10 @@
 //! it. Reads a bounded number of sectors; opens nothing.
 
 use crate::boot::partitions;
-use crate::cache::Disc;
+use crate::cache::{Disc, Origin};
 use crate::error::Site;
 use crate::iso9660::SECTOR_BYTES;
 use crate::num::to_u64;
-
-/// Where byte 0 of a volume lies in an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Origin {
-    /// Byte of the image; below zero where the image is a track that was copied alone, and its
-    /// numbers count from the beginning of the disc.
-    pub(crate) at: i64,
-    /// Byte of the image at which another volume begins, or that of the end of the image.
-    pub(crate) end: Option<u64>,
-}
-
-impl Origin {
-    fn new(at: u64, end: Option<u64>) -> Option<Self> {
-        Some(Self { at: i64::try_from(at).ok()?, end })
-    }
-}
 
 /// Sector of the first volume descriptor (ECMA-119 6.2.1, ECMA-167 3/8.3).
 const DESCRIPTORS: u64 = 16;

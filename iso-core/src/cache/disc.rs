@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::error::{Error, Result, Site};
 use crate::limits::Limits;
 use crate::num::{remainder, to_u64, to_usize};
-use crate::origin::Origin;
 use crate::source::{Behind, Cost, Source, SourceChanged, Window};
 
 use super::turn::{Turn, Turns};
@@ -32,6 +31,23 @@ pub struct Counters {
     pub source_bytes: AtomicU64,
     /// Blocks found in a cache.
     pub cache_hits: AtomicU64,
+}
+
+/// Where byte 0 of a volume lies in an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Origin {
+    /// Byte of the image; below zero where the image is a track that was copied alone, and its
+    /// numbers count from the beginning of the disc.
+    pub(crate) at: i64,
+    /// Byte of the image at which another volume begins, or that of the end of the image.
+    pub(crate) end: Option<u64>,
+}
+
+impl Origin {
+    /// A volume that begins at a byte; nothing past the last byte that can be counted.
+    pub(crate) fn new(at: u64, end: Option<u64>) -> Option<Self> {
+        Some(Self { at: i64::try_from(at).ok()?, end })
+    }
 }
 
 /// A source with its block caches, bounds, counters and findings.

@@ -6,7 +6,7 @@ mod finding;
 mod turn;
 mod weighted;
 
-pub(crate) use disc::{BLOCK_BYTES, zeroed};
+pub(crate) use disc::{BLOCK_BYTES, Origin, zeroed};
 pub use disc::{Counters, Disc};
 pub(crate) use finding::met_damage;
 pub use finding::{Finding, Findings};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::SECTOR_BYTES;
-use super::directory::DirExtent;
+use super::dir_extent::DirExtent;
 use super::disk::FileFlags;
 use super::record::Record;
 use super::records::Records;

@@ -1,14 +1,13 @@
 //! Names of one file in the tree of Rock Ridge: every name has a record of its own, and those that
-//! record one file are one node. Remembers numbers of nodes; `volume` reads the records.
+//! record one file are one node. Remembers numbers of nodes; `file` reads the records.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Mutex, PoisonError};
 
-use super::disk::FileFlags;
+use super::kind::kind;
 use super::record::Record;
 use super::rrip::RockRidge;
-use super::volume::{IsoVolume, kind};
 use crate::volume::{FileKind, NodeId};
 
 /// The files that may have several names, each under its first name that was read.
@@ -49,7 +48,7 @@ impl HardLinks {
     }
 
     /// The first name under a key: `node`, if there is none and the table has room.
-    fn first(&self, key: Key, node: NodeId, max: usize) -> NodeId {
+    pub(super) fn first(&self, key: Key, node: NodeId, max: usize) -> NodeId {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = first.get(&key) {
             return first.node;
@@ -60,7 +59,7 @@ impl HardLinks {
         node
     }
 
-    fn note_shared(&self, key: Key) {
+    pub(super) fn note_shared(&self, key: Key) {
         let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(first) = first.get_mut(&key) {
             first.is_shared = true;
@@ -80,49 +79,7 @@ impl HardLinks {
 }
 
 /// Where the bytes of a record lie: first block, bytes, and the units of an interleaved one.
-fn places(record: &Record<'_>) -> (u32, u64, u8, u8) {
+pub(super) fn places(record: &Record<'_>) -> (u32, u64, u8, u8) {
     let head = record.head;
     (head.extent.get(), record.data_len(), head.unit_size, head.gap_size)
-}
-
-impl IsoVolume {
-    /// The node of a file's record: that of the first name that was read of the same file, else
-    /// its own.
-    pub(super) fn file_node(&self, record: &Record<'_>, rock_ridge: &RockRidge) -> NodeId {
-        let own = NodeId::at(record.at);
-        let Some(key) = self.links.key(record, rock_ridge) else { return own };
-        // Files that claim one name leave room for those that claim several.
-        let claims_several = rock_ridge.attributes.is_some_and(|a| a.links > 1);
-        let room = self.disc.limits().linked_files;
-        let first = self.links.first(key, own, if claims_several { room } else { room / 2 });
-        let is_in_parts = record.flags().contains(FileFlags::MULTI_EXTENT);
-        if first == own || (is_in_parts && !self.have_equal_parts(first, own)) {
-            return own;
-        }
-        self.links.note_shared(key);
-        first
-    }
-
-    /// Whether two files of several records have their bytes in the same places.
-    fn have_equal_parts(&self, one: NodeId, other: NodeId) -> bool {
-        let one = self.parts(one);
-        one.is_some() && one == self.parts(other)
-    }
-
-    /// Where the bytes of a file's records lie; nothing for a file of so many that comparing it
-    /// would take long.
-    fn parts(&self, node: NodeId) -> Option<Vec<(u32, u64, u8, u8)>> {
-        const MAX_PARTS: usize = 64;
-        let (base, sector) = self.sector_of(node).ok()?;
-        let first = self.find_record((base, &sector), node).ok()?;
-        let mut parts = vec![places(&first)];
-        let walked = self.for_each_further_section(&first, &mut |record| {
-            parts.push(places(record));
-            if parts.len() > MAX_PARTS {
-                return Err(record.site().limit("extents in one file with several names", 64));
-            }
-            Ok(())
-        });
-        walked.ok().map(|()| parts)
-    }
 }

@@ -2,11 +2,11 @@
 //! count, the one that names it (ECMA-119 6.8.2). Reads first sectors of directories only.
 
 use super::SECTOR_BYTES;
-use super::directory::DirExtent;
+use super::dir_extent::DirExtent;
 use super::disk::FileFlags;
+use super::listing::{Listing, Numbering};
 use super::record::{Record, sector_start, site};
 use super::records::Records;
-use super::relocation::Listing;
 use super::rrip::RockRidge;
 use super::volume::IsoVolume;
 use crate::error::Result;
@@ -18,15 +18,6 @@ const MAX_SECTORS_BEFORE: u64 = 1024;
 
 /// Bytes of a directory's own record without what a system adds to it (ECMA-119 6.8.2.2).
 const OWN_BYTES: usize = 34;
-
-/// How the directories that a directory names get their nodes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Numbering {
-    /// By the record that counts, for which the first sector of each is read.
-    ByRecord,
-    /// By where they lie, as far as their names' records tell.
-    ByPlace,
-}
 
 impl IsoVolume {
     /// Whether a directory that lies at byte `at` begins with its own record: one that has the

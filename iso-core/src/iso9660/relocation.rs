@@ -1,13 +1,12 @@
 //! Directories that Rock Ridge shows elsewhere than they are recorded, since ISO 9660 has eight
 //! levels at most (RRIP 4.1.5). Reads the records that say so; shows nothing.
 
-use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 
-use super::directory::DirExtent;
+use super::dir_extent::DirExtent;
 use super::disk::FileFlags;
-use super::own::Numbering;
+use super::listing::{Links, Listing, Numbering};
 use super::record::Record;
 use super::volume::IsoVolume;
 use crate::error::{Error, Result};
@@ -15,38 +14,6 @@ use crate::volume::NodeId;
 
 /// Bytes of directories that are read, while one is listed, to find the links to what was moved.
 const MAX_LINK_BYTES: u64 = 16 << 20;
-
-/// The links that were found while a directory is listed: for each directory that has any, where
-/// they lead.
-#[derive(Default)]
-struct Links {
-    by_holder: HashMap<u64, HashSet<u64>>,
-    read: u64,
-}
-
-/// For what the entries of a directory are listed.
-pub(super) struct Listing {
-    pub(super) holder: NodeId,
-    pub(super) numbering: Numbering,
-    links: RefCell<Links>,
-    has_guesses: Cell<bool>,
-}
-
-impl Listing {
-    /// Notes that something is taken at its word that a look elsewhere could disprove.
-    pub(super) fn note_guess(&self) {
-        self.has_guesses.set(self.numbering == Numbering::ByPlace);
-    }
-
-    /// Whether anything was taken at its word.
-    pub(super) const fn has_guesses(&self) -> bool {
-        self.has_guesses.get()
-    }
-
-    pub(super) fn new(holder: NodeId, numbering: Numbering) -> Self {
-        Self { holder, numbering, links: RefCell::default(), has_guesses: Cell::new(false) }
-    }
-}
 
 impl IsoVolume {
     /// Whether a directory that says that it was moved is found where it belongs. By place, it is

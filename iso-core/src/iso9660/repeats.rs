@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::ops::ControlFlow;
 
-use super::directory::DirExtent;
+use super::dir_extent::DirExtent;
 use super::disk::FileFlags;
 use super::volume::IsoVolume;
 

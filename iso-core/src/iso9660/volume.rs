@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::SECTOR_BYTES;
 use super::descriptor::TreeDescriptor;
-use super::disk::FileFlags;
-use super::links::{HardLinks, Key};
+use super::links::HardLinks;
 use super::record::{Form, Record, sector_start, site};
 use super::records::{Records, certain_record};
 use super::rrip::RockRidge;
@@ -14,11 +13,10 @@ use super::susp::{Budget, Place, Sharing, for_each_entry};
 use super::zisofs::Zisofs;
 use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
-use crate::num::{quotient, to_u64, to_usize};
+use crate::num::{to_u64, to_usize};
 use crate::text::Charset;
 use crate::volume::{
-    Attr, Data, Dir, DirPart, Extent, Extents, ExtentsBuilder, Facts, FileKind, NodeId,
-    ParsedCaches, Posix, Shelf, Volume, Xattr,
+    Attr, Data, Dir, DirPart, Facts, FileKind, NodeId, ParsedCaches, Posix, Shelf, Volume, Xattr,
 };
 
 /// Which names of an ISO 9660 volume are shown.
@@ -69,20 +67,6 @@ enum RootRecord {
 /// Where a volume descriptor has the record of the root: its place as a node, which no other
 /// record has.
 const ROOT_IN_DESCRIPTOR: u64 = 156;
-
-/// What is recorded of one file or directory.
-pub(super) struct File {
-    pub(super) kind: FileKind,
-    /// Where the bytes of its first record begin.
-    pub(super) at: u64,
-    /// Bytes of all its records; of a directory its own.
-    pub(super) len: u64,
-    rock_ridge: RockRidge,
-    recorded: crate::Timestamp,
-    /// What its names have in common, if it may have several.
-    link_key: Option<Key>,
-    site: Site,
-}
 
 impl IsoVolume {
     /// Opens a tree. Reads its root directory's first sector and nothing else of a sound one.
@@ -226,128 +210,6 @@ impl IsoVolume {
         Err(site(position).corrupt("there is none where one is referred to"))
     }
 
-    /// Everything recorded of a node.
-    pub(super) fn file(&self, node: NodeId) -> Result<File> {
-        let mut len = 0u64;
-        let mut file = self.for_each_section(node, &mut |record| {
-            len = len.saturating_add(record.data_len());
-            Ok(())
-        })?;
-        file.len = len;
-        Ok(file)
-    }
-
-    /// Everything recorded of a node, and where its bytes lie.
-    fn file_with_extents(&self, node: NodeId) -> Result<(File, Extents)> {
-        let mut extents = ExtentsBuilder::new(self.disc.limits(), site(node.position()));
-        let mut file =
-            self.for_each_section(node, &mut |record| self.push_extents(&mut extents, record))?;
-        let len = extents.len();
-        file.len = len;
-        Ok((file, extents.finish(len)))
-    }
-
-    /// What the first record of a node says, all of whose records are handed to `take`: a file
-    /// may have several (ECMA-119 9.1.6, bit 7), which follow each other, into the next sectors of
-    /// the directory too.
-    fn for_each_section(
-        &self,
-        node: NodeId,
-        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
-    ) -> Result<File> {
-        if node != self.root && node.position() >= self.disc.len() {
-            return Err(Error::Stale(node.number()));
-        }
-        let (base, sector) = self.sector_of(node)?;
-        let first = self.find_record((base, &sector), node)?;
-        let file = self.file_of(&first);
-        take(&first)?;
-        if !first.flags().contains(FileFlags::MULTI_EXTENT) || file.kind == FileKind::Directory {
-            return Ok(file);
-        }
-        self.for_each_further_section(&first, take)?;
-        Ok(file)
-    }
-
-    /// Hands the records of a file behind its first one to `take`.
-    pub(super) fn for_each_further_section(
-        &self,
-        first: &Record<'_>,
-        take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let missing = first.site().corrupt("its last extent is missing");
-        let mut at = first.at.saturating_add(to_u64(first.len()));
-        loop {
-            let bytes = self.sectors(at, 2)?;
-            let sector_end = sector_start(at).saturating_add(SECTOR_BYTES);
-            let is_over = at == sector_start(at) && bytes.first() == Some(&0);
-            let mut records = Records::new(&bytes, at, sector_end.saturating_sub(at), self.form());
-            for record in records.by_ref() {
-                let record = record?;
-                if record.identifier != first.identifier {
-                    return Err(missing);
-                }
-                take(&record)?;
-                if !record.flags().contains(FileFlags::MULTI_EXTENT) {
-                    return Ok(());
-                }
-            }
-            if is_over {
-                return Err(missing);
-            }
-            at = records.place();
-        }
-    }
-
-    /// What one record says of its file.
-    fn file_of(&self, record: &Record<'_>) -> File {
-        let rock_ridge = self.rock_ridge(record);
-        File {
-            kind: kind(record, &rock_ridge),
-            at: record.data_at(self.block_bytes),
-            len: record.data_len(),
-            recorded: record.recorded(),
-            link_key: self.links.key(record, &rock_ridge),
-            site: record.site(),
-            rock_ridge,
-        }
-    }
-
-    /// Adds the bytes of one record's file section. An interleaved one is in units with gaps
-    /// between them, the first of them for the extended attributes (ECMA-119 6.4.3).
-    pub(super) fn push_extents(
-        &self,
-        extents: &mut ExtentsBuilder,
-        record: &Record<'_>,
-    ) -> Result<()> {
-        let unit_bytes = u64::from(record.head.unit_size).saturating_mul(self.block_bytes);
-        let mut left = record.data_len();
-        if unit_bytes == 0 {
-            return extents.push(Extent { at: Some(record.data_at(self.block_bytes)), len: left });
-        }
-        let max = self.disc.limits().extents;
-        if quotient(left, unit_bytes) > max {
-            return Err(record.site().limit("extents in one file", max));
-        }
-        // Without gaps all units are one run.
-        if record.head.gap_size > 0 {
-            extents.reserve(quotient(left, unit_bytes).saturating_add(1))?;
-        }
-        let gap_bytes = u64::from(record.head.gap_size).saturating_mul(self.block_bytes);
-        let step = unit_bytes.saturating_add(gap_bytes);
-        let mut at = u64::from(record.head.extent.get()).saturating_mul(self.block_bytes);
-        if record.head.len_ear > 0 {
-            at = at.saturating_add(step);
-        }
-        while left > 0 {
-            let len = left.min(unit_bytes);
-            extents.push(Extent { at: Some(at), len })?;
-            at = at.saturating_add(step);
-            left = left.saturating_sub(len);
-        }
-        Ok(())
-    }
-
     /// The Rock Ridge entries of a record; nothing where Rock Ridge is not shown.
     pub(super) fn rock_ridge(&self, record: &Record<'_>) -> RockRidge {
         self.rock_ridge_within(record, &Budget::new(self.disc.limits().system_use_bytes))
@@ -478,21 +340,6 @@ impl Volume for IsoVolume {
             _ => Err(Site::new("symbolic link", "RRIP 4.1.3", node.position())
                 .corrupt("its target is missing or cut off")),
         }
-    }
-}
-
-/// The kind of file: a directory where the record says so or Rock Ridge links one in, else what
-/// the mode says, else a plain file.
-pub(super) fn kind(record: &Record<'_>, rock_ridge: &RockRidge) -> FileKind {
-    if record.flags().contains(FileFlags::DIRECTORY) || rock_ridge.child_link.is_some() {
-        return FileKind::Directory;
-    }
-    let by_mode = rock_ridge.attributes.and_then(|a| FileKind::from_mode(a.mode));
-    match by_mode {
-        Some(FileKind::Directory) => FileKind::Regular,
-        Some(kind) => kind,
-        None if rock_ridge.target.is_some() => FileKind::Symlink,
-        None => FileKind::Regular,
     }
 }
 

@@ -7,12 +7,11 @@ use crate::all_views::{AllViews, Content, Report, Slot};
 use crate::boot::{BootFile, BootVolume, Partition, boot_files, partitions};
 use crate::cache::Disc;
 use crate::error::{Error, Result};
+use crate::iso9660::DescriptorSet;
 use crate::session::{Session, SessionChoice};
 use crate::text::Charset;
 use crate::view::{Candidate, View};
 use crate::volume::{Facts, ParsedCaches, Volume};
-
-use super::opening::Unopened;
 
 /// A disc image: what it holds and which of it to show.
 pub struct Image {
@@ -35,6 +34,30 @@ pub struct Image {
 pub(super) struct Medium {
     pub(super) disc: Arc<Disc>,
     pub(super) caches: Arc<ParsedCaches>,
+}
+
+/// Why an image was not opened.
+pub(super) enum Unopened {
+    /// It begins with no file system that can be opened, and may hold one that begins elsewhere.
+    Empty { image: Box<Image>, set: Box<DescriptorSet> },
+    /// Something else is wrong.
+    Failed(Error),
+}
+
+impl Unopened {
+    /// What is told of it.
+    pub(super) fn into_error(self) -> Error {
+        match self {
+            Self::Empty { image, set } => image.why_empty(&set),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+impl From<Error> for Unopened {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Opens a view when it is looked into.

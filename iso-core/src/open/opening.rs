@@ -17,32 +17,8 @@ use crate::udf::{UdfVolume, find_anchor, recognition_step};
 use crate::view::{Candidate, Contents, View};
 use crate::volume::{ParsedCaches, Volume};
 
-use super::image::Medium;
+use super::image::{Medium, Unopened};
 use super::{Image, Options, System};
-
-/// Why an image was not opened.
-pub(super) enum Unopened {
-    /// It begins with no file system that can be opened, and may hold one that begins elsewhere.
-    Empty { image: Box<Image>, set: Box<DescriptorSet> },
-    /// Something else is wrong.
-    Failed(Error),
-}
-
-impl Unopened {
-    /// What is told of it.
-    pub(super) fn into_error(self) -> Error {
-        match self {
-            Self::Empty { image, set } => image.why_empty(&set),
-            Self::Failed(error) => error,
-        }
-    }
-}
-
-impl From<Error> for Unopened {
-    fn from(error: Error) -> Self {
-        Self::Failed(error)
-    }
-}
 
 impl Image {
     /// Finds the file systems of an image.
@@ -263,7 +239,7 @@ impl Image {
     }
 
     /// Why no file system could be opened.
-    fn why_empty(mut self, set: &DescriptorSet) -> Error {
+    pub(super) fn why_empty(mut self, set: &DescriptorSet) -> Error {
         let trees = set.primary.iter().chain(&set.joliet).chain(&set.high_sierra);
         let claimed = trees.map(|tree| tree.volume_bytes).max();
         if claimed.is_some_and(|claimed| claimed > self.medium.disc.len()) {
