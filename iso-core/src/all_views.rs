@@ -271,6 +271,10 @@ impl Volume for AllViews {
         volume.data(inner)
     }
 
+    fn is_cut(&self, node: NodeId) -> bool {
+        self.inner(node).is_ok_and(|(_, volume, inner)| volume.is_cut(inner))
+    }
+
     fn xattrs(&self, node: NodeId) -> Result<Vec<Xattr>> {
         if node == ROOT || self.file(node)?.is_some() {
             return Ok(Vec::new());

@@ -9,6 +9,7 @@ use iso_core::volume::{NodeId, Volume};
 use crate::cli::Cat;
 use crate::exit::Outcome;
 use crate::image;
+use crate::losses::Losses;
 use crate::ls::{find, unreadable};
 use crate::terminal::{Terminal, output_failed};
 
@@ -18,6 +19,7 @@ pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 pub(crate) fn run(arguments: &Cat, terminal: &mut Terminal) -> Outcome {
     let (_image, shown) = image::open_shown(&arguments.image, terminal)?;
     let volume = &*shown.volume;
+    let mut losses = Losses::default();
     for path in &arguments.paths {
         let node = find(&shown.volume, path)?;
         copy(volume, node, &mut |bytes| {
@@ -27,8 +29,12 @@ pub(crate) fn run(arguments: &Cat, terminal: &mut Terminal) -> Outcome {
             Stopped::Reading(error) => unreadable(path, &error),
             Stopped::Writing(failure) => failure,
         })?;
+        if volume.is_cut(node) {
+            losses.cut(path.as_encoded_bytes());
+        }
     }
-    terminal.flush()
+    terminal.flush()?;
+    losses.outcome("file could not be read", "files could not be read")
 }
 
 /// Why a copy ended early.

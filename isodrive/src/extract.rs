@@ -196,6 +196,10 @@ impl Job<'_> {
                 return Ok(());
             }
         };
+        if self.volume.is_cut(node) {
+            self.losses.cut(path);
+            self.say(&format!("\"{}\" is damaged: it does not hold all of its bytes", shown(path)));
+        }
         let census = &self.plan.census;
         let keys = match census.has_shared() {
             true => census.shared(Keys::of(&attr, &data)),

@@ -4,7 +4,7 @@
 use crate::exit::{Exit, Failure, Outcome};
 use crate::terminal::shown;
 
-/// Directories named at the end at most; every one of them was named where it was met.
+/// Files and directories named at the end at most; each was named where it was met.
 const MAX_NAMED: usize = 20;
 
 /// What could not be read so far.
@@ -12,8 +12,9 @@ const MAX_NAMED: usize = 20;
 pub(crate) struct Losses {
     /// Entries that could not be read at all.
     unread: u64,
-    /// Damaged directories, and the first of them.
+    /// Damaged directories and damaged files, and the first of both.
     damaged: u64,
+    cut: u64,
     named: Vec<String>,
 }
 
@@ -26,6 +27,16 @@ impl Losses {
     /// Counts a directory in which damage was met: the disc may hold more in it.
     pub(crate) fn damaged(&mut self, path: &[u8]) {
         self.damaged = self.damaged.saturating_add(1);
+        self.name(path);
+    }
+
+    /// Counts a file that gives fewer bytes than the disc has of it, or should have.
+    pub(crate) fn cut(&mut self, path: &[u8]) {
+        self.cut = self.cut.saturating_add(1);
+        self.name(path);
+    }
+
+    fn name(&mut self, path: &[u8]) {
         if self.named.len() < MAX_NAMED {
             self.named.push(directory(path));
         }
@@ -46,7 +57,12 @@ impl Losses {
                 Some(format!("{count} directories are damaged, and the disc may hold more in them"))
             }
         };
-        let parts: Vec<String> = unread.into_iter().chain(damaged).collect();
+        let cut = match self.cut {
+            0 => None,
+            1 => Some("1 file is damaged, and does not hold all of its bytes".to_owned()),
+            count => Some(format!("{count} files are damaged, and do not hold all of their bytes")),
+        };
+        let parts: Vec<String> = unread.into_iter().chain(damaged).chain(cut).collect();
         if parts.is_empty() {
             return Ok(());
         }
@@ -74,12 +90,13 @@ mod tests {
         losses.unread(true);
         losses.damaged(b"");
         losses.damaged(b"a/b\n");
+        losses.cut(b"file");
         let failure = losses.outcome("entry is marked", "entries are marked").unwrap_err();
         assert_eq!(failure.exit.number(), 5);
-        let want =
-            "1 entry is marked; 2 directories are damaged, and the disc may hold more in them";
+        let want = "1 entry is marked; 2 directories are damaged, and the disc may hold more in them; \
+             1 file is damaged, and does not hold all of its bytes";
         assert_eq!(failure.message, want);
         let names: Vec<&str> = failure.lines.iter().map(|(_, text)| text.as_str()).collect();
-        assert_eq!(names, ["\"/\"", "\"a/b\\n\""]);
+        assert_eq!(names, ["\"/\"", "\"a/b\\n\"", "\"file\""]);
     }
 }

@@ -39,7 +39,8 @@ struct Line {
     windows_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-    /// It is a directory in which damage was met: more may be in it.
+    /// It is a directory in which damage was met, or a file that does not hold all of its bytes:
+    /// the disc may hold more of it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     damaged: bool,
 }
@@ -199,10 +200,15 @@ impl<'a> Listing<'a> {
             Err(error) => return self.print_damaged(path, &error),
         };
         self.count_name()?;
+        let is_cut = attr.kind == FileKind::Regular && volume.is_cut(node);
+        if is_cut {
+            self.losses.cut(path);
+        }
         let windows_name = self.on_windows.as_ref().and_then(|names| names.other_name(path));
         if arguments.json {
             let windows_name = windows_name.map(|name| String::from_utf16_lossy(&name));
-            let line = Line { windows_name, damaged: is_damaged, ..line(volume, path, &attr) };
+            let line =
+                Line { windows_name, damaged: is_damaged || is_cut, ..line(volume, path, &attr) };
             self.losses.unread(line.error.is_some());
             return self.write(|out| json::write_line(out, &line));
         }
@@ -210,6 +216,9 @@ impl<'a> Listing<'a> {
             .map_or_else(String::new, |name| format!("  [on Windows: {}]", names::written(&name)));
         if is_damaged {
             note.push_str("  [damaged: the disc may hold more in it]");
+        }
+        if is_cut {
+            note.push_str("  [damaged: it does not hold all of its bytes]");
         }
         let target = target(volume, &attr).filter(|_| arguments.long);
         self.losses.unread(matches!(target, Some(Err(_))));

@@ -72,28 +72,46 @@ pub(super) fn extents_within(
 
 /// Whether more bytes are recorded for a file than its length says. Some writers round the last
 /// extent up to a whole block; only extents that are not recorded may follow the end (ECMA-167
-/// 4/12.1). Looks at the descriptors in the entry itself.
-pub(super) fn exceeds_length(partitions: &Partitions, icb: &Icb) -> bool {
+/// 4/12.1). `false` where not all descriptors can be read.
+pub(super) fn exceeds_length(disc: &Disc, partitions: &Partitions, icb: &Icb) -> bool {
     let len = icb.information_len;
     if icb.allocation_kind == AllocationKind::Embedded {
         return to_u64(icb.allocation.len()) > len;
     }
+    let most = len.next_multiple_of(partitions.block_bytes());
     let mut recorded = 0u64;
-    let mut rest = icb.allocation.as_slice();
+    let mut area = icb.allocation.clone();
+    for _ in 0..disc.limits().allocation_extents {
+        let next = add_recorded(&mut recorded, icb, &area);
+        // Behind the rounded length nothing more is to be learned.
+        let next = next.filter(|_| recorded <= most);
+        let Some(next) = next else { break };
+        match read_continuation(disc, (partitions, Replica::Main), next) {
+            Ok(read) => area = read,
+            Err(_) => return false,
+        }
+    }
+    recorded > len && recorded != most
+}
+
+/// Adds the bytes that one run of descriptors records, and gives the descriptor of the run that
+/// follows.
+fn add_recorded(recorded: &mut u64, icb: &Icb, area: &[u8]) -> Option<Descriptor> {
+    let mut rest = area;
     while let Some((descriptor, after)) = parse(rest, icb) {
         rest = after;
         // The length counts the holes before the end.
         let counts = match descriptor.kind {
             ExtentKind::Recorded => true,
-            ExtentKind::NotRecorded => recorded < len,
-            ExtentKind::Continuation => false,
+            ExtentKind::NotRecorded => *recorded < icb.information_len,
+            ExtentKind::Continuation => return Some(descriptor),
         };
         if !counts || descriptor.len == 0 {
             break;
         }
-        recorded = recorded.saturating_add(descriptor.len);
+        *recorded = recorded.saturating_add(descriptor.len);
     }
-    recorded > len && recorded != len.next_multiple_of(partitions.block_bytes())
+    None
 }
 
 /// Where the first byte of a file lies, if it is recorded; reads nothing.
@@ -292,10 +310,25 @@ mod tests {
             (with_tail, 2048, false),
         ] {
             let icb = icb(AllocationKind::Short, descriptors, len);
-            assert_eq!(exceeds_length(&Partitions::for_tests(0), &icb), want, "{len}");
+            let exceeds = exceeds_length(&disc(b""), &Partitions::for_tests(0), &icb);
+            assert_eq!(exceeds, want, "{len}");
         }
         let embedded = icb(AllocationKind::Embedded, b"hello".to_vec(), 4);
-        assert!(exceeds_length(&Partitions::for_tests(0), &embedded));
+        assert!(exceeds_length(&disc(b""), &Partitions::for_tests(0), &embedded));
+        // The end stands in another block than the beginning; one chain leads nowhere.
+        let chained = [short(0, 2048, 1), short(3, 2048, 2)].concat();
+        for (second, len, want) in [
+            (short(0, 4096, 9), 6144, false),
+            (short(0, 4096, 9), 4000, true),
+            (short(0, 4096, 9), 2048, true),
+            (short(1, 4096, 9), 2048, false),
+            (short(3, 2048, 2), 9, false),
+            (short(3, 2048, 2), 2048, false),
+        ] {
+            let icb = icb(AllocationKind::Short, chained.clone(), len);
+            let exceeds = exceeds_length(&disc(&second), &Partitions::for_tests(0), &icb);
+            assert_eq!(exceeds, want, "{len}");
+        }
     }
 
     #[test]

@@ -157,12 +157,15 @@ impl UdfVolume {
         ));
     }
 
-    /// Reports a file or directory of which more is recorded than its length says.
-    pub(super) fn note_excess(&self, icb: &Icb, place: Site) {
-        if allocation::exceeds_length(&self.partitions, icb) {
+    /// Reports a file or directory of which more is recorded than its length says. Whether it is
+    /// one.
+    pub(super) fn note_excess(&self, icb: &Icb, place: Site) -> bool {
+        let exceeds = allocation::exceeds_length(&self.disc, &self.partitions, icb);
+        if exceeds {
             let error = place.corrupt("more bytes are recorded than its length says");
             self.disc.findings().note_error("those behind its length are left out", &error);
         }
+        exceeds
     }
 
     pub(super) fn block(&self, address: Address, replica: Replica) -> Result<(u64, Vec<u8>)> {
@@ -305,6 +308,11 @@ impl Volume for UdfVolume {
             let extents = allocation::extents(&self.disc, &self.partitions, &icb, Replica::Main)?;
             Ok(Arc::new(Data::Plain(extents)))
         })
+    }
+
+    fn is_cut(&self, node: NodeId) -> bool {
+        let is_file = |icb: &Icb| icb.kind == FileKind::Regular;
+        self.icb(node).is_ok_and(|icb| is_file(&icb) && self.note_excess(&icb, site(icb.at)))
     }
 
     fn first_byte(&self, node: NodeId) -> Option<u64> {

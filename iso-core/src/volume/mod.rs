@@ -142,6 +142,12 @@ pub trait Volume: Send + Sync {
     /// `IsDirectory`, `NotRegular`, or what is wrong with the file.
     fn data(&self, node: NodeId) -> Result<Arc<Data>>;
 
+    /// Whether a regular file gives fewer bytes than the disc has of it, or should have. What is
+    /// wrong is a finding then, each time that it is asked.
+    fn is_cut(&self, _node: NodeId) -> bool {
+        false
+    }
+
     /// The first byte of a file's data on the disc, where its record alone tells.
     fn first_byte(&self, _node: NodeId) -> Option<u64> {
         None

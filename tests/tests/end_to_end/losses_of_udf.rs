@@ -124,3 +124,30 @@ fn bytes_that_are_recorded_transformed_are_not_passed_off_as_the_file() -> Resul
     }
     Ok(())
 }
+
+#[test]
+fn a_file_shorter_than_what_is_recorded_of_it_is_named() -> Result<()> {
+    let session = Session::new()?;
+    let disc = Disc::new().entry("alone", LENGTH, &7u64.to_le_bytes());
+    for command in [&["ls"][..], &["tree"], &["extract", "-C", "out"]] {
+        let ended = disc.run(&session, command)?;
+        assert_eq!(ended.code, 5, "{command:?}: {}", ended.err);
+        assert!(ended.err.contains("damaged \"alone\""), "{command:?}: {}", ended.err);
+        assert!(ended.err.contains("1 file is damaged, and does not hold all of its bytes"));
+    }
+    assert_eq!(fs::read(session.path("out/alone"))?, b"a sound");
+    assert_eq!(fs::read(session.path("out/sub/second"))?, b"22");
+    let shown = session.run(&["cat", "disc.udf", "alone", "sub/first"])?;
+    assert_eq!((shown.code, shown.out.as_str()), (5, "a sound1"), "{}", shown.err);
+    let listed = session.run(&["ls", "--json", "disc.udf"])?;
+    let damaged: Vec<&str> =
+        listed.out.lines().filter(|l| l.contains("\"damaged\":true")).collect();
+    assert!(damaged.len() == 1 && damaged[0].contains("alone"), "{}", listed.out);
+    // One that has fewer bytes than its length is left out.
+    let disc = Disc::new().entry("alone", LENGTH, &5000u64.to_le_bytes());
+    let copied = disc.run(&session, &["extract", "-C", "short"])?;
+    assert_eq!(copied.code, 5, "{}", copied.err);
+    assert!(copied.err.contains("\"alone\" is left out"), "{}", copied.err);
+    assert!(!session.path("short/alone").exists());
+    Ok(())
+}
