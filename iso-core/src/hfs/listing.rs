@@ -41,10 +41,16 @@ impl Listing<'_> {
     /// Takes a record. `false` if it is behind those of the folder: a damaged parent or place of
     /// one record must not cost the records behind it, so that some of other folders are passed.
     fn take(&mut self, key: Option<Key>, record: &Record) -> Result<bool> {
-        let Some(key) = key.filter(|key| key.parent == self.folder) else {
+        let is_own = key.as_ref().is_some_and(|key| key.parent == self.folder);
+        let Some(key) = key.filter(|key| is_own || self.is_its_thread(key, record)) else {
             self.strangers = self.strangers.saturating_add(1);
             return Ok(self.met < self.expected && self.strangers < MAX_STRANGERS);
         };
+        if !is_own {
+            let error = site(record.at).corrupt("a record names another parent than its thread");
+            let what = format!("it is shown in folder {}, as the thread says", self.folder);
+            self.volume.disc.findings().note_error(&what, &error);
+        }
         self.strangers = 0;
         let disc = &self.volume.disc;
         match self.volume.flavour.entry(&record.data) {
@@ -60,6 +66,17 @@ impl Listing<'_> {
             }
         }
         Ok(true)
+    }
+
+    /// Whether a record among those of the folder, whose key names another parent, is the folder's
+    /// all the same: its thread gives it this parent and the same name (TN1150, "Catalog File").
+    fn is_its_thread(&self, key: &Key, record: &Record) -> bool {
+        let Some(Entry::Item(item)) = self.volume.flavour.entry(&record.data) else { return false };
+        if self.met >= self.expected {
+            return false;
+        }
+        let thread = self.volume.thread(item.id).ok().flatten();
+        thread.is_some_and(|own| own.parent == self.folder && own.name == key.name)
     }
 
     fn push(&mut self, key: &Key, child: &Item, record: &Record) -> Result<()> {

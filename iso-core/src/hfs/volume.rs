@@ -116,8 +116,8 @@ impl HfsVolume {
         }
     }
 
-    /// Parent and record of a folder, by way of its thread.
-    pub(super) fn folder(&self, id: u32) -> Result<Option<(u32, Record)>> {
+    /// Parent and name of a folder or file, as its thread records them. Files of HFS have none.
+    pub(super) fn thread(&self, id: u32) -> Result<Option<Key>> {
         let mut thread = None;
         self.children(id, |_, record| {
             thread = match self.flavour.entry(&record.data) {
@@ -126,7 +126,12 @@ impl HfsVolume {
             };
             Ok(false)
         })?;
-        let Some(own) = thread else { return Ok(None) };
+        Ok(thread)
+    }
+
+    /// Parent and record of a folder, by way of its thread.
+    pub(super) fn folder(&self, id: u32) -> Result<Option<(u32, Record)>> {
+        let Some(own) = self.thread(id)? else { return Ok(None) };
         let mut found = None;
         self.children(own.parent, |key, record| {
             if key.name == own.name {
