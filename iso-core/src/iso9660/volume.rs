@@ -98,7 +98,7 @@ impl IsoVolume {
             }
             Ok(volume) => {
                 let text = format!("{error}; its record in the volume descriptor is used");
-                disc.findings().note_harmless(text);
+                disc.findings().note_made_up_for(text);
                 Ok(volume)
             }
             Err(other) => Err(other),

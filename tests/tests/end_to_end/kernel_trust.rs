@@ -140,6 +140,15 @@ fn disc(records: impl FnOnce(&mut Vec<Record>)) -> Vec<u8> {
     craft.image()
 }
 
+/// A disc whose root directory does not name itself as a directory does (ECMA-119 6.8.2.2).
+fn renamed_root() -> Vec<u8> {
+    let mut image = disc(|_| {});
+    let field: [u8; 4] = image[32_768 + 158..][..4].try_into().unwrap();
+    let root = usize::try_from(u32::from_le_bytes(field)).unwrap() * 2048;
+    image[root + 33] = b' ';
+    image
+}
+
 #[test]
 fn discs_on_which_reading_met_damage_are_left_to_fuse() -> Result<()> {
     if !kernel_driver::can_mount() || !program::can_mount() {
@@ -152,6 +161,7 @@ fn discs_on_which_reading_met_damage_are_left_to_fuse() -> Result<()> {
     bad_crc[name + 1] = b'b';
     for (what, image, is_left) in [
         ("sound", disc(|_| {}), false),
+        ("root of another name", renamed_root(), true),
         ("name of no length", disc(|files| files[1].name_len = Some(0)), true),
         ("short record", disc(|files| files[1].record_len = Some(20)), true),
         (
