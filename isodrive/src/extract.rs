@@ -196,10 +196,6 @@ impl Job<'_> {
                 return Ok(());
             }
         };
-        if self.volume.is_cut(node) {
-            self.losses.cut(path);
-            self.say(&format!("\"{}\" is damaged: it does not hold all of its bytes", shown(path)));
-        }
         let census = &self.plan.census;
         let keys = match census.has_shared() {
             true => census.shared(Keys::of(&attr, &data)),
@@ -210,6 +206,7 @@ impl Job<'_> {
                 Ok(false) => {}
                 Ok(true) => {
                     self.files = self.files.saturating_add(1);
+                    self.cut(path, node);
                     return Ok(());
                 }
                 Err(error) => return self.noted(path, Err(error), attr.kind),
@@ -224,6 +221,7 @@ impl Job<'_> {
                 Ok(kept) => {
                     self.files = self.files.saturating_add(1);
                     self.bytes = self.bytes.saturating_add(data.len());
+                    self.cut(path, node);
                     if let Some(kept) = kept {
                         self.written.remember(keys, path, kept);
                     }
@@ -307,6 +305,14 @@ impl Job<'_> {
         self.losses.damaged(path);
         let directory = losses::directory(path);
         self.say(&format!("{directory} is damaged: the disc may hold more in it"));
+    }
+
+    /// Names a file that was written and lacks bytes.
+    fn cut(&mut self, path: &[u8], node: NodeId) {
+        if self.volume.is_cut(node) {
+            self.losses.cut(path);
+            self.say(&format!("\"{}\" is damaged: it does not hold all of its bytes", shown(path)));
+        }
     }
 
     fn not_read(&mut self, path: &[u8], error: &iso_core::Error) {

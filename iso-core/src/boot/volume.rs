@@ -29,6 +29,8 @@ pub struct BootFile {
     pub name: String,
     /// Its true length, which the catalogue does not tell; no more than the disc image holds.
     pub bytes: u64,
+    /// Whether it claims to be longer than the disc image holds.
+    pub is_cut: bool,
 }
 
 /// The boot images that the catalogue in a sector names. Reads the first sector of each.
@@ -43,7 +45,7 @@ pub(crate) fn boot_files(disc: &Disc, catalog: Option<u32>) -> Result<Vec<BootFi
         let sized = size::of(disc, &entry, &partitions);
         let name = format!("{number}-{}-{}.img", platform_word(entry.platform), sized.kind);
         let bytes = bytes_present(disc, &entry, &name, sized.bytes);
-        BootFile { entry, name, bytes }
+        BootFile { entry, name, bytes, is_cut: bytes < sized.bytes }
     });
     Ok(files.collect())
 }
@@ -138,6 +140,10 @@ impl Volume for BootVolume {
         Ok(Arc::new(Data::Plain(extents)))
     }
 
+    fn is_cut(&self, node: NodeId) -> bool {
+        self.file(node).is_ok_and(|file| file.is_cut)
+    }
+
     fn read_link(&self, _: NodeId) -> Result<Vec<u8>> {
         Err(Error::NotSymlink)
     }
@@ -184,13 +190,14 @@ mod tests {
         for (emulation, first, boot_sector, want, told) in table {
             let disc = disc(emulation, first, &boot_sector);
             let files = boot_files(&disc, Some(CATALOG)).unwrap();
-            assert_eq!(files[0].bytes, want, "{told}");
+            assert_eq!((files[0].bytes, files[0].is_cut), (want, true), "{told}");
             let findings = disc.findings().list();
             assert_eq!(findings.len(), 1, "{findings:?}");
             assert!(findings[0].text.contains(told), "{findings:?}");
         }
         let whole = disc(0, 39, &[]);
-        assert_eq!(boot_files(&whole, Some(CATALOG)).unwrap()[0].bytes, 512);
+        let files = boot_files(&whole, Some(CATALOG)).unwrap();
+        assert_eq!((files[0].bytes, files[0].is_cut), (512, false));
         assert_eq!(whole.findings().list(), []);
     }
 }

@@ -221,14 +221,15 @@ fn rounded(key: &Key) -> Key {
     }
 }
 
-/// The digests of all files by the places of their records, and how many nodes and directories
+/// The digests of all files by the places of their records, and how many files and directories
 /// were met that `tree` and `extract` name and fail for.
 fn files(volume: &dyn Volume) -> Result<(Found, usize)> {
     let mut found = HashMap::new();
     let walk = Walk::new(volume, volume.root())?;
     let mut named = usize::from(walk.is_start_damaged());
     for step in walk.take(20_000) {
-        named += usize::from(step.error.is_some() || step.is_damaged);
+        let is_cut = step.kind == FileKind::Regular && volume.is_cut(step.node);
+        named += usize::from(step.error.is_some() || step.is_damaged || is_cut);
         if step.kind == FileKind::Regular && step.error.is_none() {
             let file = (step.name().to_vec(), digest(volume, step.node));
             found.insert(Key::Record(step.node.position()), file.clone());

@@ -237,3 +237,28 @@ fn two_lengths_of_a_directory_that_differ_are_reported() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_boot_image_that_the_disc_cuts_is_named() -> Result<()> {
+    let session = Session::new()?;
+    fs::create_dir(session.path("tree"))?;
+    // The boot sector of a FAT volume of a gibibyte.
+    let mut sector = vec![0; 2048];
+    sector[..3].copy_from_slice(&[0xEB, 0x3C, 0x90]);
+    for (at, byte) in [(12, 2), (13, 4), (16, 2), (21, 0xF8), (34, 0x20)] {
+        sector[at] = byte;
+    }
+    fs::write(session.path("tree/boot.img"), sector)?;
+    let mut making = Command::new("xorriso");
+    making.args(["-as", "mkisofs", "-quiet", "-b", "boot.img", "-no-emul-boot", "-o", "disc.iso"]);
+    let made = making.arg("tree").current_dir(session.path("")).output()?;
+    anyhow::ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    for command in [&["ls"][..], &["tree"], &["extract", "-C", "out"]] {
+        let ended = session.run(&[command, &["--view", "boot", "disc.iso"]].concat())?;
+        assert_eq!(ended.code, 5, "{command:?}: {}{}", ended.out, ended.err);
+        assert!(ended.err.contains("damaged \"1-bios-fat.img\""), "{command:?}: {}", ended.err);
+    }
+    assert!(fs::read(session.path("out/1-bios-fat.img"))?.starts_with(&[0xEB, 0x3C, 0x90]));
+    assert_eq!(session.run(&["tree", "disc.iso"])?.code, 0, "other views lose nothing");
+    Ok(())
+}
