@@ -7,7 +7,7 @@ use super::dir_extent::{DirExtent, PIECE_BYTES};
 use super::disk::FileFlags;
 use super::kind::kind;
 use super::listing::{Listing, Numbering};
-use super::name::{enhanced_name, joliet_name, plain_name, split_version, version};
+use super::name::{self, enhanced_name, joliet_name, plain_name, split_version, version};
 use super::padding::Padding;
 use super::record::Record;
 use super::relocation::is_store_name;
@@ -15,10 +15,13 @@ use super::rrip::RockRidge;
 use super::susp::Budget;
 use super::volume::{IsoVolume, NameStyle};
 use crate::error::Result;
-use crate::text::{decode_utf16_be, make_component};
+use crate::text::make_component;
 use crate::volume::{
     Dir, DirBuilder, DirEntry, FileKind, InParts, NodeId, Outline, Shelf, finished,
 };
+
+/// What becomes of a name that no directory can hold.
+const UNDERSCORED: &str = "it is shown with _ in place of what a name cannot hold";
 
 /// What was met among the entries of a directory.
 struct Met {
@@ -188,14 +191,19 @@ impl IsoVolume {
         match (self.style, rock_ridge.name) {
             (NameStyle::RockRidge, Some(mut name)) => {
                 if make_component(&mut name) {
-                    self.disc.findings().note_error(
-                        "it is shown with _ in place of what a name cannot hold",
-                        &record.site().corrupt("its Rock Ridge name is no file name"),
-                    );
+                    let error = record.site().corrupt("its Rock Ridge name is no file name");
+                    self.disc.findings().note_error(UNDERSCORED, &error);
                 }
                 name
             }
-            (NameStyle::Joliet, _) => joliet_name(record.identifier),
+            (NameStyle::Joliet, _) => {
+                let (name, is_changed) = joliet_name(record.identifier);
+                if is_changed {
+                    let error = record.site().corrupt("its Joliet name is no file name");
+                    self.disc.findings().note_harmless(format!("{error}; {UNDERSCORED}"));
+                }
+                name
+            }
             (NameStyle::Enhanced, _) => enhanced_name(record.identifier),
             (NameStyle::Plain | NameStyle::RockRidge | NameStyle::HighSierra, _) => {
                 plain_name(record.identifier)
@@ -207,7 +215,7 @@ impl IsoVolume {
     fn version(&self, record: &Record<'_>) -> Option<u16> {
         let version_of = |name: &[u8]| split_version(name).map(|(_, digits)| version(digits));
         match self.style {
-            NameStyle::Joliet => version_of(&decode_utf16_be(record.identifier)),
+            NameStyle::Joliet => version_of(&name::joliet_identifier(record.identifier)),
             NameStyle::Plain | NameStyle::RockRidge | NameStyle::HighSierra => {
                 version_of(record.identifier)
             }

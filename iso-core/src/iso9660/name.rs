@@ -23,16 +23,30 @@ pub(super) fn enhanced_name(identifier: &[u8]) -> Vec<u8> {
     name
 }
 
-/// The name of an identifier of a Joliet tree. Windows drops dots at the end, and so do we.
-pub(super) fn joliet_name(identifier: &[u8]) -> Vec<u8> {
-    let decoded = decode_utf16_be(identifier);
-    let mut name = without_version(&decoded).to_vec();
+/// The name of an identifier of a Joliet tree, and whether it was changed into one that a directory
+/// can hold. Windows drops dots at the end, and so do we.
+pub(super) fn joliet_name(identifier: &[u8]) -> (Vec<u8>, bool) {
+    let decoded = joliet_identifier(identifier);
+    let mut name = unpadded(without_version(&decoded)).to_vec();
     // A name of dots alone keeps them: it is nothing without them.
     if let Some(last) = name.iter().rposition(|b| *b != b'.') {
         name.truncate(last.saturating_add(1));
     }
-    make_component(&mut name);
-    name
+    let is_changed = make_component(&mut name);
+    (name, is_changed)
+}
+
+/// An identifier of a Joliet tree with its version. Zeros at the end are padding of its writer.
+pub(super) fn joliet_identifier(identifier: &[u8]) -> Vec<u8> {
+    let mut decoded = decode_utf16_be(identifier);
+    decoded.truncate(unpadded(&decoded).len());
+    decoded
+}
+
+/// A name without zeros at its end.
+fn unpadded(name: &[u8]) -> &[u8] {
+    let end = name.iter().rposition(|byte| *byte != 0).map_or(0, |last| last.saturating_add(1));
+    name.get(..end).unwrap_or_default()
 }
 
 /// An identifier without `;` and the version number behind it (ECMA-119 7.5.1).
@@ -114,8 +128,13 @@ mod tests {
             ("dots...", "dots"),
             ("...", "..."),
             ("\u{1f600}", "\u{1f600}"),
+            ("padded\0\0;1", "padded"),
+            ("padded;1\0", "padded"),
         ] {
-            assert_eq!(joliet_name(&utf16(identifier)), want.as_bytes());
+            assert_eq!(joliet_name(&utf16(identifier)), (want.into(), false));
+        }
+        for (identifier, want) in [("a\0b;1", "a_b"), ("\0;1", "_"), ("a/b", "a_b"), ("\0", "_")] {
+            assert_eq!(joliet_name(&utf16(identifier)), (want.into(), true), "{want}");
         }
     }
 }

@@ -262,3 +262,40 @@ fn a_boot_image_that_the_disc_cuts_is_named() -> Result<()> {
     assert_eq!(session.run(&["tree", "disc.iso"])?.code, 0, "other views lose nothing");
     Ok(())
 }
+
+#[test]
+fn zeros_in_joliet_names_hide_no_file() -> Result<()> {
+    let session = Session::new()?;
+    fs::create_dir(session.path("tree"))?;
+    for name in ["abcd.txt", "abce.txt", "lmno.txt", "wxyz.txt"] {
+        fs::write(session.path(&format!("tree/{name}")), name)?;
+    }
+    let mut making = Command::new("genisoimage");
+    making.args(["-quiet", "-J", "-o", "disc.iso", "tree"]).current_dir(session.path(""));
+    anyhow::ensure!(making.output()?.status.success(), "genisoimage");
+    let mut image = fs::read(session.path("disc.iso"))?;
+    for (old, new) in [
+        ("abcd.txt", "abc\0.txt"),
+        ("abce.txt", "abc\0\0\0\0\0"),
+        ("lmno.txt", "abc_.txt"),
+        ("wxyz.txt", "abc\0\0\0\0\0"),
+    ] {
+        let utf16 = |s: &str| s.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        let at = image.windows(16).position(|name| name == utf16(old)).expect("the name");
+        image[at..at + 16].copy_from_slice(&utf16(new));
+    }
+    fs::write(session.path("disc.iso"), image)?;
+    let listed = session.run(&["ls", "--view", "joliet", "disc.iso"])?;
+    assert_eq!(listed.out, "abc\nabc_.txt\nabc_~2.txt\nabc~2\n", "{}", listed.err);
+    for told in ["its Joliet name is no file name", "names in it are not unique"] {
+        assert!(listed.err.contains(told), "{}", listed.err);
+    }
+    session.run(&["extract", "--view", "joliet", "-C", "out", "disc.iso"])?;
+    let mut bytes = Vec::new();
+    for file in fs::read_dir(session.path("out"))? {
+        bytes.push(fs::read_to_string(file?.path())?);
+    }
+    bytes.sort();
+    assert_eq!(bytes, ["abcd.txt", "abce.txt", "lmno.txt", "wxyz.txt"]);
+    Ok(())
+}
