@@ -7,6 +7,7 @@ use crate::cache::Disc;
 use crate::error::{Result, Site};
 use crate::iso9660::{SECTOR_BYTES, SYSTEM_AREA_SECTORS};
 use crate::num::{quotient, to_u64, to_usize};
+use crate::origin;
 
 /// What was found in place of a disc file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub enum Foreign {
     Zeros,
     /// A disc image that lacks this many bytes at its beginning.
     CutHead(u64),
-    /// Several volumes, none of which begins with the image.
+    /// Volumes, none of which begins with the image.
     Inside(Places),
     /// A text that describes a disc and names the file with its sectors.
     Sheet,
@@ -80,6 +81,9 @@ impl fmt::Display for Foreign {
             }
             Self::Inside(places) => {
                 let places: Vec<String> = places.iter().map(|at| at.to_string()).collect();
+                if let [only] = places.as_slice() {
+                    return write!(f, "a volume that begins at byte {only}");
+                }
                 return write!(f, "volumes that begin at the bytes {}", places.join(", "));
             }
             Self::WebPage => "a web page (HTML)",
@@ -179,6 +183,10 @@ pub(crate) fn identify(disc: &Disc) -> Result<Foreign> {
     }
     if let Some(missing) = missing_before(&bytes) {
         return Ok(Foreign::CutHead(missing));
+    }
+    if let Some(at) = origin::far(disc) {
+        let before = u64::try_from(disc.origin()).unwrap_or(0);
+        return Ok(Foreign::Inside([before.saturating_add(at)].into_iter().collect()));
     }
     if is_zero(&bytes) && is_zero_behind(disc)? {
         return Ok(Foreign::Zeros);

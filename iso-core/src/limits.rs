@@ -45,6 +45,9 @@ pub struct Limits {
     /// Sectors in which the beginning of a volume is looked for behind a pause before it. The usual
     /// pause of a CD is one of two seconds, 150 sectors (ECMA-130 20).
     pub pause_sectors: u64,
+    /// Bytes in which the beginning of a volume is looked for in a file that is no disc image, to
+    /// tell where it begins: a header, or more blank sectors than a pause has.
+    pub sought_bytes: u64,
     /// Sectors in which the root directory of a track that was copied alone is looked for.
     pub track_root_sectors: u64,
     /// Named streams of one file, or attributes in its attribute list.
@@ -159,6 +162,7 @@ impl Default for Limits {
             partitions: 64,
             volume_places: 16,
             pause_sectors: 450,
+            sought_bytes: 4 << 20,
             track_root_sectors: 1024,
             streams: 1024,
             attribute_bytes: 4 << 20,

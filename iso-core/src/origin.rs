@@ -6,7 +6,7 @@ use crate::boot::partitions;
 use crate::cache::{Disc, Origin};
 use crate::error::Site;
 use crate::iso9660::SECTOR_BYTES;
-use crate::num::to_u64;
+use crate::num::{to_u64, to_usize};
 
 /// Sector of the first volume descriptor (ECMA-119 6.2.1, ECMA-167 3/8.3).
 const DESCRIPTORS: u64 = 16;
@@ -38,6 +38,35 @@ fn in_partitions(disc: &Disc) -> Vec<u64> {
     starts.sort_unstable();
     starts.dedup();
     starts
+}
+
+/// Byte at which a volume begins where none is looked for when an image is opened: behind a header,
+/// or far behind the beginning. It opens there by its numbers.
+pub(crate) fn far(disc: &Disc) -> Option<u64> {
+    if disc.begin() > 0 {
+        return None;
+    }
+    let descriptors = DESCRIPTORS.saturating_mul(SECTOR_BYTES);
+    let head = bytes_at(disc, 0, to_usize(disc.len().min(disc.limits().sought_bytes)))?;
+    let is_word = |word: &&[u8]| matches!(*word, b"CD001" | b"BEA01");
+    let words = head.windows(5).enumerate().filter(|(_, word)| is_word(word));
+    // The type of a descriptor stands before its identifier.
+    let starts = words.filter_map(|(at, _)| to_u64(at).checked_sub(descriptors.saturating_add(1)));
+    starts.filter(|start| *start > 0).find(|start| opens_at(disc, *start))
+}
+
+/// Whether a volume begins at a byte: a root directory stands where its descriptor says, or UDF is
+/// announced (ECMA-167 3/9.1).
+fn opens_at(disc: &Disc, start: u64) -> bool {
+    if Root::read(disc, start).is_some_and(|root| root.stands_at(disc, start)) {
+        return true;
+    }
+    let descriptor = |number: u64| {
+        let sector = DESCRIPTORS.saturating_add(number);
+        bytes_at(disc, start.saturating_add(sector.saturating_mul(SECTOR_BYTES)), 5)
+    };
+    let is = |number, word: &[u8]| descriptor(number).is_some_and(|found| found == word);
+    is(0, b"\0BEA0") && is(1, b"\0NSR0")
 }
 
 /// The disc of which an image is one track, if its numbers say so.

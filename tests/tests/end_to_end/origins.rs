@@ -273,3 +273,34 @@ fn an_image_without_its_first_sector_is_named() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_volume_where_none_is_looked_for_is_told_of_with_the_option_that_opens_it() -> Result<()> {
+    let session = Session::new()?;
+    let volume = image(&session, 0)?;
+    let stick = udf::write(Layout::Plain, &[Entry::file("readme.txt", b"to be found")]);
+    let blank = |bytes: usize| vec![0; bytes];
+    for (name, head, volume) in [
+        ("blank sectors", blank(451 * 2048), &volume),
+        ("a blank header", blank(512), &volume),
+        ("a header", make::bytes(9, 1000), &volume),
+        ("UDF behind a header", blank(128), &stick),
+    ] {
+        let at = head.len().to_string();
+        fs::write(session.path("disc.img"), [&head[..], volume].concat())?;
+        let refused = session.run(&["ls", "disc.img"])?;
+        assert_eq!(refused.code, 4, "{name}: {}{}", refused.out, refused.err);
+        assert!(refused.err.contains(&format!("a volume that begins at byte {at}\n")), "{name}");
+        assert!(refused.err.contains(&format!("--image-offset {at}\n")), "{}", refused.err);
+        assert!(!refused.err.contains("download"), "{name}: {}", refused.err);
+        let shown = session.run(&["cat", "--image-offset", &at, "disc.img", "readme.txt"])?;
+        assert_eq!((shown.code, &*shown.out), (0, "to be found"), "{name}: {}", shown.err);
+    }
+    // The words of a descriptor without a volume behind them are none.
+    let mut words = blank(3 << 20);
+    words[1 << 20..][..7].copy_from_slice(b"\x01CD001\x01");
+    fs::write(session.path("disc.img"), words)?;
+    let refused = session.run(&["ls", "disc.img"])?;
+    assert!(refused.code == 4 && !refused.err.contains("--image-offset"), "{}", refused.err);
+    Ok(())
+}
