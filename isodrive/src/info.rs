@@ -33,6 +33,9 @@ struct Report {
     sessions: Vec<SessionReport>,
     shown: &'static str,
     reason: String,
+    /// The trees may differ in folders that were not looked at.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    compared_in_part: bool,
     label: Name,
     /// Of the file system shown, or of the first that records one; empty for none.
     publisher: Name,
@@ -188,6 +191,7 @@ fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
         sessions: sessions.collect(),
         shown: chosen.view.name(),
         reason: chosen.reason.clone(),
+        compared_in_part: image.is_compared_in_part(),
         label: Name::new(&chosen.volume.facts().label),
         publisher: recorded(image, chosen, |facts| &facts.publisher),
         preparer: recorded(image, chosen, |facts| &facts.preparer),
@@ -306,6 +310,10 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
         row(out, "", format!("{} cannot be shown: {}", unreadable.view, unreadable.error))?;
     }
     row(out, "Why", report.reason.clone())?;
+    if report.compared_in_part {
+        let text = "the trees in part: they may differ in folders that opening does not read";
+        row(out, "Compared", text.to_owned())?;
+    }
     if !facts.label.is_empty() {
         row(out, "Label", shown(&facts.label))?;
     }

@@ -81,18 +81,21 @@ struct Comparison<'a> {
     open: BinaryHeap<Folder>,
     order: usize,
     below: Vec<Below>,
+    /// Whether anything was passed over because it takes more reads or names than are allowed.
+    is_part: bool,
 }
 
 /// Blocks that are kept for the entries of UDF while directories of ISO 9660 are read.
 const UNSPENT: usize = 3;
 
-/// What each of some trees holds, so far as `blocks` allow to find out.
+/// What each of some trees holds, so far as `blocks` allow to find out, and whether that is a part
+/// only.
 pub(super) fn compare(
     sides: &[Side<'_>],
     blocks: Blocks,
     boot_catalog: Option<u64>,
     much: u64,
-) -> Vec<Below> {
+) -> (Vec<Below>, bool) {
     let names = sides.first().map_or(0, |side| side.volume.disc().limits().compared_names);
     let mut comparison = Comparison {
         sides,
@@ -104,26 +107,31 @@ pub(super) fn compare(
         open: BinaryHeap::new(),
         order: 0,
         below: sides.iter().map(|_| Below::default()).collect(),
+        is_part: false,
     };
     let roots: Vec<_> = sides.iter().map(|side| Some(side.volume.root())).collect();
-    comparison.push(roots);
+    comparison.add(roots);
     while let Some(folder) = comparison.open.pop() {
-        comparison.compare(&folder);
+        comparison.is_part |= comparison.compare(&folder).is_none();
     }
-    comparison.below
+    (comparison.below, comparison.is_part)
 }
 
 impl Comparison<'_> {
+    /// Puts a folder among those to be compared.
+    fn add(&mut self, nodes: Vec<Option<NodeId>>) {
+        self.is_part |= self.push(nodes).is_none();
+    }
+
     /// Puts a folder among those to be compared, if the directories that tell of their files can
     /// be read.
-    fn push(&mut self, nodes: Vec<Option<NodeId>>) {
+    fn push(&mut self, nodes: Vec<Option<NodeId>>) -> Option<()> {
         let mut gap = 0;
         let sides = self.sides.iter().zip(&nodes).filter(|(side, _)| side.is_told);
         for (side, node) in sides {
             let Some(node) = *node else { continue };
-            let Some(files) = list(side, node, &mut self.blocks, UNSPENT) else { return };
-            let Some(left) = self.names.checked_sub(files.len()) else { return };
-            self.names = left;
+            let files = list(side, node, &mut self.blocks, UNSPENT)?;
+            self.names = self.names.checked_sub(files.len())?;
             // The record of a folder's own lies in the folder, which would be read for it.
             for (_, _, file) in files.into_iter().filter(|(_, is_dir, _)| !is_dir) {
                 if let Some((at, len)) = told(side.volume, file) {
@@ -135,6 +143,7 @@ impl Comparison<'_> {
         }
         self.order = self.order.saturating_add(1);
         self.open.push(Folder { gap, order: std::cmp::Reverse(self.order), nodes });
+        Some(())
     }
 
     /// Bytes between the end of a file and the next one that is known.
@@ -145,14 +154,13 @@ impl Comparison<'_> {
         next.saturating_sub(at.saturating_add(len))
     }
 
-    fn compare(&mut self, folder: &Folder) {
+    fn compare(&mut self, folder: &Folder) -> Option<()> {
         let mut groups = Groups::new(&folder.nodes);
         for (index, (side, node)) in self.sides.iter().zip(&folder.nodes).enumerate() {
             let Some(node) = *node else { continue };
-            let Some(entries) = list(side, node, &mut self.blocks, 0) else { return };
+            let entries = list(side, node, &mut self.blocks, 0)?;
             if !side.is_told {
-                let Some(left) = self.names.checked_sub(entries.len()) else { return };
-                self.names = left;
+                self.names = self.names.checked_sub(entries.len())?;
             }
             for (name, is_dir, node) in entries {
                 groups.add(index, &name, is_dir, node);
@@ -164,6 +172,7 @@ impl Comparison<'_> {
         self.weigh_entries(&mut groups);
         groups.match_places();
         self.take(&groups);
+        Some(())
     }
 
     /// Weighs the files whose directories tell of them.
@@ -202,6 +211,8 @@ impl Comparison<'_> {
                 let unspent = if gap > self.much { 0 } else { usize::MAX };
                 if self.blocks.take(place, unspent) {
                     weigh_entry(side.volume, node, index, group);
+                } else {
+                    self.is_part |= unspent == 0;
                 }
             }
         }
@@ -227,7 +238,7 @@ impl Comparison<'_> {
                         }
                     }
                 }
-                self.push(group.nodes.clone());
+                self.add(group.nodes.clone());
                 continue;
             }
             let Some((at, longest)) = group.slot().filter(|_| !group.is_empty) else { continue };

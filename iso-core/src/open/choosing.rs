@@ -138,7 +138,8 @@ impl Image {
             .iter()
             .map(|(volume, is_told)| Side { volume: &**volume, is_told: *is_told })
             .collect();
-        let found = below::compare(&sides, blocks, boot_catalog, STUB_BYTES);
+        let (found, is_part) = below::compare(&sides, blocks, boot_catalog, STUB_BYTES);
+        self.is_compared_in_part = is_part;
         for (system, below) in compared.iter().zip(found) {
             let is_of = |c: &&mut Candidate| {
                 let is_its_plain = c.view == View::RockRidge && system.view == View::Iso9660;

@@ -27,6 +27,7 @@ pub struct Image {
     pub(super) charset: Charset,
     /// Where the virtual allocation tables of the UDF volume lie, the oldest first.
     pub(super) tables: Vec<u64>,
+    pub(super) is_compared_in_part: bool,
 }
 
 /// The bytes of a disc, with what is kept of its file systems.
@@ -120,6 +121,13 @@ impl Image {
     #[must_use]
     pub fn refused(&self) -> &[(View, Error)] {
         &self.refused
+    }
+
+    /// Whether the trees of the disc were compared in part only, so that they may differ in folders
+    /// that were not looked at: opening reads few blocks.
+    #[must_use]
+    pub const fn is_compared_in_part(&self) -> bool {
+        self.is_compared_in_part
     }
 
     /// The image's bytes, counters and findings.

@@ -119,6 +119,7 @@ impl Image {
             session,
             charset,
             tables: Vec::new(),
+            is_compared_in_part: false,
         };
         // What stands in the place of the primary descriptor is another one, and all numbers lead
         // to other places.
