@@ -220,7 +220,10 @@ fn place_of_volume(begins_at: i64) -> Option<String> {
     match begins_at {
         0 => None,
         1.. => Some(format!("at byte {bytes:#x} of the image")),
-        _ => Some(format!("behind {bytes} bytes of its disc, which the image does not hold")),
+        _ => Some(format!(
+            "behind {bytes} bytes of its disc, which the image does not hold: it is a later session \
+             or track by itself"
+        )),
     }
 }
 

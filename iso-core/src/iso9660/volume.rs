@@ -324,6 +324,18 @@ impl Volume for IsoVolume {
         self.has_attributes_in(dir)
     }
 
+    fn is_cut(&self, node: NodeId) -> bool {
+        let file = self.file(node).ok().filter(|file| file.kind == FileKind::Regular);
+        let is_before = file.is_some_and(|file| file.len > 0 && file.at < self.disc.begin());
+        if is_before {
+            self.disc.findings().note(
+                "files lie in an earlier session or track of the disc, which the image does not \
+                 hold, and cannot be read; isodrive tree names them",
+            );
+        }
+        is_before
+    }
+
     fn first_byte(&self, node: NodeId) -> Option<u64> {
         self.file(node).ok().map(|file| file.at)
     }

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::foreign;
 use crate::iso9660::SECTOR_BYTES;
 use crate::view::{self, Candidate, STUB_BYTES, View};
-use crate::volume::{Dir, Volume};
+use crate::volume::{Dir, FileKind, Volume};
 
 use super::below::{self, Blocks, Side};
 use super::survey::contents;
@@ -148,6 +148,31 @@ impl Image {
             for candidate in self.candidates.iter_mut().filter(is_of) {
                 candidate.contents.below = Some(below.clone());
             }
+        }
+    }
+
+    /// Notes that a later session was copied without those before it, by the files of the root that
+    /// lie there.
+    pub(super) fn note_missing_sessions(&self) {
+        let begin = self.medium.disc.begin();
+        let Some(system) = self.systems.iter().find(|system| system.view.is_iso()) else { return };
+        let volume = &*system.volume;
+        let root = if begin > 0 { volume.read_names(volume.root()).ok() } else { None };
+        let Some(root) = root else { return };
+        let has_bytes = |node| {
+            let attr = volume.attr(node);
+            attr.is_ok_and(|attr| attr.kind == FileKind::Regular && attr.size > 0)
+        };
+        let files = || root.iter().filter(|entry| has_bytes(entry.node));
+        let is_before = |node| volume.first_byte(node).is_some_and(|at| at < begin);
+        let lost = files().filter(|entry| is_before(entry.node)).count();
+        if lost > 0 {
+            self.medium.disc.findings().note(format!(
+                "it looks like a later session of a disc, copied without the earlier ones: {lost} \
+                 of the {} files in its root lie there and cannot be read; isodrive tree names \
+                 all such files",
+                files().count()
+            ));
         }
     }
 

@@ -150,6 +150,7 @@ impl Image {
         }
         image.weigh_roots();
         image.note_differences();
+        image.note_missing_sessions();
         Ok(image)
     }
 

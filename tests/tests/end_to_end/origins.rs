@@ -304,3 +304,32 @@ fn a_volume_where_none_is_looked_for_is_told_of_with_the_option_that_opens_it() 
     assert!(refused.code == 4 && !refused.err.contains("--image-offset"), "{}", refused.err);
     Ok(())
 }
+
+#[test]
+fn a_later_session_alone_says_so_and_names_the_files_of_earlier_ones() -> Result<()> {
+    let session = Session::new()?;
+    let (first, later) = (session.path("first.iso"), session.path("later.iso"));
+    fs::write(&first, image(&session, 0)?)?;
+    fs::create_dir(session.path("added"))?;
+    fs::write(session.path("added/new.txt"), "added")?;
+    let mut making = Command::new("genisoimage");
+    making.args(["-quiet", "-R", "-J", "-C", "0,11856", "-M"]).arg(&first).arg("-o");
+    ensure!(making.args([&later, &session.path("added")]).output()?.status.success());
+    let told = session.run(&["info", "later.iso"])?.out;
+    assert!(told.contains("a later session or track by itself"), "{told}");
+    let lost = "copied without the earlier ones: 1 of the 2 files in its root lie there";
+    assert!(told.contains(lost), "{told}");
+    let tree = session.run(&["tree", "later.iso"])?;
+    assert_eq!(tree.code, 5, "{}{}", tree.out, tree.err);
+    for name in ["deep/data.bin", "readme.txt"] {
+        assert!(tree.err.contains(&format!("damaged \"{name}\"")), "{}", tree.err);
+    }
+    assert!(!tree.err.contains("new.txt"), "{}", tree.err);
+    let copied = session.run(&["extract", "later.iso", "-C", "out"])?;
+    assert_eq!(copied.code, 5, "{}", copied.err);
+    assert!(copied.err.contains("in an earlier session or track of the disc"), "{}", copied.err);
+    assert!(copied.err.contains("2 files could not be read"), "{}", copied.err);
+    assert_eq!(fs::read(session.path("out/new.txt"))?, b"added");
+    assert!(!session.path("out/readme.txt").exists());
+    Ok(())
+}
