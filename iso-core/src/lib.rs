@@ -22,6 +22,7 @@ mod cache;
 mod error;
 mod foreign;
 mod hfs;
+mod identify;
 mod iso9660;
 mod limits;
 mod num;

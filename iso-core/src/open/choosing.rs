@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::error::{Error, Result};
-use crate::foreign;
+use crate::foreign::Foreign;
 use crate::iso9660::SECTOR_BYTES;
 use crate::view::{self, Candidate, STUB_BYTES, View};
 use crate::volume::{Dir, FileKind, Volume};
@@ -39,7 +39,7 @@ impl Image {
 
     fn computed_view(&self) -> Result<(View, String)> {
         let (view, reason) =
-            view::choose(&self.candidates).ok_or(Error::Unrecognised(foreign::Foreign::Unknown))?;
+            view::choose(&self.candidates).ok_or(Error::Unrecognised(Foreign::Unknown))?;
         // The trees of ISO 9660 name the same files: one that is damaged hides none.
         let may_hide = |refused: &&(View, Error)| !(refused.0.is_iso() && view.is_iso());
         match self.refused.iter().find(may_hide) {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use crate::cache::Disc;
 use crate::error::{Error, Result, Site};
-use crate::foreign;
+use crate::foreign::Foreign;
 use crate::hfs::{HfsVolume, find_volume};
+use crate::identify;
 use crate::iso9660::{DescriptorSet, IsoVolume, NameStyle, TreeDescriptor};
 use crate::limits::Limits;
 use crate::origin;
@@ -65,7 +66,7 @@ impl Image {
         }
         if opened.len() > 1 {
             let starts = opened.iter().filter_map(|image| image.origin().try_into().ok());
-            return Err(Error::Unrecognised(foreign::Foreign::Inside(starts.collect())));
+            return Err(Error::Unrecognised(Foreign::Inside(starts.collect())));
         }
         let why = refused.into_iter().next().unwrap_or(nothing);
         opened.pop().ok_or_else(|| why.into_error())
@@ -124,8 +125,8 @@ impl Image {
         // What stands in the place of the primary descriptor is another one, and all numbers lead
         // to other places.
         let is_odd = set.primary.is_none() && set.recognised && session.at == 0;
-        if is_odd && let Some(missing) = foreign::missing_head(&image.medium.disc)? {
-            return Err(Error::Unrecognised(foreign::Foreign::CutHead(missing)).into());
+        if is_odd && let Some(missing) = identify::missing_head(&image.medium.disc)? {
+            return Err(Error::Unrecognised(Foreign::CutHead(missing)).into());
         }
         image.add_udf(set.recognised);
         if let Some(tree) = &set.primary {
@@ -255,7 +256,7 @@ impl Image {
             return Site::new("volume descriptor set", "ECMA-119 6.2.1", 32_768)
                 .corrupt("it holds no usable primary or supplementary descriptor");
         }
-        foreign::identify(&self.medium.disc).map_or_else(|error| error, Error::Unrecognised)
+        identify::identify(&self.medium.disc).map_or_else(|error| error, Error::Unrecognised)
     }
 }
 
