@@ -1,58 +1,22 @@
 //! Opening the image that a command names, with messages that help when it cannot be opened.
 //! Every command that reads an image begins here.
 
-use std::io;
 #[cfg(unix)]
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
-use iso_core::source::{Parts, Refused, Source};
+use iso_core::source::Source;
 use iso_core::{Disc, Error, Foreign, Image, Limits, Options, Report, Shown, View};
 
 use crate::choices::ImageArguments;
-use crate::exit::{Exit, Failure, bare};
-use crate::info;
-use crate::json::Name;
+use crate::exit::{Exit, Failure};
+use crate::parts::Joined;
+use crate::report;
 use crate::shell::ShellCommand;
 use crate::system::confined::Confined;
 #[cfg(unix)]
 use crate::system::confined::Files;
-use crate::terminal::{Terminal, quoted, size};
-
-/// The files that an image lies in, by their names.
-#[derive(Debug, Default)]
-pub(crate) struct Joined {
-    /// Names of the files that were joined; none where there is one file only.
-    pub(crate) names: Vec<Name>,
-    /// The part at which the set was cut, if one was found that may not be joined.
-    pub(crate) refused: Option<Refused>,
-}
-
-impl Joined {
-    /// What there is to say of opened files.
-    pub(crate) fn of(parts: &Parts) -> Self {
-        let names = parts.names.iter().map(|name| Name::new(name.as_encoded_bytes()));
-        let is_set = parts.names.len() > 1;
-        Self { names: names.filter(|_| is_set).collect(), refused: parts.refused.clone() }
-    }
-}
-
-/// Opens the files of the image, once and without looking at what is in them. Says so where a set
-/// is cut because the next part may not be joined.
-pub(crate) fn open_parts(path: &Path) -> Result<Parts, Failure> {
-    #[cfg(unix)]
-    let opened = crate::unix::open::parts(path);
-    #[cfg(not(unix))]
-    let opened = iso_core::source::open_parts(path);
-    let parts = opened.map_err(|error| cannot_open(path, &error))?;
-    if let Some(Refused { name, why }) = &parts.refused {
-        let message = format!("{} was not joined to {}", quoted(Path::new(name)), quoted(path));
-        let what_now = "what lies in it is missing; if you trust it, copy all parts into a folder \
-                        of your own";
-        Terminal::warning(&message, &[(*why).clone(), what_now.to_owned()]);
-    }
-    Ok(parts)
-}
+use crate::terminal::{Terminal, quoted};
 
 /// Finds the file systems of an image that this process may look at.
 pub(crate) fn open(
@@ -132,9 +96,9 @@ pub(crate) fn choose(arguments: &ImageArguments, image: &Image) -> Result<Shown,
 
 /// All views, with what is known of the image as files beside them.
 fn all_views(arguments: &ImageArguments, image: &Image) -> iso_core::Result<Shown> {
-    let info = info::as_json(arguments, image, &image.choose(None)?);
+    let info = report::as_json(arguments, image, &image.choose(None)?);
     let info: Report = Box::new(move |_: &Disc| info.clone());
-    let findings: Report = Box::new(|disc| info::findings_as_json(disc.findings()));
+    let findings: Report = Box::new(|disc| report::findings_as_json(disc.findings()));
     let reports = vec![("info.json".to_owned(), info), ("findings.json".to_owned(), findings)];
     let volume = image.all_views(reports)?;
     Ok(Shown { view: View::All, reason: "asked for".to_owned(), volume })
@@ -167,33 +131,6 @@ pub(crate) fn warn_truncated(
     let cause =
         format!("files beyond the cut will give {error}; the download is probably incomplete");
     terminal.warn(&message, &[cause, what_now.to_owned()]);
-}
-
-/// Why an image cannot be opened.
-pub(crate) fn cannot_open(path: &Path, error: &io::Error) -> Failure {
-    let failure =
-        |why: &str| Failure::new(Exit::CannotRead, format!("cannot open {}: {why}", quoted(path)));
-    if error.kind() == io::ErrorKind::NotFound && !path.exists() {
-        failure("no such file")
-    } else if error.kind() == io::ErrorKind::IsADirectory {
-        failure("it is a directory, not an image")
-            .advice("try", "name the image file; a folder needs no mounting")
-    } else if error.get_ref().is_some() {
-        // It names the part of a set that could not be opened.
-        failure(&bare(error))
-    } else if error.kind() == io::ErrorKind::PermissionDenied {
-        #[cfg(unix)]
-        if let Some(owner) = crate::unix::fuse::closed_by(path) {
-            let sudo = ShellCommand::new("sudo -u").operand(format!("#{owner}"));
-            return failure(&format!("its FUSE mount lets in nobody but user {owner}"))
-                .advice("try", sudo.operand("isodrive").after("the same as that user, with:"))
-                .advice("or", "mount what it lies on with -o allow_other");
-        }
-        let look = ShellCommand::new(if cfg!(windows) { "icacls" } else { "ls -l" });
-        failure("you may not read it").advice("try", look.operand(path))
-    } else {
-        failure(&bare(error))
-    }
 }
 
 fn not_opened(path: &Path, error: &Error) -> Failure {
@@ -262,19 +199,10 @@ fn remedy(found: Foreign) -> Option<&'static str> {
 /// Whether an image is whole and sound enough for `--strict`.
 pub(crate) fn check_strict(path: &Path, image: &Image) -> Result<(), Failure> {
     let message = format!("{} is damaged or ambiguous, and --strict was given", quoted(path));
-    let objections = objections(image);
+    let objections = report::objections(image);
     if objections.is_empty() {
         return Ok(());
     }
     let failure = Failure::new(Exit::Damaged, message);
     Err(objections.into_iter().fold(failure, |failure, found| failure.line("found", found)))
-}
-
-/// What is odd about an image, which `--strict` refuses, in words; first that it is cut short.
-pub(crate) fn objections(image: &Image) -> Vec<String> {
-    let cut = image.truncation().map(|(missing, claimed)| {
-        format!("the image is cut short: the last {} of {claimed} bytes are missing", size(missing))
-    });
-    let findings = image.disc().findings().list().into_iter().map(|finding| finding.text);
-    cut.into_iter().chain(findings).collect()
 }

@@ -1,120 +1,17 @@
-//! `isodrive info`: what an image is, for people and as JSON.
+//! `isodrive info`: prints what an image is, for people or as JSON.
 //! Reads descriptors, roots and the boot catalogue; walks nothing.
 
 use std::io::Write;
 
 use iso_core::source::Refused;
 use iso_core::volume::Facts;
-use iso_core::{BootFile, Emulation, Findings, Image, Partition, Scheme, Shown};
-use serde::Serialize;
 
-use crate::choices::ImageArguments;
 use crate::cli::Info;
 use crate::exit::Outcome;
 use crate::image;
 use crate::json::{self, Name};
+use crate::report::{PartitionReport, RefusedReport, Report, report};
 use crate::terminal::{Terminal, harmless, output_failed, path_shown, shown, size};
-
-#[derive(Debug, Serialize)]
-struct Report {
-    schema: u32,
-    image: Name,
-    /// The files that were joined, where there is more than one.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    parts: Vec<Name>,
-    /// The file at which the set was cut, and why.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refused_part: Option<RefusedReport>,
-    bytes: u64,
-    missing_bytes: u64,
-    /// Byte of the image at which byte 0 of the volume lies; below zero where the image is a track
-    /// alone, whose numbers count from the beginning of its disc.
-    begins_at: i64,
-    sessions: Vec<SessionReport>,
-    shown: &'static str,
-    reason: String,
-    /// The trees may differ in folders that were not looked at.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    compared_in_part: bool,
-    label: Name,
-    /// Of the file system shown, or of the first that records one; empty for none.
-    publisher: Name,
-    preparer: Name,
-    program: Name,
-    systems: Vec<SystemReport>,
-    unreadable: Vec<UnreadableReport>,
-    boot: Vec<BootReport>,
-    boot_error: Option<String>,
-    partitions: Vec<PartitionReport>,
-    findings: Vec<String>,
-    more_findings: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct RefusedReport {
-    name: Name,
-    why: String,
-}
-
-#[derive(Debug, Serialize)]
-struct FindingsReport {
-    schema: u32,
-    findings: Vec<String>,
-    more_findings: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct SessionReport {
-    number: u32,
-    at: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    table_at: Option<u64>,
-    shown: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct SystemReport {
-    view: &'static str,
-    system: String,
-    label: Name,
-    block_bytes: u32,
-    volume_bytes: u64,
-    root_entries: usize,
-    created: Option<String>,
-    publisher: Name,
-    preparer: Name,
-    application: Name,
-}
-
-#[derive(Debug, Serialize)]
-struct UnreadableReport {
-    view: &'static str,
-    error: String,
-}
-
-#[derive(Debug, Serialize)]
-struct BootReport {
-    platform: String,
-    bootable: bool,
-    emulation: String,
-    load_segment: u16,
-    load_sectors: u16,
-    at: u64,
-    /// Its name and true length under `--view boot`.
-    file: String,
-    bytes: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct PartitionReport {
-    scheme: &'static str,
-    number: u64,
-    #[serde(rename = "type")]
-    kind: String,
-    name: Name,
-    at: u64,
-    bytes: u64,
-}
 
 pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
     let (image, shown, joined) = image::open_joined(&arguments.image, terminal)?;
@@ -135,85 +32,6 @@ pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
     written.map_err(|error| output_failed(&error))
 }
 
-/// The report as a JSON file.
-pub(crate) fn as_json(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Vec<u8> {
-    json::file(&report(arguments, image, chosen))
-}
-
-/// What was found odd so far, as a JSON file.
-pub(crate) fn findings_as_json(findings: &Findings) -> Vec<u8> {
-    json::file(&FindingsReport {
-        schema: json::SCHEMA,
-        findings: findings.list().into_iter().map(|finding| finding.text).collect(),
-        more_findings: findings.dropped(),
-    })
-}
-
-fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) -> Report {
-    let (boot, boot_error) = match image.boot_files() {
-        Ok(entries) => (entries.iter().map(boot_report).collect(), None),
-        Err(error) => (Vec::new(), Some(error.to_string())),
-    };
-    let systems = image.systems().iter().map(|system| {
-        let facts = system.volume.facts();
-        SystemReport {
-            view: system.view.name(),
-            system: facts.system.clone(),
-            label: Name::new(&facts.label),
-            block_bytes: facts.block_bytes,
-            volume_bytes: facts.volume_bytes,
-            root_entries: system.root_entries,
-            created: facts.created.map(json::time),
-            publisher: Name::new(&facts.publisher),
-            preparer: Name::new(&facts.preparer),
-            application: Name::new(&facts.application),
-        }
-    });
-    let unreadable = image
-        .refused()
-        .iter()
-        .map(|(view, error)| UnreadableReport { view: view.name(), error: error.to_string() });
-    let findings = image.disc().findings();
-    let sessions = image.sessions().iter().map(|session| SessionReport {
-        number: session.number,
-        at: session.at,
-        table_at: session.table_at,
-        shown: *session == image.session(),
-    });
-    Report {
-        schema: json::SCHEMA,
-        image: Name::new(arguments.image.as_os_str().as_encoded_bytes()),
-        parts: Vec::new(),
-        refused_part: None,
-        bytes: image.disc().held_bytes(),
-        missing_bytes: image.truncation().map_or(0, |(missing, _)| missing),
-        begins_at: image.origin(),
-        sessions: sessions.collect(),
-        shown: chosen.view.name(),
-        reason: chosen.reason.clone(),
-        compared_in_part: image.is_compared_in_part(),
-        label: Name::new(&chosen.volume.facts().label),
-        publisher: recorded(image, chosen, |facts| &facts.publisher),
-        preparer: recorded(image, chosen, |facts| &facts.preparer),
-        program: recorded(image, chosen, |facts| &facts.application),
-        systems: systems.collect(),
-        unreadable: unreadable.collect(),
-        boot,
-        boot_error,
-        partitions: image.partitions().iter().map(partition_report).collect(),
-        findings: image::objections(image),
-        more_findings: findings.dropped(),
-    }
-}
-
-/// A field of the file system that is shown, or of the first other one that records it: UDF has
-/// no field for a publisher, and its bridge partner has.
-fn recorded(image: &Image, chosen: &Shown, field: fn(&Facts) -> &Vec<u8>) -> Name {
-    let others = image.systems().iter().map(|system| system.volume.facts());
-    let mut all = std::iter::once(chosen.volume.facts()).chain(others).map(field);
-    Name::new(all.find(|text| !text.is_empty()).map_or(&[], Vec::as_slice))
-}
-
 /// Where the volume begins, in words; nothing where it begins with the image.
 fn place_of_volume(begins_at: i64) -> Option<String> {
     let bytes = begins_at.unsigned_abs();
@@ -224,49 +42,6 @@ fn place_of_volume(begins_at: i64) -> Option<String> {
             "behind {bytes} bytes of its disc, which the image does not hold: it is a later session \
              or track by itself"
         )),
-    }
-}
-
-fn partition_report(partition: &Partition) -> PartitionReport {
-    PartitionReport {
-        scheme: match partition.scheme {
-            Scheme::Mbr => "MBR",
-            Scheme::Gpt => "GPT",
-            Scheme::Apple => "Apple",
-        },
-        number: partition.number,
-        kind: partition.kind.clone(),
-        name: Name::new(&partition.name),
-        at: partition.at,
-        bytes: partition.len,
-    }
-}
-
-fn boot_report(file: &BootFile) -> BootReport {
-    let entry = &file.entry;
-    BootReport {
-        platform: match entry.platform {
-            0 => "BIOS".to_owned(),
-            1 => "PowerPC".to_owned(),
-            2 => "Macintosh".to_owned(),
-            0xEF => "UEFI".to_owned(),
-            other => format!("platform {other:#x}"),
-        },
-        bootable: entry.bootable,
-        emulation: match entry.emulation {
-            Emulation::None => "no emulation".to_owned(),
-            Emulation::Floppy(kind) => {
-                let size = ["1.2", "1.44", "2.88"].get(usize::from(kind)).unwrap_or(&"?");
-                format!("floppy emulation ({size} MB)")
-            }
-            Emulation::HardDisk => "hard disk emulation".to_owned(),
-            Emulation::Unknown(kind) => format!("unknown emulation {kind}"),
-        },
-        load_segment: entry.load_segment,
-        load_sectors: entry.load_sectors,
-        at: entry.at,
-        file: file.name.clone(),
-        bytes: file.bytes,
     }
 }
 

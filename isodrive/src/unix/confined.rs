@@ -12,7 +12,7 @@ use sandbox::{Level, Plan, Task};
 use super::mount::medium;
 use super::user::for_reader;
 use crate::exit::Failure;
-use crate::image::{Joined, cannot_open};
+use crate::parts::{self, Joined, cannot_open};
 use crate::terminal::Terminal;
 
 /// Bytes of memory that a command may write to: what a mount takes unless another limit is asked
@@ -79,7 +79,7 @@ pub(crate) struct Files {
 impl Files {
     /// Opens the files of an image.
     pub(crate) fn open(path: &Path) -> Result<Self, Failure> {
-        let parts = crate::image::open_parts(path)?;
+        let parts = parts::open_parts(path)?;
         let joined = Joined::of(&parts);
         Ok(Self { files: parts.files, joined, path: path.to_path_buf() })
     }

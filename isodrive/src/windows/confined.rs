@@ -6,7 +6,7 @@ use std::path::Path;
 use iso_core::source::{self, Medium, Source};
 
 use crate::exit::Failure;
-use crate::image::{Joined, cannot_open, open_parts};
+use crate::parts::{Joined, cannot_open, open_parts};
 use crate::terminal::Terminal;
 
 /// An image that this process may look at.

@@ -23,8 +23,9 @@ use super::watch::{End, Watch};
 use super::wire::{FromWorker, Opened, ToWorker};
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::image::{self, Joined};
+use crate::image;
 use crate::logs;
+use crate::parts::{self, Joined};
 use crate::terminal::{Terminal, harmless, quoted};
 use crate::unix::process::Process;
 use crate::unix::state::{self, Driver, Identity};
@@ -33,7 +34,7 @@ use crate::unix::user;
 /// Makes a mount and keeps it until it ends. `lock` is given back once the mount can be used.
 pub(super) fn run(arguments: &Mount, lock: Option<ImageLock>, terminal: &mut Terminal) -> Outcome {
     let deadline = Deadline::after(arguments.keep.ready_timeout);
-    let parts = image::open_parts(&arguments.image.image)?;
+    let parts = parts::open_parts(&arguments.image.image)?;
     let joined = Joined::of(&parts);
     let files = parts.files;
     let identity = Identity::of(&files);

@@ -22,6 +22,7 @@ use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::Name;
+use crate::report;
 use crate::unix::arguments::{CaseChoice, DEFAULT_MEMORY, PermissionsChoice, Show};
 use crate::unix::confined::{Confined, Entered};
 
@@ -147,7 +148,7 @@ const MAX_OBJECTION: usize = 400;
 fn opened(image: &Image, shown: &Shown) -> Opened {
     let facts = shown.volume.facts();
     let default_view = image.choose(None).map(|shown| shown.view.name().to_owned());
-    let objections = image::objections(image).into_iter().take(MAX_OBJECTIONS);
+    let objections = report::objections(image).into_iter().take(MAX_OBJECTIONS);
     Opened {
         view: shown.view.name().to_owned(),
         default_view: default_view.unwrap_or_default(),
