@@ -39,8 +39,8 @@ fn place_of_volume(begins_at: i64) -> Option<String> {
         0 => None,
         1.. => Some(format!("at byte {bytes:#x} of the image")),
         _ => Some(format!(
-            "behind {bytes} bytes of its disc, which the image does not hold: it is a later session \
-             or track by itself"
+            "behind {bytes} bytes of its disc, which the image does not hold: it is a later \
+             session or track by itself"
         )),
     }
 }

@@ -93,8 +93,8 @@ mod tests {
         losses.cut(b"file");
         let failure = losses.outcome("entry is marked", "entries are marked").unwrap_err();
         assert_eq!(failure.exit.number(), 5);
-        let want = "1 entry is marked; 2 directories are damaged, and the disc may hold more in them; \
-             1 file is damaged, and does not hold all of its bytes";
+        let want = "1 entry is marked; 2 directories are damaged, and the disc may hold more in \
+             them; 1 file is damaged, and does not hold all of its bytes";
         assert_eq!(failure.message, want);
         let names: Vec<&str> = failure.lines.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(names, ["\"/\"", "\"a/b\\n\"", "\"file\""]);

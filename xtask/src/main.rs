@@ -2,6 +2,7 @@
 //! `bench`, `windows`, `imports`.
 //! Runs cargo and reads the tree; changes nothing but what fuzzing keeps.
 
+mod circles;
 mod formats;
 mod fuzz;
 mod imports;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::formats;
+use crate::{circles, formats};
 
 const MAX_FILE_LINES: usize = 600;
 const MAX_FUNCTION_LINES: usize = 70;
@@ -46,6 +46,7 @@ pub fn run(root: &Path) -> Result<()> {
     check_licences(root, &mut complaints)?;
     check_named_paths(root, &mut complaints)?;
     formats::check(root, &sources(root)?, &mut complaints)?;
+    circles::check(root, &mut complaints)?;
     for complaint in &complaints {
         println!("tidy: {complaint}");
     }

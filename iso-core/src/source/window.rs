@@ -78,8 +78,8 @@ impl<S: Source> Behind<S> {
 
     /// The byte of `inner` that is meant.
     fn place(&self, offset: u64) -> io::Result<u64> {
-        let why = "the place lies in an earlier session or track of the disc, which this image does \
-                   not hold";
+        let why = "the place lies in an earlier session or track of the disc, which this image \
+                   does not hold";
         offset.checked_sub(self.missing).ok_or_else(|| io::Error::other(why))
     }
 }
