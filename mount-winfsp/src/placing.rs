@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use winfsp::host::{FileSystemHost, FineGuard};
 
 use crate::adapter::Adapter;
-use crate::host::{MountError, Mounting, Place, refused, status};
+use crate::host::{Appearing, MountError, Mounting, Place, refused, status};
 use crate::system::{Turn, free_letters, is_letter_free, is_letter_shared};
 
 /// How many letters are tried while others take them at the same moment: each letter at least
@@ -38,8 +38,10 @@ pub(crate) fn place(host: &mut Host, mounting: &Mounting) -> Result<String, Moun
         Place::Letter(letter) => place_at_wanted_letter(host, *letter, mounting),
         Place::Directory(path) => {
             let at = path.to_string_lossy().into_owned();
-            let made = prepared(mounting, &at, || host.mount(&*at).map_err(|e| status(e.code().0)));
-            made.map(|()| at.clone()).map_err(|status| not_placed(at, status))
+            let prepared = Prepared::now(mounting, &at);
+            let Err(error) = host.mount(&*at) else { return Ok(at) };
+            prepared.undo();
+            Err(not_placed(at, status(error.code().0)))
         }
     }
 }
@@ -120,32 +122,49 @@ fn random_below(bound: usize) -> usize {
 }
 
 /// Gives the volume a letter that was free a moment ago, and takes it back if it is another's too.
+///
+/// Of several who have the letter, the one who prepared it may give it up, and undo that. Each does
+/// so before the letter is the others', and the last of them looks whether it is still prepared.
 fn place_at_letter(host: &mut Host, letter: char, mounting: &Mounting) -> Result<(), u32> {
     let at = format!("{letter}:");
     // The Mount Manager is meant by a device's name.
     let name = if mounting.global { format!("\\\\.\\{at}") } else { at.clone() };
-    prepared(mounting, &at, || {
-        host.mount(&*name).map_err(|error| status(error.code().0))?;
-        if is_letter_shared(letter) {
-            host.unmount();
-            return Err(NAME_COLLISION);
-        }
-        Ok(())
-    })
+    let prepared = Prepared::now(mounting, &at);
+    if let Err(error) = host.mount(&*name) {
+        prepared.undo();
+        return Err(status(error.code().0));
+    }
+    if is_letter_shared(letter) {
+        prepared.undo();
+        host.unmount();
+        return Err(NAME_COLLISION);
+    }
+    if !prepared.is_ours {
+        Prepared::now(mounting, &at);
+    }
+    Ok(())
 }
 
-/// Does what is to be done before a drive appears, and undoes it where none does.
-fn prepared<E>(
-    mounting: &Mounting,
-    at: &str,
-    appear: impl FnOnce() -> Result<(), E>,
-) -> Result<(), E> {
-    let done = mounting.appearing.filter(|appearing| (appearing.prepare)(at));
-    appear().inspect_err(|_| {
-        if let Some(appearing) = done {
-            (appearing.undo)(at);
+/// What was done before a drive appears.
+struct Prepared<'a> {
+    appearing: Option<Appearing>,
+    at: &'a str,
+    /// Whether there was something to do, and nobody had done it.
+    is_ours: bool,
+}
+
+impl<'a> Prepared<'a> {
+    fn now(mounting: &Mounting, at: &'a str) -> Self {
+        let appearing = mounting.appearing;
+        Self { appearing, at, is_ours: appearing.is_some_and(|it| (it.prepare)(at)) }
+    }
+
+    /// Undoes it, where no drive appears or stays.
+    fn undo(self) {
+        if let (true, Some(appearing)) = (self.is_ours, self.appearing) {
+            (appearing.undo)(self.at);
         }
-    })
+    }
 }
 
 fn not_placed(at: String, status: u32) -> MountError {

@@ -185,9 +185,13 @@ fn what_shall_be_there_before_a_drive_is_done_before_and_undone_without_one() {
         prepare: |at| {
             let is_there = drives().iter().any(|(name, _)| name == at);
             SAID.lock().unwrap().push(format!("prepare {at} {is_there}"));
-            true
+            // Somebody else has prepared this one.
+            at != "V:"
         },
-        undo: |at| SAID.lock().unwrap().push(format!("undo {at}")),
+        undo: |at| {
+            let is_there = drives().iter().any(|(name, _)| name == at);
+            SAID.lock().unwrap().push(format!("undo {at} {is_there}"));
+        },
     };
     let said = || std::mem::take(&mut *SAID.lock().unwrap());
     let how = |place| Mounting { appearing: Some(appearing), ..mounting(place) };
@@ -205,7 +209,14 @@ fn what_shall_be_there_before_a_drive_is_done_before_and_undone_without_one() {
     let nowhere = std::env::temp_dir().join("isodrive-not-there").join("deeper");
     assert!(mount(&how(Place::Directory(nowhere.clone()))).is_err());
     let nowhere = nowhere.display();
-    assert_eq!(said(), [format!("prepare {nowhere} false"), format!("undo {nowhere}")]);
+    assert_eq!(said(), [format!("prepare {nowhere} false"), format!("undo {nowhere} false")]);
+    // Who prepared it may have had the letter too, and undone that as it gave the letter up.
+    drop(mount(&how(Place::Letter('V'))).unwrap());
+    assert_eq!(said(), ["prepare V: false", "prepare V: true"]);
+    unsafe { std::env::set_var("ISODRIVE_TEST_STOLEN", "U") };
+    assert!(mount(&how(Place::Letter('U'))).is_err());
+    unsafe { std::env::remove_var("ISODRIVE_TEST_STOLEN") };
+    assert_eq!(said(), ["prepare U: false", "undo U: true"]);
     // Nothing is prepared for what is refused without trying.
     assert!(mount(&how(Place::Letter('C'))).is_err());
     assert!(said().is_empty());
