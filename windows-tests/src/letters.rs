@@ -12,7 +12,8 @@ use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_DELETE_ON_CLOSE;
 /// What the names of letters for everybody begin with.
 pub(crate) const GLOBAL: &str = "Global\\";
 
-/// How many milliseconds a definition takes: others define the same letter meanwhile.
+/// How many milliseconds a definition takes, and its removal before the letter is free: others
+/// define the same letter meanwhile.
 const SLOW: &str = "ISODRIVE_TEST_SLOW";
 
 /// What targets begin with.
@@ -67,6 +68,9 @@ fn milliseconds(variable: &str) -> Option<Duration> {
 
 /// Takes away the newest definition of a name, or the newest that leads to `target`.
 pub(crate) fn remove(name: &str, target: &str) {
+    if let Some(time) = milliseconds(SLOW) {
+        std::thread::sleep(time);
+    }
     let mut own = OWN.lock().unwrap();
     let fits = |own: &Definition| own.name == name && (target.is_empty() || own.target == target);
     if let Some(at) = own.iter().rposition(fits) {

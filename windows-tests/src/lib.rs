@@ -5,6 +5,7 @@
 #![cfg(windows)]
 
 pub mod command_line;
+pub mod console;
 pub mod driver;
 pub mod explorer;
 mod hooks;

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use isodrive_windows_tests::console::BREAK;
 use isodrive_windows_tests::output::{self, Running};
 use isodrive_windows_tests::session::{Session, WINFSP, image, real, said};
 use isodrive_windows_tests::visitor::VISIT;
 use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
-use windows_sys::Win32::System::Console::{AllocConsole, GenerateConsoleCtrlEvent};
 
 fn simulated() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_simulated"))
@@ -333,28 +333,46 @@ fn a_drive_idles_when_the_last_handle_is_closed_and_not_before() {
     assert!(lived > Duration::from_secs(3), "it went under who used it, after {lived:?}");
 }
 
+/// Waits for what comes soon.
+fn until(is_so: impl Fn() -> bool) {
+    let since = Instant::now();
+    while !is_so() {
+        assert!(since.elapsed().as_secs() < 60, "it takes too long");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn in_the_foreground_ctrl_break_ends_a_drive_cleanly() {
     let session = session("break");
-    // One to break, where the tests have none.
-    unsafe { AllocConsole() };
-    let mut command = session.command(&["mount", "--foreground", &image("setup.iso")], &[]);
-    // CREATE_NEW_PROCESS_GROUP: the event is for this one alone.
-    std::os::windows::process::CommandExt::creation_flags(&mut command, 0x200);
-    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    let out = child.stdout.take().unwrap();
-    std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).unwrap();
-    assert!(line.starts_with("Mounted  SETUP_EN_DVD"), "{line}");
+    let pressed = session.folder.join("pressed");
+    let mount = ["mount", "--foreground", &image("setup.iso")];
+    let mut command = session.command(&mount, &[(BREAK, pressed.to_str().unwrap())]);
+    let child = Running::start(&mut command, &session.folder);
+    until(|| child.written().contains('\n'));
+    assert!(child.written().starts_with("Mounted  SETUP_EN_DVD"), "{}", child.written());
     assert_eq!(session.records(), 1);
-    const CTRL_BREAK: u32 = 1;
-    let sent = unsafe { GenerateConsoleCtrlEvent(CTRL_BREAK, child.id()) };
-    if sent == 0 {
-        println!("not tried: there is no console here to break");
-        child.kill().unwrap();
-        child.wait().unwrap();
-        return;
-    }
-    assert!(child.wait().unwrap().success());
-    assert_eq!(session.records(), 0);
+    std::fs::write(pressed, "").unwrap();
+    assert!(child.end().status.success());
+    assert_eq!((session.records(), session.letters()), (0, 0));
+}
+
+#[test]
+fn a_mount_that_is_broken_off_takes_its_icon_away_before_its_letter_is_free() {
+    let session = session("broken-off");
+    let [pressed, told] = ["pressed", "told"].map(|name| session.folder.join(name));
+    let variables = [
+        (BREAK, pressed.to_str().unwrap()),
+        ("ISODRIVE_TEST_TOLD", told.to_str().unwrap()),
+        // The drive is there for so long before the server looks, and before its letter is free.
+        ("ISODRIVE_TEST_SLOW", "3000"),
+    ];
+    let mount = ["mount", "--foreground", "--local", &image("setup.iso"), "R:"];
+    let child = Running::start(&mut session.command(&mount, &variables), &session.folder);
+    until(|| session.letters() == 1);
+    std::fs::write(pressed, "").unwrap();
+    until(|| told.exists());
+    assert_eq!(session.letters(), 1, "the letter is free, and the icon another's");
+    assert_eq!(child.end().status.code(), Some(130));
+    assert_eq!((session.records(), session.letters()), (0, 0));
 }

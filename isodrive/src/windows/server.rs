@@ -43,13 +43,11 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     }
     let activity = Arc::new(Activity::default());
     let drive = make_drive(arguments, &shown, place, activity.clone())?;
+    let at = drive.at().to_string_lossy().into_owned();
     if is_interrupted() {
-        let at = drive.at().to_string_lossy().into_owned();
-        drive.end();
-        explorer::remove_icon(&at);
+        take_away(drive, &at);
         return Err(Failure::told(Exit::Interrupted));
     }
-    let at = drive.at().to_string_lossy().into_owned();
     let facts = shown.volume.facts();
     let record = Record::new(Facts {
         stop: stop.event.name().to_owned(),
@@ -75,12 +73,17 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     if told.is_ok() {
         wait(&stop, &drive, &activity, arguments.keep.idle);
     }
-    // Before the letter is free: the next drive there has an icon of its own.
-    explorer::remove_icon(&at);
-    drive.end();
+    take_away(drive, &at);
     drop(kept);
     tracing::info!(at, "ejected");
     told
+}
+
+/// Takes a drive away, and its icon before the letter is free: the next drive there has one of its
+/// own.
+fn take_away(drive: Drive, at: &str) {
+    explorer::remove_icon(at);
+    drive.end();
 }
 
 fn make_drive(

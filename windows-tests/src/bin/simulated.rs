@@ -7,6 +7,7 @@ fn main() -> std::process::ExitCode {
     isodrive_windows_tests::become_asked();
     isodrive_windows_tests::explorer::watch();
     isodrive_windows_tests::visitor::start();
+    isodrive_windows_tests::console::watch();
     // The program for people knows the library of Windows alone.
     if let Some(dll) = std::env::var_os("ISODRIVE_TEST_VIRTDISK") {
         mount_winfsp::take_virtual_disks_from(dll.as_ref());
