@@ -354,20 +354,25 @@ fn the_icon_of_a_drive_goes_with_the_session_and_a_chosen_one_stays() {
     // SHCNE_UPDATEITEM with a path, SHCNE_ASSOCCHANGED without.
     let item = "told 0x2000 0x3005 R:\\".to_owned();
     let types = "told 0x8000000 0x0 ".to_owned();
-    assert!(verb("mount \"%1\" R:").contains(&item));
     let lasting = |place: &str| classes().create(place).map(drop).map_err(|error| error.code());
-    let refused = lasting(&format!("{DRIVES}\\R\\DefaultIcon\\more")).unwrap_err();
-    assert_eq!(refused.0 as u32, CHILD_MUST_BE_VOLATILE);
-    let refused = lasting(&format!("{DRIVES}\\R\\more")).unwrap_err();
-    assert_eq!(refused.0 as u32, CHILD_MUST_BE_VOLATILE);
-    // Others can still write what lasts.
-    lasting(&format!("{DRIVES}\\S")).unwrap();
-    classes().remove_tree(format!("{DRIVES}\\S")).unwrap();
-    assert!(verb("eject R:").contains(&item));
-    assert_eq!(dump(), before);
+    let icon = format!("{DRIVES}\\R\\DefaultIcon");
+    // Where there was no key, and where an empty one lasts.
+    for is_there in [false, true] {
+        assert!(!is_there || lasting(&icon).is_ok());
+        assert!(verb("mount \"%1\" R:").contains(&item));
+        for place in [format!("{icon}\\more"), format!("{DRIVES}\\R\\more")] {
+            let refused = lasting(&place).unwrap_err();
+            assert_eq!(refused.0 as u32, CHILD_MUST_BE_VOLATILE, "{place} {is_there}");
+        }
+        // Others can still write what lasts.
+        lasting(&format!("{DRIVES}\\S")).unwrap();
+        classes().remove_tree(format!("{DRIVES}\\S")).unwrap();
+        assert!(verb("eject R:").contains(&item));
+        assert_eq!(dump(), before);
+    }
 
     // The user's own: its text, and one that is none.
-    let key = classes().create(format!("{DRIVES}\\R\\DefaultIcon")).unwrap();
+    let key = classes().create(icon).unwrap();
     for kind in [Type::String, Type::U32] {
         key.set_bytes("", kind, &[b'a', 0, 0, 0]).unwrap();
         let chosen = dump();

@@ -82,6 +82,8 @@ impl Own {
         if found != Found::Nothing {
             return Ok(found);
         }
+        // An empty key that is there already lasts, and so would a value in it.
+        prune(&self.key, |path| path.len() > lasting.len());
         let mut done = Ok(());
         for _ in 0..ATTEMPTS {
             done = CURRENT_USER.create(lasting).and_then(|above| {
