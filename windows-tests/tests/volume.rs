@@ -76,7 +76,7 @@ fn files_are_found_in_any_case_and_told_of_in_their_own() {
 
 #[test]
 fn the_descriptor_is_what_windows_makes_of_its_text() {
-    let text = "O:SYG:SYD:P(A;;FRFX;;;WD)(A;;FRFX;;;AC)(A;;FRFX;;;S-1-15-2-2)";
+    let text = "O:SYG:SYD:P(A;;FRFX;;;S-1-3-4)(A;;FRFX;;;WD)(A;;FRFX;;;AC)(A;;FRFX;;;S-1-15-2-2)";
     assert_eq!(everybody_reads(), isodrive_windows_tests::setup::descriptor(text));
 }
 

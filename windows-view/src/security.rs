@@ -10,6 +10,10 @@ const CONTROL: u16 = 0x8000 | 0x1000 | 0x0004;
 /// `S-1-5-18`, the system itself. Never the administrators: an owner may change who may do what.
 const SYSTEM: &[u32] = &[5, 18];
 
+/// `S-1-3-4`, the owner, who without an entry of its own may change who may do what: WinFsp would
+/// grant that to a service of the system that asks for all it may have, and so refuse its opening.
+const OWNER: &[u32] = &[3, 4];
+
 /// `S-1-1-0`, everybody.
 const EVERYBODY: &[u32] = &[1, 0];
 
@@ -17,14 +21,15 @@ const EVERYBODY: &[u32] = &[1, 0];
 const APP_CONTAINERS: &[u32] = &[15, 2, 1];
 const RESTRICTED_APP_CONTAINERS: &[u32] = &[15, 2, 2];
 
-/// The self-relative descriptor `O:SYG:SYD:P(A;;FRFX;;;WD)(A;;FRFX;;;AC)(A;;FRFX;;;S-1-15-2-2)`.
+/// The self-relative descriptor
+/// `O:SYG:SYD:P(A;;FRFX;;;OW)(A;;FRFX;;;WD)(A;;FRFX;;;AC)(A;;FRFX;;;S-1-15-2-2)`.
 ///
 /// Small on purpose: WinFsp asks again and again for a descriptor of more than 1024 bytes, since
 /// crate `winfsp` does not tell it the size that is needed.
 #[must_use]
 pub fn everybody_reads() -> Vec<u8> {
     let owner = sid(SYSTEM);
-    let aces: Vec<u8> = [EVERYBODY, APP_CONTAINERS, RESTRICTED_APP_CONTAINERS]
+    let aces: Vec<u8> = [OWNER, EVERYBODY, APP_CONTAINERS, RESTRICTED_APP_CONTAINERS]
         .into_iter()
         .flat_map(|who| allow(&sid(who)))
         .collect();
@@ -38,7 +43,7 @@ pub fn everybody_reads() -> Vec<u8> {
     descriptor.extend([owner.as_slice(), &owner].concat());
     let size = short(aces.len().saturating_add(8));
     let [low, high] = size.to_le_bytes();
-    descriptor.extend([2, 0, low, high, 3, 0, 0, 0]);
+    descriptor.extend([2, 0, low, high, 4, 0, 0, 0]);
     descriptor.extend(aces);
     descriptor
 }
@@ -73,11 +78,11 @@ mod tests {
     #[test]
     fn the_descriptor_is_small_and_says_what_it_should() {
         let bytes = everybody_reads();
-        assert_eq!(bytes.len(), 20 + 12 + 12 + 8 + 20 + 24 + 24);
+        assert_eq!(bytes.len(), 20 + 12 + 12 + 8 + 20 + 20 + 24 + 24);
         assert_eq!(bytes[..4], [1, 0, 0x04, 0x90]);
         assert_eq!(bytes[4..20], [20, 0, 0, 0, 32, 0, 0, 0, 0, 0, 0, 0, 44, 0, 0, 0]);
         assert_eq!(bytes[20..32], [1, 1, 0, 0, 0, 0, 0, 5, 18, 0, 0, 0]);
-        assert_eq!(bytes[44..52], [2, 0, 76, 0, 3, 0, 0, 0]);
+        assert_eq!(bytes[44..52], [2, 0, 96, 0, 4, 0, 0, 0]);
         assert_eq!(bytes[52..60], [0, 0, 20, 0, 0xA9, 0, 0x12, 0]);
     }
 }
