@@ -8,6 +8,7 @@
 mod adapter;
 mod host;
 mod loader;
+mod mounting;
 mod opened;
 mod placing;
 pub mod shell;
@@ -16,8 +17,9 @@ mod thunks;
 mod virtual_disk;
 
 pub use adapter::Adapter;
-pub use host::{Appearing, Drive, MountError, Mounting, Place};
+pub use host::Drive;
 pub use loader::{LoadError, dll_version, driver_version, install_folder, load, load_from};
+pub use mounting::{Appearing, MountError, Mounting, Place};
 pub use virtual_disk::{
     NativeDrive, NativeError, attach, detach, device_of, letter_of, take_virtual_disks_from,
 };

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use winfsp::host::{FileSystemHost, FineGuard};
 
 use crate::adapter::Adapter;
-use crate::host::{Appearing, MountError, Mounting, Place, refused, status};
+use crate::mounting::{Appearing, MountError, Mounting, Place, refused, status};
 use crate::system::{Turn, free_letters, is_letter_free, is_letter_shared};
 
 /// How many letters are tried while others take them at the same moment: each letter at least
