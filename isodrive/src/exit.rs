@@ -10,7 +10,7 @@ use iso_core::Error;
 
 use crate::shell::Advice;
 
-/// Exit codes, as documented in the README.
+/// Exit codes, as documented in `docs/COMMANDS.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Other,
