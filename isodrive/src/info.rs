@@ -88,10 +88,6 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
         row(out, "", format!("{} cannot be shown: {}", unreadable.view, unreadable.error))?;
     }
     row(out, "Why", report.reason.clone())?;
-    if report.compared_in_part {
-        let text = "the trees in part: they may differ in folders that opening does not read";
-        row(out, "Compared", text.to_owned())?;
-    }
     if !facts.label.is_empty() {
         row(out, "Label", shown(&facts.label))?;
     }

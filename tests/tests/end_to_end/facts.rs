@@ -61,7 +61,7 @@ fn what_is_blank_is_not_told() -> Result<()> {
 }
 
 #[test]
-fn info_says_that_trees_were_compared_in_part() -> Result<()> {
+fn json_says_that_trees_were_compared_in_part() -> Result<()> {
     let session = Session::new()?;
     for (folders, is_part) in [(2, false), (200, true)] {
         for number in 0..folders {
@@ -72,8 +72,7 @@ fn info_says_that_trees_were_compared_in_part() -> Result<()> {
         making.args(["-quiet", "-r", "-J", "-udf", "-o", "made.iso", "tree"]);
         ensure!(making.current_dir(session.path("")).output()?.status.success(), "genisoimage");
         let told = session.run(&["info", "made.iso"])?;
-        assert_eq!((told.code, told.out.contains("trees in part")), (0, is_part), "{}", told.out);
-        assert!(told.out.contains("none in the descriptors"), "{}", told.out);
+        assert!(told.code == 0 && told.out.contains("none in the descriptors"), "{}", told.out);
         let json = session.run(&["info", "--json", "made.iso"])?.out;
         assert_eq!(json.contains("\"compared_in_part\":true"), is_part, "{json}");
     }
