@@ -1,5 +1,5 @@
-//! `docs/FORMATS.md` is true: every feature is in one of three states, and what is said to be
-//! proved names tests that exist. Reads documents and sources; changes nothing.
+//! Documents that name their tests: every feature in `docs/FORMATS.md` is in one of three states,
+//! and every paragraph of `docs/SEMANTICS.md` is proved. Reads documents and sources.
 
 use std::collections::HashSet;
 use std::fs;
@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 const DOCUMENT: &str = "docs/FORMATS.md";
+const SEMANTICS: &str = "docs/SEMANTICS.md";
 
 /// Complains about rows in no known state, and about tests that are not there.
 pub fn check(root: &Path, sources: &[String], complaints: &mut Vec<String>) -> Result<()> {
@@ -18,7 +19,29 @@ pub fn check(root: &Path, sources: &[String], complaints: &mut Vec<String>) -> R
     }
     let text = fs::read_to_string(root.join(DOCUMENT)).context(DOCUMENT)?;
     check_rows(&text, &tests, complaints);
+    let text = fs::read_to_string(root.join(SEMANTICS)).context(SEMANTICS)?;
+    check_paragraphs(&text, &tests, complaints);
     Ok(())
+}
+
+/// Complains about statements without a test, or with one that is not there. Headings and what
+/// stands before the first of them state nothing.
+fn check_paragraphs(text: &str, tests: &HashSet<String>, complaints: &mut Vec<String>) {
+    let stated = text.split_once("\n## ").map_or("", |(_, stated)| stated);
+    for paragraph in stated.split("\n\n").skip(1).map(str::trim) {
+        if paragraph.is_empty() || paragraph.starts_with("## ") {
+            continue;
+        }
+        let head = paragraph.lines().next().unwrap_or_default();
+        let named = paragraph.split_once("\nTests: ").map_or("", |(_, named)| named);
+        let mut names = named.split('`').skip(1).step_by(2).peekable();
+        if names.peek().is_none() {
+            complaints.push(format!("{SEMANTICS}: \"{head}\" names no test"));
+        }
+        for name in names.filter(|name| !tests.contains(*name)) {
+            complaints.push(format!("{SEMANTICS}: \"{head}\" names {name}, which is not there"));
+        }
+    }
 }
 
 /// The names of the tests in a source.
@@ -83,6 +106,22 @@ mod tests {
             check_rows(row, &tests, &mut complaints);
             assert_eq!(complaints.is_empty(), want.is_empty(), "{row}: {complaints:?}");
             assert!(complaints.iter().all(|line| line.contains(want)), "{row}: {complaints:?}");
+        }
+    }
+
+    #[test]
+    fn paragraphs_without_a_test_are_named() {
+        let tests = HashSet::from(["there".to_owned()]);
+        for (paragraph, want) in [
+            ("**One.** It is so.\nTests: `there`.", ""),
+            ("**One.** It is so.", "names no test"),
+            ("**One.** It is so.\nTests: `there`, `gone`.", "names gone"),
+        ] {
+            let text = format!("# Title\n\nAbout it.\n\n## Part\n\n{paragraph}\n\n## End\n");
+            let mut complaints = Vec::new();
+            check_paragraphs(&text, &tests, &mut complaints);
+            assert_eq!(complaints.is_empty(), want.is_empty(), "{paragraph}: {complaints:?}");
+            assert!(complaints.iter().all(|line| line.contains(want)), "{complaints:?}");
         }
     }
 
