@@ -2,6 +2,7 @@
 //! Everything it mounts is taken away again when the session is dropped.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::corpus::scratch;
@@ -56,7 +58,7 @@ impl Session {
             println!("not run: only root can start programs as another user");
             return Ok(None);
         }
-        let mode = std::fs::metadata("/dev/fuse").map_or(0, |device| device.mode());
+        let mode = fs::metadata("/dev/fuse").map_or(0, |device| device.mode());
         if mode & 0o006 != 0o006 {
             println!("not run: /dev/fuse is for root alone here (chmod 666 /dev/fuse)");
             return Ok(None);
@@ -65,7 +67,7 @@ impl Session {
         std::os::unix::fs::chown(folder.path(), Some(NOBODY), Some(NOBODY))?;
         // The program is copied: a checkout may lie in a folder that is root's alone.
         let program = folder.path().join(".program");
-        std::fs::copy(path()?, &program)?;
+        fs::copy(path()?, &program)?;
         Ok(Some(Self { folder, user: Some(NOBODY) }))
     }
 
@@ -73,7 +75,7 @@ impl Session {
     pub fn with_disc() -> Result<Self> {
         let session = Self::new()?;
         let sample = crate::corpus::repository().join("samples/setup-disc.iso");
-        std::fs::copy(sample, session.path("disc.iso"))?;
+        fs::copy(sample, session.path("disc.iso"))?;
         Ok(session)
     }
 
@@ -195,14 +197,13 @@ impl Mount {
     /// worker.
     pub fn guardian(&self) -> Result<i32> {
         let path = format!("/proc/{0}/task/{0}/children", self.supervisor);
-        let children = std::fs::read_to_string(path)?;
+        let children = fs::read_to_string(path)?;
         let others = children.split_whitespace().filter_map(|pid| pid.parse().ok());
         others.into_iter().find(|pid| *pid != self.worker).context("no guardian")
     }
 
     /// Kills all processes behind it at once, so that nobody cleans up.
     pub fn kill_everybody(&self) -> Result<()> {
-        use rustix::process::Signal;
         let all = [self.guardian()?, self.supervisor, self.worker];
         all.iter().try_for_each(|pid| signal(*pid, Signal::STOP))?;
         all.iter().try_for_each(|pid| signal(*pid, Signal::KILL))?;
@@ -214,7 +215,7 @@ impl Mount {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
         let points = table.lines().filter_map(|line| line.split(' ').nth(4));
         let points = points.map(|point| PathBuf::from(point.replace("\\040", " ")));
         for point in points.filter(|point| point.starts_with(self.folder.path())) {
@@ -297,22 +298,42 @@ pub fn until(time: Duration, condition: impl Fn() -> bool) -> bool {
 
 /// Whether something is mounted exactly there.
 pub fn is_mounted(at: &Path) -> bool {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     table.lines().any(|line| line.split(' ').nth(4) == at.to_str())
 }
 
 /// Whether a process is there and not waiting to be asked how it ended.
 pub fn is_alive(pid: i32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit(')').next().is_some_and(|rest| {
         rest.trim_start().chars().next().is_some_and(|state| state != 'Z' && state != 'X')
     })
 }
 
-/// Sends a signal.
-pub fn signal(pid: i32, signal: rustix::process::Signal) -> Result<()> {
-    let pid = rustix::process::Pid::from_raw(pid).context("a process number")?;
-    Ok(rustix::process::kill_process(pid, signal)?)
+/// Sends a signal. One that stops a process has stopped every thread of it on return: the call
+/// itself returns before that, and a thread that goes on could still answer a request.
+pub fn signal(pid: i32, signal: Signal) -> Result<()> {
+    let process = rustix::process::Pid::from_raw(pid).context("a process number")?;
+    rustix::process::kill_process(process, signal)?;
+    let is_stopped = || threads_are_stopped(pid).unwrap_or(true);
+    ensure!(
+        signal != Signal::STOP || until(Duration::from_secs(20), is_stopped),
+        "process {pid} does not stop"
+    );
+    Ok(())
+}
+
+/// Whether every thread of a process is in state `T` (proc_pid_stat(5)).
+fn threads_are_stopped(pid: i32) -> Result<bool> {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let stat = fs::read_to_string(thread?.path().join("stat"))?;
+        // The name before it may hold blanks and brackets.
+        let state = stat.rsplit(") ").next().unwrap_or_default();
+        if !state.starts_with('T') {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Whether mounts can be tested here. Without FUSE it says so, and with `CI=true` that is a
