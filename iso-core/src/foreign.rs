@@ -84,7 +84,7 @@ impl fmt::Display for Foreign {
             Self::Zeros => "zeros at its beginning, in its middle and at its end",
             Self::Empty => "an empty file",
             Self::Text => "a text file",
-            Self::Sheet => "a cue sheet, which names the file with the sectors",
+            Self::Sheet => "a cue sheet (an index; the data is in another file)",
             Self::Packed(kind)
             | Self::Disk(kind)
             | Self::VirtualDisk(kind)
@@ -92,7 +92,7 @@ impl fmt::Display for Foreign {
             | Self::Wrapped(kind)
             | Self::OtherFileSystem(kind)
             | Self::Other(kind) => kind,
-            Self::Unknown => "no ISO 9660 or UDF volume, nor anything else that is known",
+            Self::Unknown => "no ISO 9660, UDF or HFS file system; the format is not recognised",
         })
     }
 }

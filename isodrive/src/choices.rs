@@ -25,8 +25,8 @@ pub(crate) struct ImageArguments {
     /// The session to show: first, last, or its number
     #[arg(long, value_name = "N", default_value = "last", value_parser = session)]
     pub(crate) session: SessionChoice,
-    /// The character set of names that do not say so themselves, as in cp932, gbk or cp437; `raw`
-    /// shows bytes as recorded
+    /// Encoding of file names that do not declare one, such as cp932, gbk or cp437; `raw` shows the
+    /// recorded bytes
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = charset)]
     pub(crate) charset: Charset,
     /// Where the image begins in the file, in bytes
@@ -85,13 +85,13 @@ pub(crate) struct Keeping {
     /// Show all file systems, boot images and sessions side by side, as --view all does
     #[arg(long, conflicts_with = "view")]
     pub(crate) all_views: bool,
-    /// Eject by itself when unused for this long, as in 15m
+    /// Eject automatically after being unused this long, such as 15m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) idle: Option<Duration>,
     /// Refuse damaged, truncated or ambiguous images instead of warning
     #[arg(long)]
     pub(crate) strict: bool,
-    /// How long to wait until the mount can be used
+    /// How long to wait for the mount to become ready
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration)]
     pub(crate) ready_timeout: Duration,
     /// Add log lines to this file [default: standard error in the foreground, else what the system
@@ -145,7 +145,7 @@ pub(crate) fn session(text: &str) -> Result<SessionChoice, String> {
         ("first", _) => Ok(SessionChoice::First),
         ("last", _) => Ok(SessionChoice::Last),
         (_, Ok(number @ 1..)) => Ok(SessionChoice::Number(number)),
-        _ => Err("a session is first, last or a number from 1".to_owned()),
+        _ => Err("expected first, last or a number from 1".to_owned()),
     }
 }
 
@@ -169,7 +169,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let seconds = number.parse().ok().and_then(|number: u64| number.checked_mul(unit));
     match seconds {
         Some(seconds @ 1..=604_800) => Ok(Duration::from_secs(seconds)),
-        _ => Err("a time is a number with s, m or h behind it, as in 90s or 15m".to_owned()),
+        _ => Err("expected a number followed by s, m or h, such as 90s or 15m".to_owned()),
     }
 }
 
@@ -183,7 +183,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         _ => (upper.as_str(), 0),
     };
     let bytes = number.parse().ok().and_then(|number: u64| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "a size is a number with K, M or G behind it, as in 64M".to_owned())
+    bytes.ok_or_else(|| "expected a number followed by K, M or G, such as 64M".to_owned())
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(crate) use crate::system::arguments::Mount;
 #[command(name = "isodrive", version, arg_required_else_help = true)]
 #[command(long_version = crate::system::LONG_VERSION, after_help = crate::system::NOTICE)]
 pub(crate) struct Cli {
-    /// Say more on stderr; twice for every decision, three times for every request
+    /// More messages on stderr (-vv: decisions, -vvv: every request)
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
     #[command(subcommand)]
@@ -23,7 +23,7 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Mount an image and return when it can be used
+    /// Mount an image; returns once it is ready
     #[command(visible_alias = "attach")]
     Mount(Mount),
     /// Mount an image and show it in Explorer
@@ -32,15 +32,15 @@ pub(crate) enum Command {
     /// Add isodrive to Explorer, for this user
     #[cfg(windows)]
     Setup(crate::system::arguments::Setup),
-    /// Show what is mounted and how it does
+    /// List mounted images and their state
     #[command(visible_alias = "ps")]
     List(ListMounts),
-    /// Find out what keeps discs from being mounted here, and clean up after crashes
+    /// Check that this system can mount discs; clean up after crashes
     Doctor(Doctor),
     /// Unmount by path, image or label
     #[command(visible_aliases = ["unmount", "umount"])]
     Eject(Eject),
-    /// Say what an image is: file systems, label, boot entries, damage
+    /// Describe an image: file systems, label, boot images, damage
     Info(Info),
     /// List a directory of an image without mounting it
     Ls(List),
@@ -59,18 +59,18 @@ pub(crate) struct Eject {
     #[cfg_attr(unix, arg(required_unless_present_any = ["all", "all_users"]))]
     #[cfg_attr(windows, arg(required_unless_present = "all"))]
     pub(crate) targets: Vec<PathBuf>,
-    /// Everything that you have mounted
+    /// Eject all your mounts
     #[arg(long, conflicts_with = "targets")]
     pub(crate) all: bool,
-    /// Everything that anybody has mounted; for root
+    /// Eject the mounts of all users; root only
     #[cfg(unix)]
     #[arg(long, conflicts_with = "targets")]
     pub(crate) all_users: bool,
-    /// Detach at once, even while in use; its users may finish
+    /// Detach at once, even while in use; current users may finish
     #[cfg(unix)]
     #[arg(short, long)]
     pub(crate) lazy: bool,
-    /// Succeed if it is not mounted
+    /// Succeed if the target is not mounted
     #[arg(long)]
     pub(crate) if_mounted: bool,
 }
@@ -112,13 +112,13 @@ pub(crate) struct List {
     /// A directory or file in the image
     #[arg(default_value = "/")]
     pub(crate) path: OsString,
-    /// Kind, mode, size and time too
+    /// Long format: kind, mode, size, time
     #[arg(short, long)]
     pub(crate) long: bool,
     /// Print JSON, one object per line
     #[arg(long)]
     pub(crate) json: bool,
-    /// Go on past a million names or 64 MiB of text
+    /// Do not stop after a million names or 64 MiB of output
     #[arg(long)]
     pub(crate) all: bool,
 }
@@ -138,13 +138,13 @@ pub(crate) struct Extract {
     pub(crate) image: ImageArguments,
     /// Files and directories in the image; everything if none is given
     pub(crate) paths: Vec<OsString>,
-    /// The directory to write into; made if missing
+    /// The directory to write into; created if missing
     #[arg(short = 'C', long, value_name = "DIR", default_value = ".")]
     pub(crate) directory: PathBuf,
-    /// Replace files that are there already
+    /// Replace existing files
     #[arg(long)]
     pub(crate) overwrite: bool,
-    /// Write symbolic links that lead out of the directory too
+    /// Also write symbolic links that lead out of the directory
     #[arg(long)]
     pub(crate) unsafe_links: bool,
 }

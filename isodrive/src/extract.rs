@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
     // What it asks of the terminal comes before the sandbox.
     let progress = progress();
     let (destination, opened, chosen) = Destination::open(arguments, terminal)?;
-    let what_now = "what can be read is copied, and what cannot is named";
+    let what_now = "copying what is readable; unreadable files are listed below";
     image::warn_if_truncated(&arguments.image.image, &opened, what_now, terminal);
     let volume = &*chosen.volume;
     let wanted = wanted(&chosen.volume, arguments)?;

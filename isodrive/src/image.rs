@@ -177,8 +177,8 @@ fn not_shown(path: &Path, image: &Image, error: &Error) -> Failure {
 /// What to do with a file that is no disc image.
 fn remedy(found: Foreign) -> Option<&'static str> {
     match found {
-        Foreign::Empty => Some("download it again: it holds nothing"),
-        Foreign::Sheet => Some("name the file it mentions, if that holds 2048-byte sectors"),
+        Foreign::Empty => Some("the file is empty; download it again"),
+        Foreign::Sheet => Some("open the file that it names, if its sectors are 2048 bytes"),
         Foreign::Packed(_) => Some("unpack it first, then mount what is inside"),
         Foreign::WebPage => Some("download it again: the server sent a page in place of the image"),
         Foreign::Zeros => Some("copy or download it again: its contents were never written"),

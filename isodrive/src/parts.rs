@@ -54,7 +54,7 @@ pub(crate) fn cannot_open(path: &Path, error: &io::Error) -> Failure {
         failure("no such file")
     } else if error.kind() == io::ErrorKind::IsADirectory {
         failure("it is a directory, not an image")
-            .advice("try", "name the image file; a folder needs no mounting")
+            .advice("try", "give the image file, not a directory")
     } else if error.get_ref().is_some() {
         // It names the part of a set that could not be opened.
         failure(&bare(error))

@@ -80,7 +80,7 @@ pub(crate) fn tell(ready: &Ready, how: Telling, terminal: &mut Terminal) -> Outc
 }
 
 fn tell_people(ready: &Ready, out: &mut impl Write) -> std::io::Result<()> {
-    let first = if ready.already_mounted { "Mounted before  " } else { "Mounted  " };
+    let first = if ready.already_mounted { "Already mounted  " } else { "Mounted  " };
     let label = ready.label.text();
     let name = if label.is_empty() { "a disc without a label".to_owned() } else { label };
     let path = path_shown(&ready.path.bytes());

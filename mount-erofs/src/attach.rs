@@ -58,7 +58,7 @@ pub enum AttachError {
     #[error("this kernel has no EROFS")]
     NoErofs,
     /// Mounting takes rights that this process lacks.
-    #[error("mounting EROFS takes root's rights")]
+    #[error("EROFS mounts need root")]
     NotPermitted,
     /// The kernel refused.
     #[error("the kernel refused: {0}")]

@@ -95,7 +95,7 @@ fn a_drive_of_windows_itself_is_waited_for_known_and_ejected() {
     // Mounted once, it is mounted, under whatever name.
     for name in ["Setup.ISO", ".\\setup.iso"] {
         let again = session.told(&["mount", "--native", name], &[LATE]);
-        let want = "Mounted before  SETUP_EN_DVD, UDF 1.02 by Windows itself\nat       W:\n";
+        let want = "Already mounted  SETUP_EN_DVD, UDF 1.02 by Windows itself\nat       W:\n";
         assert!(again.starts_with(want), "{again}");
         assert!(again.ends_with("eject with:  isodrive eject W:\n"), "{again}");
     }
@@ -181,7 +181,7 @@ fn what_explorer_mounted_is_told_and_stays_its_own() {
     let session = session("theirs");
     let _theirs = OfExplorer::attach(&session, "Setup.ISO", FIRST, 'W');
     let again = session.told(&["mount", "--native", "Setup.ISO"], &[LATE]);
-    let want = "Mounted before  SETUP_EN_DVD, UDF 1.02 by Windows itself\nat       W:\n";
+    let want = "Already mounted  SETUP_EN_DVD, UDF 1.02 by Windows itself\nat       W:\n";
     assert!(again.starts_with(want), "{again}");
     assert_eq!(session.records(), 0);
     session.told(&["eject", "--all"], &[]);

@@ -108,7 +108,7 @@ fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
     );
     // Mounted once, it is mounted.
     let again = session.told_of(&program, &["mount", &image]);
-    assert!(again.starts_with("Mounted before  SETUP_EN_DVD, UDF 1.02\n"), "{again}");
+    assert!(again.starts_with("Already mounted  SETUP_EN_DVD, UDF 1.02\n"), "{again}");
     assert_eq!(session.records(), 1);
 
     for target in ["nothing", "Y:"] {
@@ -162,7 +162,7 @@ fn what_a_killed_server_left_is_swept_up() {
     let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let pid = line["process"].to_string();
     session.told_of(Path::new("taskkill"), &["/f", "/pid", &pid]);
-    assert!(session.told_of(&program, &["list"]).contains("dead (server gone)"));
+    assert!(session.told_of(&program, &["list"]).contains("dead: server exited"));
     let doctor = session.run_of(&program, &["doctor"]);
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("dead    a drive: at R: is gone"));
     session.run_of(&program, &["doctor", "--fix"]);

@@ -67,7 +67,7 @@ type Open = Box<dyn Fn() -> Result<Arc<dyn Volume>> + Send + Sync>;
 /// Choices of the person who opens an image.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Options {
-    /// Which session, where there are several.
+    /// The session to open.
     pub session: SessionChoice,
     /// How names are read that do not say so themselves.
     pub charset: Charset,

@@ -18,22 +18,22 @@ pub(crate) struct Mount {
     /// Mount options as for mount(8), separated by commas
     #[arg(short = 'o', value_name = "OPT[,OPT...]", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
-    /// Pass over options of -o that there are not
+    /// Ignore unknown options of -o
     #[arg(long, hide = true)]
     pub(crate) sloppy: bool,
     #[command(flatten)]
     pub(crate) show: Show,
-    /// Who serves the mount: isodrive through FUSE, or (for root) the kernel's EROFS driver with no
-    /// process left behind, where the disc allows it
+    /// File system driver: "fuse", or "erofs" (root only; no server process; falls back to FUSE).
+    /// "auto" means "fuse"
     #[arg(long, value_name = "WHICH", default_value = "auto")]
     pub(crate) driver: DriverChoice,
     /// Mount on a directory that is not empty, hiding what is in it
     #[arg(long)]
     pub(crate) over: bool,
-    /// Memory that reading the image may take [default: 512M]
+    /// Memory that the worker may use [default: 512M]
     #[arg(long, value_name = "SIZE", value_parser = memory)]
     pub(crate) memory_limit: Option<u64>,
-    /// Memory for what was read of the disc, cut down to what the limit allows
+    /// Cache size; at most what --memory-limit allows
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) cache: Option<u64>,
     /// Read the image without a sandbox
@@ -55,7 +55,7 @@ pub(crate) struct Mount {
 /// How the disc is shown.
 #[derive(Debug, Args, Clone, Default)]
 pub(crate) struct Show {
-    /// Let other users in
+    /// Let other users access the mount
     #[arg(long)]
     pub(crate) allow_other: bool,
     /// Owner of everything
@@ -70,13 +70,13 @@ pub(crate) struct Show {
     /// Permissions of all directories, in octal
     #[arg(long, value_name = "MODE", value_parser = octal)]
     pub(crate) dmode: Option<u16>,
-    /// Whose permissions: readable and yours, or as the image records them
+    /// Permissions to show: "safe" (readable, owned by you) or "image" (as recorded)
     #[arg(long, value_name = "WHOSE")]
     pub(crate) permissions: Option<PermissionsChoice>,
     /// Whether names must be given in their exact case
     #[arg(long, value_name = "RULE")]
     pub(crate) case: Option<CaseChoice>,
-    /// Whether files that the disc marks as hidden are listed; they are found by name either way
+    /// List files marked hidden? They can be opened by name either way
     #[arg(long, value_name = "RULE")]
     pub(crate) hidden: Option<HiddenChoice>,
     /// Refuse to run programs from the disc
@@ -108,7 +108,7 @@ pub(crate) enum DriverChoice {
 fn octal(text: &str) -> Result<u16, String> {
     match u16::from_str_radix(text, 8) {
         Ok(mode) if mode <= 0o777 => Ok(mode),
-        _ => Err("a mode is three octal digits, as in 0444".to_owned()),
+        _ => Err("expected three octal digits, such as 0444".to_owned()),
     }
 }
 
@@ -116,7 +116,7 @@ fn octal(text: &str) -> Result<u16, String> {
 pub(crate) fn memory(text: &str) -> Result<u64, String> {
     match bytes(text)? {
         enough if enough >= MIN_MEMORY => Ok(enough),
-        _ => Err("reading a disc takes 64M at least".to_owned()),
+        _ => Err("must be at least 64M".to_owned()),
     }
 }
 

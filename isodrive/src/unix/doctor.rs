@@ -64,9 +64,9 @@ fn other_users() -> Check {
     let file = std::fs::read_to_string("/etc/fuse.conf").unwrap_or_default();
     let is_allowed = file.lines().any(|line| line.trim() == "user_allow_other");
     if is_allowed || geteuid().is_root() {
-        Check::new("other users", Verdict::Ok, "may be let in with --allow-other")
+        Check::new("other users", Verdict::Ok, "you may use --allow-other")
     } else {
-        Check::new("other users", Verdict::Note, "cannot be let in by you (--allow-other)")
+        Check::new("other users", Verdict::Note, "you may not use --allow-other")
             .fix("sudo sh -c 'echo user_allow_other >> /etc/fuse.conf'")
     }
 }
@@ -102,9 +102,9 @@ fn kernel_driver() -> Check {
     let systems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
     let is_known = systems.lines().any(|line| line.trim() == mount_erofs::FS_TYPE);
     let text = match (is_known, geteuid().is_root()) {
-        (true, true) => "EROFS can serve discs (mount --driver erofs)",
-        (true, false) => "EROFS can serve discs for root (mount --driver erofs)",
-        (false, _) => "the kernel has no EROFS at hand; FUSE serves all discs",
+        (true, true) => "EROFS is available (mount --driver erofs)",
+        (true, false) => "EROFS is available (root only: mount --driver erofs)",
+        (false, _) => "the kernel offers no EROFS driver; FUSE serves all discs",
     };
     Check::new("kernel driver", Verdict::Ok, text)
 }
@@ -146,7 +146,7 @@ fn left_behind(fix: bool) -> Vec<Check> {
         }
     }
     if checks.is_empty() {
-        checks.push(Check::new("mounts", Verdict::Ok, "none is dead"));
+        checks.push(Check::new("mounts", Verdict::Ok, "no dead mounts"));
     }
     checks
 }

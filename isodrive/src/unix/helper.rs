@@ -119,7 +119,7 @@ fn read(arguments: &[OsString]) -> Result<Asked, Failure> {
                     value()?;
                     break;
                 }
-                _ => return Err(usage("there is no such option")),
+                _ => return Err(usage("unknown option")),
             }
         }
     }

@@ -103,7 +103,7 @@ fn line(entry: &Entry, record: Option<Record>) -> Line {
             sandbox: None,
             state: match health::of(entry) {
                 Health::Serving => "serving".to_owned(),
-                Health::Dead => "dead (server gone) - isodrive doctor --fix".to_owned(),
+                Health::Dead => "dead: server exited; run isodrive doctor --fix".to_owned(),
                 Health::Silent => "not responding".to_owned(),
             },
             findings: None,

@@ -85,7 +85,7 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             "strict" => mount.keep.strict = true,
             _ if mount.sloppy => {}
             _ => {
-                let message = format!("-o {option}: there is no such option");
+                let message = format!("unknown mount option: {option}");
                 return Err(
                     Failure::new(Exit::Usage, message).advice("try", "isodrive mount --help")
                 );
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn unknown_and_malformed_options_are_named() {
         for (options, want) in [
-            ("writeback", "-o writeback: there is no such option"),
+            ("writeback", "unknown mount option: writeback"),
             ("uid=bob", "-o uid=bob: a number is needed"),
             ("case=no", "-o case=no: one of auto, sensitive, insensitive"),
         ] {

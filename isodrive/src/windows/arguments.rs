@@ -41,22 +41,22 @@ pub(crate) struct Mount {
     /// Show the drive as one of the network, for programs that want the real path of files
     #[arg(long, conflicts_with = "global")]
     pub(crate) network: bool,
-    /// Hand a plain .iso to Windows itself, which makes a real DVD drive of it
+    /// Let Windows mount a plain .iso as a real DVD drive
     #[arg(long, conflicts_with_all = OF_OUR_OWN_DRIVES)]
     pub(crate) native: bool,
-    /// The name of the file system that programs are told [default: UDF or CDFS]
+    /// File system name to report to programs [default: UDF or CDFS]
     #[arg(long, value_name = "NAME")]
     pub(crate) fs_name: Option<String>,
-    /// Do not show on each file where the image came from (its Zone.Identifier)
+    /// Do not mark files with the image's origin (its Zone.Identifier)
     #[arg(long)]
     pub(crate) no_motw: bool,
     /// Give files the read-only attribute, as Windows shows files of a CD
     #[arg(long)]
     pub(crate) read_only_attribute: bool,
-    /// Whether files that the disc marks as hidden are listed; they are found by name either way
+    /// List files marked hidden? They can be opened by name either way
     #[arg(long, value_name = "RULE")]
     pub(crate) hidden: Option<HiddenChoice>,
-    /// Memory for what was read of the disc
+    /// Cache size
     #[arg(long, value_name = "SIZE", value_parser = bytes)]
     pub(crate) cache: Option<u64>,
     #[command(flatten)]

@@ -31,7 +31,7 @@ impl From<Record> for Line {
     fn from(record: Record) -> Self {
         let state = match (record.is_of_windows(), record.is_alive()) {
             (false, true) => "serving",
-            (false, false) => "dead (server gone) - isodrive doctor --fix",
+            (false, false) => "dead: server exited; run isodrive doctor --fix",
             (true, true) => "served by Windows",
             (true, false) => "dead (ejected) - isodrive doctor --fix",
         };

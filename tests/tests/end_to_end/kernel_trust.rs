@@ -103,7 +103,7 @@ fn a_worker_that_was_taken_over_brings_nothing_before_the_kernel() -> Result<()>
             assert_eq!(fs::read(mount.at.join("evil"))?, b"bytes");
         } else {
             assert!(!mount.is_kernels, "{name} was mounted by the kernel");
-            assert!(ended.err.contains("FUSE does") && ended.err.contains(why), "{}", ended.err);
+            assert!(ended.err.contains("using FUSE") && ended.err.contains(why), "{}", ended.err);
             assert!(mount.at.join("README.TXT").exists() && !mount.at.join("evil").exists());
         }
         assert_eq!(session.run(&["eject", "here"])?.code, 0);
@@ -119,7 +119,7 @@ fn is_left_to_fuse(image: &Path, why: &str) -> Result<bool> {
     let ended = session.run(&["mount", "--driver", "erofs", image, "here"])?;
     assert_eq!(ended.code, 0, "{}", ended.err);
     let is_kernels = session.mounted(&session.path("here"))?.is_kernels;
-    let says_so = ended.err.contains("FUSE does") && ended.err.contains(why);
+    let says_so = ended.err.contains("using FUSE") && ended.err.contains(why);
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
     assert_eq!(says_so, !is_kernels, "{}", ended.err);
     Ok(says_so)

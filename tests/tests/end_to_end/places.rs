@@ -360,7 +360,7 @@ fn f57_a_descriptor_that_was_handed_over_is_served_and_others_are_refused() -> R
         (format!("/dev/fd/{}", null.as_raw_fd()), "it is not one of /dev/fuse"),
         ("/dev/fd/987".to_owned(), "it is closed"),
         ("/dev/fd/x".to_owned(), "that is no descriptor"),
-        (format!("/dev/fd/{}", unmounted.as_raw_fd()), "is no FUSE mount"),
+        (format!("/dev/fd/{}", unmounted.as_raw_fd()), "is not a FUSE mount"),
     ] {
         let ended = session.run(&["mount", "disc.iso", &name])?;
         assert_eq!(ended.code, 7, "{name}: {}", ended.err);

@@ -353,7 +353,7 @@ fn f42_what_is_missing_for_fuse_is_named() -> Result<()> {
     let mut command = session.command_under(&inner, &["mount", "disc.iso", "here"])?;
     let ended = Ended::of(&command.output()?);
     assert_eq!(ended.code, 8, "root of a user namespace may not mount here: {}", ended.err);
-    assert!(ended.err.contains("nobody here may mount"), "{}", ended.err);
+    assert!(ended.err.contains("this system does not let ordinary users mount"), "{}", ended.err);
 
     let Some(session) = Session::of_nobody()? else { return Ok(()) };
     fs::write(session.path("fuse.conf"), "mount_max = 0\n")?;

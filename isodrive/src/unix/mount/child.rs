@@ -140,7 +140,7 @@ fn failed(error: std::io::Error) -> Failure {
 }
 
 /// What is told, and logged, of a worker that is gone.
-pub(super) const BROKE_DOWN: &str = "the process that reads the image broke down";
+pub(super) const BROKE_DOWN: &str = "the worker process crashed";
 
 /// The failure for a worker that is gone.
 pub(super) fn broke_down(cause: String) -> Failure {

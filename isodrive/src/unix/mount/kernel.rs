@@ -32,14 +32,20 @@ pub(super) fn objection(
     let is_single = files.len() == 1;
     let is_local = medium::of(files) == iso_core::source::Medium::Local;
     [
-        (!rustix::process::geteuid().is_root(), "mounting EROFS takes root's rights"),
-        (!is_directory, "it can be mounted on a directory only"),
-        (keep.foreground || keep.debug, "no process would stay in the foreground"),
-        (keep.idle.is_some(), "nobody would notice that it is unused for long"),
-        (arguments.show.case == Some(CaseChoice::Insensitive), "it tells names apart by case"),
-        (!is_single, "the image lies in several files"),
-        (is_single && !is_local, "the image's medium may go away"),
-        (files.iter().any(others_may_write), "others than root may write to the image"),
+        (!rustix::process::geteuid().is_root(), "EROFS mounts need root"),
+        (!is_directory, "EROFS mounts only on a directory"),
+        (
+            keep.foreground || keep.debug,
+            "--foreground needs a server process, and an EROFS mount has none",
+        ),
+        (keep.idle.is_some(), "--idle needs a server process, and an EROFS mount has none"),
+        (
+            arguments.show.case == Some(CaseChoice::Insensitive),
+            "EROFS compares names case-sensitively",
+        ),
+        (!is_single, "the image is split into several files"),
+        (is_single && !is_local, "the image's medium can disappear"),
+        (files.iter().any(others_may_write), "other users can write to the image"),
     ]
     .into_iter()
     .find_map(|(applies, why)| applies.then_some(why))

@@ -75,10 +75,7 @@ impl Making<'_> {
         };
         if let Err(why) = &outcome {
             tracing::info!(%why, "not served by EROFS");
-            terminal.warn(
-                "the kernel's EROFS driver cannot serve this; FUSE does",
-                std::slice::from_ref(why),
-            );
+            terminal.warn("using FUSE instead of EROFS", std::slice::from_ref(why));
         }
         Ok(outcome.ok())
     }

@@ -44,7 +44,7 @@ pub(super) fn not_mounted(arguments: &Mount, at: &Path, error: &AttachError) -> 
         return closed_device(why);
     }
     if said.contains("user_allow_other") {
-        return refused("other users may not see FUSE mounts here")
+        return refused("--allow-other is not permitted on this system")
             .advice("fix", "sudo sh -c 'echo user_allow_other >> /etc/fuse.conf'");
     }
     if said.contains("could not determine username") {
@@ -61,7 +61,7 @@ pub(super) fn not_mounted(arguments: &Mount, at: &Path, error: &AttachError) -> 
             .advice("try", "eject what is not needed; to see it:  isodrive list");
     }
     if said.contains("Operation not permitted") {
-        return refused(&format!("nobody here may mount: {said}"))
+        return refused(&format!("this system does not let ordinary users mount: {said}"))
             .line("cause", "fusermount3 is not set-uid root, or this is a container without FUSE")
             .advice("else", ELSE);
     }

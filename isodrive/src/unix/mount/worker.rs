@@ -167,7 +167,7 @@ fn opened(image: &Image, shown: &Shown) -> Opened {
 /// Serves until the mount or the supervisor is gone.
 fn serve_until_the_end(line: &Line, shown: &Shown, device: OwnedFd, serve: &Serve) -> Outcome {
     let served = mount_fuse::serve(shown.volume.clone(), device, serve).map_err(|error| {
-        Failure::io(Exit::MountPoint, "what was handed over is no FUSE mount", &error)
+        Failure::io(Exit::MountPoint, "the descriptor passed in is not a FUSE mount", &error)
     })?;
     line.send(&FromWorker::Serving, None).map_err(lost)?;
     let activity = served.activity();
