@@ -154,9 +154,9 @@ pub(crate) fn differing(shown: View, candidates: &[Candidate]) -> Vec<(View, Str
     let Some(shown) = candidates.iter().find(|c| c.view == shown) else { return Vec::new() };
     let has_rock_ridge = candidates.iter().any(|c| c.view == View::RockRidge);
     let is_tree = |c: &&Candidate| {
-        // Rock Ridge and the plain tree are one, and are told of once.
-        let is_told = c.view == shown.view || (c.view == View::Iso9660 && has_rock_ridge);
-        !is_told && !c.is_stub_among(candidates)
+        // Rock Ridge and the plain tree are one tree, and are named once.
+        let is_named = c.view == shown.view || (c.view == View::Iso9660 && has_rock_ridge);
+        !is_named && !c.is_stub_among(candidates)
     };
     let others = candidates.iter().filter(is_tree);
     let differs = |other: &Candidate| {
@@ -186,8 +186,13 @@ fn difference(shown: &Candidate, other: &Candidate) -> Option<String> {
     let (Some(own), Some(its)) = (&ours.below, &theirs.below) else {
         return is_other_number.then(by_number);
     };
+    let is_unclear = own.is_unclear || its.is_unclear;
+    // Most trees are equal, and comparing two maps at once is cheap.
+    if own.files == its.files && own.folders == its.folders {
+        return (is_other_number && is_unclear).then(by_number);
+    }
     let more = [lacking(its, own), lacking(own, its)];
-    let told = |what: &Option<String>, holder: View, lacks: View| {
+    let describe = |what: &Option<String>, holder: View, lacks: View| {
         what.as_ref().map(|what| format!("{holder} holds {what} that {lacks} lacks"))
     };
     let [theirs, ours] = &more;
@@ -198,8 +203,8 @@ fn difference(shown: &Candidate, other: &Candidate) -> Option<String> {
             .then(|| format!("{cut} has {} shorter than {whole}", number(files, "file", "files")))
     };
     let parts = [
-        told(theirs, other.view, shown.view),
-        told(ours, shown.view, other.view),
+        describe(theirs, other.view, shown.view),
+        describe(ours, shown.view, other.view),
         shorter(own, its, other.view, shown.view),
         shorter(its, own, shown.view, other.view),
     ];
@@ -207,7 +212,6 @@ fn difference(shown: &Candidate, other: &Candidate) -> Option<String> {
     if !parts.is_empty() {
         return Some(parts.join(", "));
     }
-    let is_unclear = own.is_unclear || its.is_unclear;
     (is_other_number && is_unclear).then(by_number)
 }
 

@@ -164,13 +164,10 @@ impl DirectoryRecord {
         (date.year, date.month, date.day) == (0, 0, 0)
     }
 
-    /// Whether it is the head of a record for certain, wherever it stands: sound, dated, and of the
-    /// volume of the set that `volume_seq` names.
-    pub(super) fn is_certain(&self, form: Form, volume_seq: u16) -> bool {
+    /// Whether it is the head of a record for certain, wherever it stands: sound and dated.
+    pub(super) fn is_certain(&self, form: Form) -> bool {
         self.is_sound(form)
             && !self.has_no_date()
-            && (self.volume_seq.get() == 1 || self.volume_seq.get() == volume_seq)
-            && self.volume_seq.get() > 0
             && (self.extent.get() > 0 || self.data_len.get() == 0)
     }
 }

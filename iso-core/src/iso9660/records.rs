@@ -1,10 +1,12 @@
 //! The records in the bytes of a directory, one after the other (ECMA-119 6.8.1), and where
 //! reading goes on after damage. Parsing only; the bytes come from `directory` and `volume`.
 
+use std::mem::offset_of;
+
 use zerocopy::FromBytes;
 
 use super::SECTOR_BYTES;
-use super::disk::DirectoryRecord;
+use super::disk::{Both16, DirectoryRecord};
 use super::record::{Form, Record, site};
 use crate::error::Result;
 use crate::num::{round_up, to_u64, to_usize};
@@ -49,11 +51,7 @@ impl<'a> Records<'a> {
     /// The first place in a range at which the head of a record stands for certain; records begin
     /// at even bytes, except where a writer leaves out padding.
     fn certain_head(&self, range: std::ops::Range<usize>, step: usize) -> Option<usize> {
-        range.step_by(step).find(|start| {
-            let rest = self.bytes.get(*start..).unwrap_or_default();
-            DirectoryRecord::ref_from_prefix(rest)
-                .is_ok_and(|(head, _)| head.is_certain(self.form, self.volume_seq))
-        })
+        certain_heads(self.bytes, range, step, self.form, [1, self.volume_seq.max(1)]).next()
     }
 
     /// The record at the current position, which has `room` bytes up to the edge of its sector.
@@ -125,6 +123,33 @@ impl<'a> Iterator for Records<'a> {
     }
 }
 
+/// The places in a range at which the head of a record stands for certain, of one of these volumes
+/// of a set. Every record is searched for others inside it, so the volume's number comes first:
+/// four bytes that hardly anything else has.
+fn certain_heads(
+    bytes: &[u8],
+    range: std::ops::Range<usize>,
+    step: usize,
+    form: Form,
+    volumes: [u16; 2],
+) -> impl Iterator<Item = usize> {
+    const VOLUME_SEQ: usize = offset_of!(DirectoryRecord, volume_seq);
+    const FIELD: usize = size_of::<Both16>();
+    let [one, other] = volumes.map(|number| {
+        let ([low, high], number) = (number.to_le_bytes(), number.to_be_bytes());
+        [low, high, number[0], number[1]]
+    });
+    let end = range.end.saturating_add(VOLUME_SEQ).saturating_add(FIELD).saturating_sub(1);
+    let first = range.start.saturating_add(VOLUME_SEQ);
+    let fields = bytes.get(first..end.min(bytes.len())).unwrap_or_default();
+    let starts = (range.start..).step_by(step);
+    fields.windows(FIELD).step_by(step).zip(starts).filter_map(move |(field, start)| {
+        let is_candidate = field == one || field == other;
+        let head = || DirectoryRecord::ref_from_prefix(bytes.get(start..)?).ok();
+        (is_candidate && head().is_some_and(|(head, _)| head.is_certain(form))).then_some(start)
+    })
+}
+
 /// The record that begins in the 32 bytes from byte `start` on, if one does for certain and no
 /// other; an error where it is longer than `bytes`, which begin at byte `base`.
 pub(super) fn certain_record<'a>(
@@ -134,10 +159,8 @@ pub(super) fn certain_record<'a>(
 ) -> Option<Result<Record<'a>>> {
     const UNIT_BYTES: usize = 32;
     let from = to_usize(start.saturating_sub(base));
-    let mut heads = (from..from.saturating_add(UNIT_BYTES)).filter(|pos| {
-        let rest = bytes.get(*pos..).unwrap_or_default();
-        DirectoryRecord::ref_from_prefix(rest).is_ok_and(|(head, _)| head.is_certain(form, 1))
-    });
+    let range = from..from.saturating_add(UNIT_BYTES);
+    let mut heads = certain_heads(bytes, range, 1, form, [1, 1]);
     let pos = heads.next().filter(|_| heads.next().is_none())?;
     let rest = bytes.get(pos..).unwrap_or_default();
     Records::new(rest, base.saturating_add(to_u64(pos)), 1, form).next()

@@ -258,7 +258,9 @@ impl Volume for IsoVolume {
                 (FileKind::Symlink, target) => {
                     target.as_ref().map_or(0, |target| to_u64(target.path.len()))
                 }
-                (FileKind::Regular, _) => rock_ridge.compressed.map_or(file.len, |told| told.size),
+                (FileKind::Regular, _) => {
+                    rock_ridge.compressed.map_or(file.len, |compressed| compressed.size)
+                }
                 (FileKind::Directory, _) => file.len,
                 (
                     FileKind::BlockDevice
@@ -308,10 +310,10 @@ impl Volume for IsoVolume {
             if file.rock_ridge.sparse {
                 return Err(file.site.unsupported("sparse files of Rock Ridge"));
             }
-            let Some(told) = file.rock_ridge.compressed else {
+            let Some(compressed) = file.rock_ridge.compressed else {
                 return Ok(Arc::new(Data::Plain(extents)));
             };
-            let zisofs = Zisofs::open(&self.disc, extents, told, file.site)?;
+            let zisofs = Zisofs::open(&self.disc, extents, compressed, file.site)?;
             Ok(Arc::new(Data::Decoded(Box::new(zisofs))))
         })
     }
@@ -338,6 +340,13 @@ impl Volume for IsoVolume {
 
     fn first_byte(&self, node: NodeId) -> Option<u64> {
         self.file(node).ok().map(|file| file.at)
+    }
+
+    /// As by default, from one look at the record: all files of a folder are asked for.
+    fn extent(&self, node: NodeId) -> Option<(u64, u64)> {
+        let file = self.file(node).ok()?;
+        let size = file.rock_ridge.compressed.map_or(file.len, |compressed| compressed.size);
+        (file.kind == FileKind::Regular && size > 0).then_some((file.at, size))
     }
 
     fn dir_span(&self, dir: NodeId) -> Option<(u64, u64)> {

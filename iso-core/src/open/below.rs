@@ -4,7 +4,7 @@
 //! Folders and files are matched by name, and files by the place of their data where names are cut
 //! to eight letters. What is not known for certain speaks for no tree and against none.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 
 use crate::cache::BLOCK_BYTES;
 use crate::num::{quotient, to_u64};
@@ -18,7 +18,7 @@ use super::survey::{is_content, place_of};
 /// has an entry of its own for that, which costs a read.
 pub(super) struct Side<'a> {
     pub(super) volume: &'a dyn Volume,
-    pub(super) is_told: bool,
+    pub(super) has_extents: bool,
 }
 
 /// The blocks that may be read, as the cache reads them. Blocks that opening has read cost nothing;
@@ -65,6 +65,8 @@ struct Folder {
     /// Then those that were found first.
     order: std::cmp::Reverse<usize>,
     nodes: Vec<Option<NodeId>>,
+    /// Its entries in the trees whose directories were read to find the gap.
+    listed: Vec<Option<Entries>>,
 }
 
 /// The comparison of some trees.
@@ -77,7 +79,9 @@ struct Comparison<'a> {
     /// Bytes that count as much.
     much: u64,
     /// Files that directories tell: first byte and bytes.
-    told: BTreeMap<u64, u64>,
+    starts: BTreeMap<u64, u64>,
+    /// The same by tree and node.
+    extents: HashMap<(usize, NodeId), Option<(u64, u64)>>,
     open: BinaryHeap<Folder>,
     order: usize,
     below: Vec<Below>,
@@ -103,7 +107,8 @@ pub(super) fn compare(
         boot_catalog,
         names,
         much,
-        told: BTreeMap::new(),
+        starts: BTreeMap::new(),
+        extents: HashMap::new(),
         open: BinaryHeap::new(),
         order: 0,
         below: sides.iter().map(|_| Below::default()).collect(),
@@ -112,7 +117,7 @@ pub(super) fn compare(
     let roots: Vec<_> = sides.iter().map(|side| Some(side.volume.root())).collect();
     comparison.add(roots);
     while let Some(folder) = comparison.open.pop() {
-        comparison.is_part |= comparison.compare(&folder).is_none();
+        comparison.is_part |= comparison.compare(folder).is_none();
     }
     (comparison.below, comparison.is_part)
 }
@@ -127,39 +132,49 @@ impl Comparison<'_> {
     /// be read.
     fn push(&mut self, nodes: Vec<Option<NodeId>>) -> Option<()> {
         let mut gap = 0;
-        let sides = self.sides.iter().zip(&nodes).filter(|(side, _)| side.is_told);
-        for (side, node) in sides {
+        let mut listed: Vec<Option<Entries>> = vec![None; nodes.len()];
+        let sides = self.sides.iter().zip(&nodes).enumerate();
+        for (index, (side, node)) in sides.filter(|(_, (side, _))| side.has_extents) {
             let Some(node) = *node else { continue };
             let files = list(side, node, &mut self.blocks, UNSPENT)?;
             self.names = self.names.checked_sub(files.len())?;
             // The record of a folder's own lies in the folder, which would be read for it.
-            for (_, _, file) in files.into_iter().filter(|(_, is_dir, _)| !is_dir) {
-                if let Some((at, len)) = told(side.volume, file) {
-                    let known = self.told.entry(at).or_default();
+            for (_, _, file) in files.iter().filter(|(_, is_dir, _)| !is_dir) {
+                let extent = side.volume.extent(*file);
+                self.extents.insert((index, *file), extent);
+                if let Some((at, len)) = extent {
+                    let known = self.starts.entry(at).or_default();
                     *known = len.max(*known);
                     gap = gap.max(self.gap_behind(at, len));
                 }
             }
+            if let Some(kept) = listed.get_mut(index) {
+                *kept = Some(files);
+            }
         }
         self.order = self.order.saturating_add(1);
-        self.open.push(Folder { gap, order: std::cmp::Reverse(self.order), nodes });
+        self.open.push(Folder { gap, order: std::cmp::Reverse(self.order), nodes, listed });
         Some(())
     }
 
     /// Bytes between the end of a file and the next one that is known.
     fn gap_behind(&self, at: u64, len: u64) -> u64 {
         let end = self.sides.first().map_or(0, |side| side.volume.disc().len());
-        let mut behind = self.told.range(at.saturating_add(1)..);
+        let mut behind = self.starts.range(at.saturating_add(1)..);
         let next = behind.next().map_or(end, |(next, _)| *next);
         next.saturating_sub(at.saturating_add(len))
     }
 
-    fn compare(&mut self, folder: &Folder) -> Option<()> {
+    fn compare(&mut self, folder: Folder) -> Option<()> {
         let mut groups = Groups::new(&folder.nodes);
-        for (index, (side, node)) in self.sides.iter().zip(&folder.nodes).enumerate() {
+        let sides = self.sides.iter().zip(&folder.nodes).zip(folder.listed);
+        for (index, ((side, node), listed)) in sides.enumerate() {
             let Some(node) = *node else { continue };
-            let entries = list(side, node, &mut self.blocks, 0)?;
-            if !side.is_told {
+            let entries = match listed {
+                Some(entries) => entries,
+                None => list(side, node, &mut self.blocks, 0)?,
+            };
+            if !side.has_extents {
                 self.names = self.names.checked_sub(entries.len())?;
             }
             for (name, is_dir, node) in entries {
@@ -167,7 +182,7 @@ impl Comparison<'_> {
             }
         }
         groups.match_folders();
-        self.weigh_told(&mut groups);
+        self.weigh_extents(&mut groups);
         groups.match_places();
         self.weigh_entries(&mut groups);
         groups.match_places();
@@ -176,11 +191,11 @@ impl Comparison<'_> {
     }
 
     /// Weighs the files whose directories tell of them.
-    fn weigh_told(&self, groups: &mut Groups) {
+    fn weigh_extents(&self, groups: &mut Groups) {
         for group in groups.files() {
-            for (index, side) in self.sides.iter().enumerate().filter(|(_, side)| side.is_told) {
+            for (index, _) in self.sides.iter().enumerate().filter(|(_, side)| side.has_extents) {
                 let Some(node) = group.nodes.get(index).copied().flatten() else { continue };
-                match told(side.volume, node) {
+                match self.extents.get(&(index, node)).copied().flatten() {
                     Some((at, _)) if Some(at) == self.boot_catalog => group.is_empty = true,
                     Some(place) => group.set(index, place),
                     None => group.is_empty = true,
@@ -192,7 +207,7 @@ impl Comparison<'_> {
     /// Weighs the files that have entries of their own: those behind which data lies that nothing
     /// tells of, then those that other trees lack, and others where that costs nothing.
     fn weigh_entries(&mut self, groups: &mut Groups) {
-        for (index, side) in self.sides.iter().enumerate().filter(|(_, side)| !side.is_told) {
+        for (index, side) in self.sides.iter().enumerate().filter(|(_, side)| !side.has_extents) {
             let mut wanted: Vec<(u64, &mut Group)> = Vec::new();
             for group in groups.files() {
                 if group.nodes.get(index).copied().flatten().is_none() || group.is_empty {
@@ -265,13 +280,6 @@ fn list(side: &Side<'_>, node: NodeId, blocks: &mut Blocks, unspent: usize) -> O
     let dir = is_known.then(|| side.volume.read_names(node).ok()).flatten()?;
     let entries = dir.iter().filter(|entry| is_content(entry.name));
     Some(entries.map(|e| (e.name.to_vec(), e.kind == Some(FileKind::Directory), e.node)).collect())
-}
-
-/// First byte and bytes of a regular file with data, as its directory tells.
-fn told(volume: &dyn Volume, node: NodeId) -> Option<(u64, u64)> {
-    let attr = volume.attr(node).ok()?;
-    let has_data = attr.kind == FileKind::Regular && attr.size > 0;
-    has_data.then(|| volume.first_byte(node)).flatten().map(|at| (at, attr.size))
 }
 
 /// Weighs a file by its own entry.

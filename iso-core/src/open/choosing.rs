@@ -136,7 +136,7 @@ impl Image {
         let sides: Vec<_> = compared.iter().map(side).collect();
         let sides: Vec<Side<'_>> = sides
             .iter()
-            .map(|(volume, is_told)| Side { volume: &**volume, is_told: *is_told })
+            .map(|(volume, has_extents)| Side { volume: &**volume, has_extents: *has_extents })
             .collect();
         let (found, is_part) = below::compare(&sides, blocks, boot_catalog, STUB_BYTES);
         self.is_compared_in_part = is_part;

@@ -46,7 +46,7 @@ pub(super) enum Unopened {
 }
 
 impl Unopened {
-    /// What is told of it.
+    /// The error that reports it.
     pub(super) fn into_error(self) -> Error {
         match self {
             Self::Empty { image, set } => image.why_empty(&set),
@@ -188,8 +188,8 @@ impl Image {
             slots.push(view(format!("session{}", session.number), Box::new(open)));
         }
         slots.push(Slot { name: "disc.iso".to_owned(), content: Content::Disc });
-        let told = reports.into_iter();
-        slots.extend(told.map(|(name, report)| Slot { name, content: Content::Told(report) }));
+        let files = reports.into_iter();
+        slots.extend(files.map(|(name, report)| Slot { name, content: Content::Report(report) }));
         let label = self.choose(None).map(|shown| shown.volume.facts().label.clone());
         let views = AllViews::new(
             self.medium.disc.clone(),

@@ -107,6 +107,6 @@ pub(super) fn place_of(volume: &dyn Volume, node: NodeId, bytes: u64) -> Option<
     }
     match &*volume.data(node).ok()? {
         Data::Plain(extents) => extents.run_at(0)?.at,
-        Data::Decoded(_) | Data::Told(_) => None,
+        Data::Decoded(_) | Data::Synthetic(_) => None,
     }
 }

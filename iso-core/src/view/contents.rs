@@ -74,7 +74,10 @@ impl Contents {
             places.into_iter().flatten().copied().max().unwrap_or(0)
         };
         let root = self.places.iter();
-        let below = own.files.iter().filter(|(at, _)| !self.places.contains_key(at));
+        // Most trees are equal, and comparing two maps at once is cheap.
+        let differs = own.files != its.files;
+        let below = differs.then_some(&own.files).into_iter().flatten();
+        let below = below.filter(|(at, _)| !self.places.contains_key(at));
         root.chain(below).fold(0, |sum, (at, len)| sum.saturating_add(len.saturating_sub(held(at))))
     }
 
@@ -104,6 +107,9 @@ impl Contents {
     /// Bytes of files that were compared by name and are shorter in the other, or missing there.
     pub(super) fn longer_than(&self, other: &Self) -> u64 {
         let (Some(own), Some(its)) = (&self.below, &other.below) else { return 0 };
+        if own.files == its.files {
+            return 0;
+        }
         own.files.iter().fold(0, |sum, (at, len)| {
             sum.saturating_add(len.saturating_sub(its.files.get(at).copied().unwrap_or(0)))
         })

@@ -325,7 +325,7 @@ fn trees_differ_by_what_every_format_can_hold() {
 }
 
 #[test]
-fn what_differs_is_told_truthfully() {
+fn differences_are_described_truthfully() {
     let tree =
         |view, files: &[(u64, u64)], folders: &[usize]| below(root(view, &[9], 3), files, folders);
     for (shown, other, want) in [
@@ -352,7 +352,7 @@ fn what_differs_is_told_truthfully() {
         (tree(Udf, &[(7, 9)], &[]), below(root(Joliet, &[9, 9], 3), &[(7, 9)], &[]), None),
     ] {
         let view = shown.view;
-        let told = differing(view, &[shown, other]).into_iter().map(|(_, text)| text).next();
-        assert_eq!(told.as_deref(), want);
+        let finding = differing(view, &[shown, other]).into_iter().map(|(_, text)| text).next();
+        assert_eq!(finding.as_deref(), want);
     }
 }

@@ -153,6 +153,13 @@ pub trait Volume: Send + Sync {
         None
     }
 
+    /// First byte and bytes of a regular file that has data, where its record alone tells.
+    fn extent(&self, node: NodeId) -> Option<(u64, u64)> {
+        let attr = self.attr(node).ok()?;
+        let has_data = attr.kind == FileKind::Regular && attr.size > 0;
+        has_data.then(|| self.first_byte(node)).flatten().map(|at| (at, attr.size))
+    }
+
     /// First byte and bytes of a directory's own data on the disc, where it lies in one piece and
     /// the directory's record alone tells.
     fn dir_span(&self, _dir: NodeId) -> Option<(u64, u64)> {
