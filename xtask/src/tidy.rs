@@ -35,12 +35,35 @@ const STANDARDS: [&str; 13] = [
 const BANNED_BELOW_CORE: [&str; 6] = ["fuser", "winfsp", "clap", "tokio", "nix", "rustix"];
 const BANNED_IN_CORE: [&str; 1] = ["libc"];
 
+/// Words of everyday life that stood for mechanisms. CONTRIBUTING has the terms in their place.
+const RETIRED: [&str; 10] =
+    ["told", "Told", "Dear", "let_go", "letting_go", "LetGo", "mouth", "ear", "is_it", "Turns"];
+
+/// Where no retired word may stand: the product and what people read of it.
+const WITHOUT_RETIRED: [&str; 11] = [
+    "ARCHITECTURE.md",
+    "README.md",
+    "SECURITY.md",
+    "docs/",
+    "iso-core/",
+    "isodrive/",
+    "mount-erofs/",
+    "mount-fuse/",
+    "mount-winfsp/",
+    "sandbox/",
+    "windows-view/",
+];
+
 /// Runs every rule and gives all complaints at once.
 pub fn run(root: &Path) -> Result<()> {
     let mut complaints = Vec::new();
     for file in sources(root)? {
         let text = fs::read_to_string(root.join(&file)).with_context(|| file.clone())?;
         check_source(&file, &text, &mut complaints);
+    }
+    for file in tracked(root, &["*.rs", "*.md"])? {
+        let text = fs::read_to_string(root.join(&file)).with_context(|| file.clone())?;
+        check_words(&file, &text, &mut complaints);
     }
     check_dependencies(root, &mut complaints)?;
     check_licences(root, &mut complaints)?;
@@ -56,7 +79,13 @@ pub fn run(root: &Path) -> Result<()> {
 
 /// Rust sources that git tracks or would track.
 fn sources(root: &Path) -> Result<Vec<String>> {
-    let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", "*.rs"];
+    tracked(root, &["*.rs"])
+}
+
+/// Files of some kinds that git tracks or would track.
+fn tracked(root: &Path, kinds: &[&str]) -> Result<Vec<String>> {
+    let fixed = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    let arguments = fixed.iter().chain(kinds);
     let output = Command::new("git").args(arguments).current_dir(root).output()?;
     ensure!(output.status.success(), "git ls-files failed");
     let listed = String::from_utf8(output.stdout)?;
@@ -97,6 +126,20 @@ fn check_source(file: &str, text: &str, complaints: &mut Vec<String>) {
     check_advice(file, text, complaints);
     if file.ends_with("/disk.rs") {
         check_layouts(file, text, &lines, complaints);
+    }
+}
+
+/// No retired word stands in the product or its documents. DECISIONS may say why one was retired.
+fn check_words(file: &str, text: &str, complaints: &mut Vec<String>) {
+    let is_free = !WITHOUT_RETIRED.iter().any(|place| file.starts_with(place));
+    if is_free || file == "docs/DECISIONS.md" {
+        return;
+    }
+    for (number, line) in text.lines().enumerate() {
+        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        if let Some(word) = words.find(|word| RETIRED.contains(word)) {
+            complaints.push(format!("{file}:{} uses the retired word {word}", number + 1));
+        }
     }
 }
 
@@ -209,6 +252,21 @@ fn check_named_paths(root: &Path, complaints: &mut Vec<String>) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn retired_words_are_refused_in_the_product() {
+        for (file, line, is_refused) in [
+            ("iso-core/src/x.rs", "/// What is told of it.", true),
+            ("iso-core/src/x.rs", "Data::Told(bytes)", true),
+            ("iso-core/src/x.rs", "let untold = early;", false),
+            ("README.md", "as it was told", true),
+            ("tests/src/x.rs", "// told", false),
+        ] {
+            let mut complaints = Vec::new();
+            check_words(file, line, &mut complaints);
+            assert_eq!(!complaints.is_empty(), is_refused, "{file}: {line}");
+        }
+    }
 
     fn complaints(file: &str, text: &str) -> Vec<String> {
         let mut complaints = Vec::new();

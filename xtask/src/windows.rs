@@ -136,7 +136,7 @@ impl Cross<'_> {
         command
     }
 
-    /// What the tests are told of the world: Wine, images, the DLL, the programs.
+    /// The environment of the tests: Wine, images, the DLL, the programs.
     fn under_wine(&self, command: &mut Command, target: &str) {
         command.env(variable(target, "RUNNER"), WINE);
         command.env("WINEPREFIX", self.folder.join("wine"));
@@ -220,7 +220,7 @@ fn name(command: &mut Command, crates: &[&str]) {
     }
 }
 
-/// The variable by which cargo is told something of a target.
+/// The variable that sets a property of a target for cargo.
 fn variable(target: &str, what: &str) -> String {
     format!("CARGO_TARGET_{}_{what}", target.to_uppercase().replace('-', "_"))
 }
