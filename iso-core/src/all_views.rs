@@ -24,10 +24,10 @@ pub(crate) enum Content {
     /// All bytes of the image.
     Disc,
     /// A report, written on demand.
-    Told(Report),
+    Report(Report),
 }
 
-/// Writes what is to be told of a disc.
+/// Writes a report about a disc.
 pub type Report = Box<dyn Fn(&Disc) -> Vec<u8> + Send + Sync>;
 
 /// All views of a disc.
@@ -81,7 +81,7 @@ impl AllViews {
         for (number, slot) in (FIRST_SLOT..).zip(&slots) {
             let kind = match slot.content {
                 Content::View(_) => FileKind::Directory,
-                Content::Disc | Content::Told(_) => FileKind::Regular,
+                Content::Disc | Content::Report(_) => FileKind::Regular,
             };
             let (name, node) = (slot.name.as_bytes(), NodeId::from_number(number));
             builder.push(DirEntry { name, node, kind: Some(kind), is_hidden: false })?;
@@ -123,7 +123,7 @@ impl AllViews {
             Content::Disc => {
                 self.whole_disc().map_or_else(Opened::Failed, |data| Opened::File(Arc::new(data)))
             }
-            Content::Told(report) => Opened::File(Arc::new(Data::Told(report(&self.disc)))),
+            Content::Report(report) => Opened::File(Arc::new(Data::Synthetic(report(&self.disc)))),
         }
     }
 
@@ -175,7 +175,7 @@ impl AllViews {
     fn file(&self, node: NodeId) -> Result<Option<Arc<Data>>> {
         let Some(slot) = Self::slot_of(node) else { return Ok(None) };
         match self.slots.get(slot) {
-            Some((Slot { content: Content::Disc | Content::Told(_), .. }, _)) => {}
+            Some((Slot { content: Content::Disc | Content::Report(_), .. }, _)) => {}
             Some((Slot { content: Content::View(_), .. }, _)) | None => return Ok(None),
         }
         match self.opened(slot)? {

@@ -150,7 +150,7 @@ impl Error {
         matches!(self, Self::Io { .. } | Self::NoMemory)
     }
 
-    /// The same error once more: the cause of an `Io`, which cannot be copied, is told by its text.
+    /// A copy of the error; the cause of an `Io`, which cannot be copied, becomes its text.
     #[must_use]
     pub(crate) fn repeated(&self) -> Self {
         match self {

@@ -99,8 +99,8 @@ pub struct Limits {
     pub linked_files: usize,
     /// Findings kept; the rest is only counted.
     pub findings: usize,
-    /// Names of a root up to which files are weighed for the view rule: more are not told apart by
-    /// a few reads.
+    /// Names of a root up to which files are weighed for the view rule: a few reads do
+    /// not distinguish more.
     pub weighed_names: usize,
     /// Blocks of the cache that may be read to weigh the files of one root.
     pub weighed_blocks: usize,

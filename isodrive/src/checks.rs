@@ -1,4 +1,4 @@
-//! What `doctor` found out, thing by thing, and how that is told and becomes an exit code.
+//! What `doctor` found out, check by check, as text, as JSON and as an exit code.
 //! Looks at nothing itself.
 
 use std::io::Write;
@@ -58,9 +58,9 @@ pub(crate) fn tell(checks: &[Check], json: bool, terminal: &mut Terminal) -> Out
     terminal.flush()?;
     let any = |verdict| checks.iter().any(|check| check.verdict == verdict);
     if any(Verdict::Broken) {
-        Err(Failure::told(Exit::NoFuse))
+        Err(Failure::reported(Exit::NoFuse))
     } else if any(Verdict::Dead) {
-        Err(Failure::told(Exit::Other))
+        Err(Failure::reported(Exit::Other))
     } else {
         Ok(())
     }

@@ -88,17 +88,17 @@ pub(crate) struct Failure {
     /// Label and text of each line, as in `try`, `isodrive list`.
     pub(crate) lines: Vec<(Cow<'static, str>, String)>,
     /// The message was printed already, by a process that did the work.
-    pub(crate) is_told: bool,
+    pub(crate) is_reported: bool,
 }
 
 impl Failure {
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), lines: Vec::new(), is_told: false }
+        Self { exit, message: message.into(), lines: Vec::new(), is_reported: false }
     }
 
     /// A failure that another process has explained.
-    pub(crate) fn told(exit: Exit) -> Self {
-        Self { is_told: true, ..Self::new(exit, "") }
+    pub(crate) fn reported(exit: Exit) -> Self {
+        Self { is_reported: true, ..Self::new(exit, "") }
     }
 
     /// Adds a line that explains. What to do, and every command, is an `advice`.

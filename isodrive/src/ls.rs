@@ -103,7 +103,7 @@ const MAX_BYTES: u64 = 64 << 20;
 struct Listing<'a> {
     arguments: &'a List,
     volume: &'a dyn Volume,
-    /// How a drive shows the names, where that is to be told.
+    /// How a Windows drive shows the names, if they are to be printed.
     on_windows: Option<OnWindows>,
     terminal: &'a mut Terminal,
     names: u64,

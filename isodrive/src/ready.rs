@@ -1,4 +1,4 @@
-//! What is told of a mount that can be used: to people, to scripts, and by the process that serves
+//! The report that a mount is ready: for people, for scripts, and from the process that serves
 //! it to the one that started that. The same on every system.
 
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use crate::json::{self, Name, SCHEMA};
 use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, output_failed, path_shown};
 
-/// What is told of a mount that can be used.
+/// The report that a mount is ready.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Ready {
     pub(crate) schema: u32,
@@ -30,7 +30,7 @@ pub(crate) struct Ready {
 }
 
 impl Ready {
-    /// What is told of a mount that was there already.
+    /// The report about a mount that existed before.
     pub(crate) fn again(path: Name, label: Name, system: String) -> Self {
         let reason = "the image is mounted already".to_owned();
         let parts = Vec::new();

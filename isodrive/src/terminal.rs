@@ -81,8 +81,8 @@ impl Terminal {
         match outcome {
             Ok(()) => ExitCode::SUCCESS,
             Err(failure) => {
-                if !failure.is_told {
-                    let _ = io::stderr().write_all(told(&failure).as_bytes());
+                if !failure.is_reported {
+                    let _ = io::stderr().write_all(text_of(&failure).as_bytes());
                 }
                 failure.exit.into()
             }
@@ -91,7 +91,7 @@ impl Terminal {
 }
 
 /// A failure as it is printed.
-fn told(failure: &Failure) -> String {
+fn text_of(failure: &Failure) -> String {
     let mut text = format!("error: {}\n", harmless(&failure.message));
     for (label, line) in &failure.lines {
         let _ = writeln!(text, "  {:<7} {}", harmless(label), harmless(line));
@@ -102,7 +102,7 @@ fn told(failure: &Failure) -> String {
 /// Standard output could not be written. A reader that went away (`| head`) is no news.
 pub(crate) fn output_failed(error: &io::Error) -> Failure {
     if error.kind() == io::ErrorKind::BrokenPipe {
-        return Failure::told(Exit::Other);
+        return Failure::reported(Exit::Other);
     }
     Failure::io(Exit::Other, "cannot write to standard output", error)
 }

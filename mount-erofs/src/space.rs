@@ -101,8 +101,8 @@ impl<'o> Space<'o> {
     /// Tells an inode that is written how long its bytes are and in which block they begin.
     pub(crate) fn point(&mut self, inode: u64, size: u64, at: u64) -> Result<(), Declined> {
         let block = self.block_number(at)?;
-        let told = (U64::new(size), U32::new(block));
-        let bytes = [told.0.as_bytes(), told.1.as_bytes()].concat();
+        let key = (U64::new(size), U32::new(block));
+        let bytes = [key.0.as_bytes(), key.1.as_bytes()].concat();
         self.put(inode.saturating_add(SIZE_IN_INODE), &bytes)
     }
 }

@@ -240,7 +240,7 @@ impl Translation<'_> {
                 }
                 None => self.copied(node, data.len()),
             },
-            Data::Told(_) => self.copied(node, data.len()),
+            Data::Synthetic(_) => self.copied(node, data.len()),
             Data::Decoded(_) => Err(Declined::Decoded),
         }
     }

@@ -28,7 +28,7 @@ use crate::xattr;
 pub(crate) struct Adapter {
     volume: Arc<dyn Volume>,
     presentation: Presentation,
-    /// How long what the kernel was told holds.
+    /// How long the kernel may keep a reply.
     keep: Duration,
     activity: Arc<Activity>,
     reports: Reports,
@@ -37,13 +37,13 @@ pub(crate) struct Adapter {
     absence: xattr::Absence,
 }
 
-/// A disc never changes, so what the kernel was told stays true.
+/// A disc never changes, so replies stay true.
 const FOREVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Node numbers are places on the disc and are never given to another file.
 const GENERATION: Generation = Generation(0);
 
-/// Places of a directory up to which the attributes of directories are told with their names. They
+/// Places of a directory up to which the attributes of directories are sent with their names. They
 /// lie at the beginning of each, so that a disc of many would be read all over to list its root.
 const DIRECTORIES_TOLD: u64 = 32;
 
@@ -168,7 +168,7 @@ impl Adapter {
                 dir = match volume.read_dir_part(node, position_of(next)) {
                     Ok(part) if part.get(position_of(next)).is_some() => part,
                     Ok(_) => return Ok(()),
-                    // What was added is told; whoever asks for what follows is told the error.
+                    // Send the entries that were added; the next request gets the error.
                     Err(_) if !is_empty => return Ok(()),
                     Err(error) => return Err(error),
                 };
@@ -178,8 +178,8 @@ impl Adapter {
 
     /// The kind of an entry, asked of the node where the directory does not tell.
     fn kind(&self, entry: &DirEntry<'_>) -> FileType {
-        let told = entry.kind.or_else(|| self.volume.attr(entry.node).ok().map(|attr| attr.kind));
-        file_type(told.unwrap_or(FileKind::Regular))
+        let kind = entry.kind.or_else(|| self.volume.attr(entry.node).ok().map(|attr| attr.kind));
+        file_type(kind.unwrap_or(FileKind::Regular))
     }
 }
 
@@ -234,8 +234,8 @@ impl Filesystem for Adapter {
         }
     }
 
-    /// There is nothing to remember of an open file: the kernel is told to keep its pages and not
-    /// to ask again.
+    /// There is nothing to remember of an open file: the reply lets the kernel keep its pages and
+    /// stop asking.
     fn open(&self, _: &Request, _: INodeNo, _: OpenFlags, reply: ReplyOpen) {
         reply.error(Errno::ENOSYS);
     }
@@ -351,25 +351,28 @@ fn send_xattr(bytes: std::result::Result<Vec<u8>, Errno>, size: u32, reply: Repl
 }
 
 impl Adapter {
-    /// Adds an entry with its attributes. Where they are not told with it, or cannot be had, what
-    /// is told holds for no time at all: whoever asks for them gets them, or the error.
+    /// Adds one readdirplus entry. Attributes that are skipped or unreadable get a timeout of zero,
+    /// so that the kernel asks again.
     fn add_with_attr(
         &self,
         reply: &mut ReplyDirectoryPlus,
         entry: &DirEntry<'_>,
         next: u64,
     ) -> bool {
-        let is_told = entry.kind != Some(FileKind::Directory) || next <= DIRECTORIES_TOLD;
+        let has_attributes = entry.kind != Some(FileKind::Directory) || next <= DIRECTORIES_TOLD;
         let failed =
             |error: &Error| self.reports.failed("readdirplus", self.ino(entry.node).0, error);
-        let told = is_told.then(|| self.attr(entry.node).inspect_err(failed).ok()).flatten();
-        let (attr, ttl) =
-            told.map_or_else(|| (self.unknown(entry), Duration::ZERO), |attr| (attr, self.keep));
+        let known =
+            has_attributes.then(|| self.attr(entry.node).inspect_err(failed).ok()).flatten();
+        let (attr, ttl) = known.map_or_else(
+            || (self.placeholder_attr(entry), Duration::ZERO),
+            |attr| (attr, self.keep),
+        );
         reply.add(attr.ino, next, OsStr::from_bytes(entry.name), &ttl, &attr, GENERATION)
     }
 
     /// What little a directory tells of an entry by itself: number and kind.
-    fn unknown(&self, entry: &DirEntry<'_>) -> FileAttr {
+    fn placeholder_attr(&self, entry: &DirEntry<'_>) -> FileAttr {
         let kind = entry.kind.map_or(FileType::RegularFile, file_type);
         FileAttr { ino: self.ino(entry.node), kind, ..ABSENT }
     }

@@ -22,7 +22,7 @@ use crate::name::{FS_TYPE, source_name};
 /// The helper that mounts for users other than root.
 const HELPER: &str = "fusermount3";
 
-/// What the kernel reads ahead where it can be told to; it takes 128 by itself.
+/// Read-ahead of the kernel, where it can be set; the default is 128 KiB.
 const READ_AHEAD_KIB: u32 = 512;
 
 /// What the mount table shows and what the kernel enforces.

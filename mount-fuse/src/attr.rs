@@ -1,4 +1,4 @@
-//! Attributes of the core in the shape that the kernel is told them.
+//! Converts attributes of the core to those of FUSE.
 //! Conversion only; which mode and owner to show is the core's `Presentation`.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

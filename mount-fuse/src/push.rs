@@ -68,21 +68,21 @@ impl Listed {
     }
 }
 
-/// What the thread is told.
-pub(crate) struct Told {
+/// The thread that prefetches.
+pub(crate) struct Prefetcher {
     reads: Receiver<NodeId>,
     listed: Arc<Mutex<Listed>>,
 }
 
 impl Push {
     /// One end for the callbacks, one for the thread.
-    pub(crate) fn new() -> (Self, Told) {
+    pub(crate) fn new() -> (Self, Prefetcher) {
         let (sender, receiver) = sync_channel(WAITING);
         let listed = Arc::new(Mutex::new(Listed::default()));
-        (Self { reads: sender, listed: listed.clone() }, Told { reads: receiver, listed })
+        (Self { reads: sender, listed: listed.clone() }, Prefetcher { reads: receiver, listed })
     }
 
-    /// The kernel was told the files of a directory.
+    /// The kernel received the files of a directory.
     pub(crate) fn listed(&self, dir: &DirPart) {
         self.listed.lock().unwrap_or_else(PoisonError::into_inner).add(dir);
     }
@@ -95,7 +95,7 @@ impl Push {
     }
 }
 
-impl Told {
+impl Prefetcher {
     /// Stores files until the callbacks are gone.
     pub(crate) fn follow(self, volume: &dyn Volume, notifier: &Notifier) {
         let store =
@@ -243,10 +243,10 @@ impl Directory<'_> {
 /// The entry that names a node, looked for from a position on.
 fn find(dir: &mut Directory<'_>, node: NodeId, from: usize) -> Option<usize> {
     let len = dir.part.len();
-    let mut is_it = |position: &usize| dir.get(*position) == Some(node);
+    let mut is_wanted = |position: &usize| dir.get(*position) == Some(node);
     let near = from..from.saturating_add(SEARCHED).min(len);
     let whole = 0..if len <= SEARCHED_WHOLE { len } else { SEARCHED };
-    near.into_iter().find(&mut is_it).or_else(|| whole.into_iter().find(is_it))
+    near.into_iter().find(&mut is_wanted).or_else(|| whole.into_iter().find(is_wanted))
 }
 
 #[cfg(test)]
@@ -268,11 +268,11 @@ mod tests {
 
     #[test]
     fn reads_that_nobody_waits_for_are_dropped_and_large_ones_not_told() {
-        let (push, told) = Push::new();
+        let (push, prefetcher) = Push::new();
         push.read(NodeId::from_number(1), 1 << 20);
         for number in 0..1000 {
             push.read(NodeId::from_number(number), 10);
         }
-        assert_eq!(told.reads.try_iter().count(), WAITING);
+        assert_eq!(prefetcher.reads.try_iter().count(), WAITING);
     }
 }

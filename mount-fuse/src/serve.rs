@@ -32,7 +32,7 @@ pub fn serve(volume: Arc<dyn Volume>, device: OwnedFd, options: &Serve) -> io::R
     let mut config = Config::default();
     config.n_threads = Some(options.threads.unwrap_or_else(default_threads));
     let activity = Arc::new(Activity::default());
-    let (push, told) = Push::new();
+    let (push, prefetcher) = Push::new();
     let cache = KernelCache::default();
     let adapter = Adapter::new(volume.clone(), options, activity.clone(), push, cache.clone());
     // Who may enter is the kernel's business: it knows the owner of the mount.
@@ -41,7 +41,7 @@ pub fn serve(volume: Arc<dyn Volume>, device: OwnedFd, options: &Serve) -> io::R
     cache.is_of(session.notifier());
     std::thread::Builder::new()
         .name("push".to_owned())
-        .spawn(move || told.follow(&*volume, &notifier))?;
+        .spawn(move || prefetcher.follow(&*volume, &notifier))?;
     let session = session.spawn()?;
     Ok(Served { session, activity })
 }

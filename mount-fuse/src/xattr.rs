@@ -1,5 +1,5 @@
 //! Extended attributes as requests ask for them: by the names that the core shows. Most discs have
-//! none; where that is certain the kernel is told once, and asks no more.
+//! none; once that is certain, a reply makes the kernel stop asking.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -262,33 +262,33 @@ impl FileSystemContext for Adapter {
         if access & WRITING != 0 || options & DELETE_ON_CLOSE != 0 {
             return write_protected();
         }
-        let (found, told) = self.serve("open", 0, |tree| {
+        let (found, known) = self.serve("open", 0, |tree| {
             let found = tree.find(path.as_slice())?;
-            let told = tree.info(&found);
-            let is_directory = told.attributes & attribute::DIRECTORY != 0;
+            let known = tree.info(&found);
+            let is_directory = known.attributes & attribute::DIRECTORY != 0;
             if options & DIRECTORY_FILE != 0 && !is_directory {
                 return Err(Status::NOT_A_DIRECTORY.into());
             }
             if options & NON_DIRECTORY_FILE != 0 && is_directory {
                 return Err(Status::FILE_IS_A_DIRECTORY.into());
             }
-            Ok((found, told))
+            Ok((found, known))
         })?;
-        fill(info.as_mut(), &told);
+        fill(info.as_mut(), &known);
         info.set_normalized_name(&found.path(), None);
         Ok(Opened::new(found, self.open_files.clone()))
     }
 
     /// The last handle is closed. Comes for every file only where [`crate::Mounting`] asks for it.
     fn cleanup(&self, found: &Opened, _path: Option<&U16CStr>, _flags: u32) {
-        found.let_go();
+        found.drop_behind();
     }
 
     fn close(&self, _found: Opened) {}
 
     fn get_file_info(&self, found: &Opened, info: &mut FileInfo) -> Outcome<()> {
-        let told = self.serve("get_file_info", 0, |tree| Ok(tree.info(found)))?;
-        fill(info, &told);
+        let known = self.serve("get_file_info", 0, |tree| Ok(tree.info(found)))?;
+        fill(info, &known);
         Ok(())
     }
 

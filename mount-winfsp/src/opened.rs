@@ -24,7 +24,7 @@ impl Opened {
     }
 
     /// The last handle is closed.
-    pub(crate) fn let_go(&self) {
+    pub(crate) fn drop_behind(&self) {
         if self.is_counted.swap(false, Ordering::Relaxed) {
             self.count.fetch_sub(1, Ordering::Relaxed);
         }
@@ -41,6 +41,6 @@ impl Deref for Opened {
 
 impl Drop for Opened {
     fn drop(&mut self) {
-        self.let_go();
+        self.drop_behind();
     }
 }

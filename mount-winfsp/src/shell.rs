@@ -1,4 +1,4 @@
-//! The shell of Windows: where Explorer lies, what it is told of icons and types that changed, and
+//! The shell of Windows: where Explorer lies, notices about changed icons and types, and
 //! the removal of keys that it reads. Each call behind a safe function, as in `system`.
 #![expect(unsafe_code, reason = "calls of Windows")]
 

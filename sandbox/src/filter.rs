@@ -85,7 +85,7 @@ pub const ALLOWED_CALLS: usize = PLAIN.len().saturating_add(8);
 
 /// Installs the filter for this thread and those it starts.
 pub(crate) fn install(task: Task<'_>) -> Result<(), String> {
-    // The flags of clone3 lie in memory, where no filter sees them. A C library that is told that
+    // The flags of clone3 lie in memory, where no filter sees them. A C library that learns that
     // there is no such call takes clone, whose flags are seen. First, since the list below leaves
     // no call to install another filter with; of two answers the stricter one holds.
     let absent = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);

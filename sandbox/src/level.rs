@@ -33,7 +33,7 @@ impl Level {
         }
     }
 
-    /// What is missing and ought to be told.
+    /// The missing parts that a person should know.
     pub fn essential_missing(&self) -> impl Iterator<Item = &str> {
         self.missing.iter().map(String::as_str).filter(|text| !text.starts_with("own root"))
     }

@@ -55,15 +55,15 @@ pub(crate) fn leave_the_root_directory(task: Task<'_>) -> Result<(), String> {
     entered.and_then(|()| rustix::process::chdir("/")).map_err(|error| error.to_string())
 }
 
-/// Becomes another user, where the process is root's. To stay root is told as an error: the rights
+/// Becomes another user, where the process is root's. Staying root is an error: the rights
 /// of root go with the capabilities all the same, and what root owns stays its own.
 pub(crate) fn become_user(to: Option<User>) -> Result<(), String> {
     let Some(user) = to.filter(|_| geteuid().is_root()) else { return Ok(()) };
-    let told = |what: &'static str| move |error| format!("{what}: {error}");
+    let context = |what: &'static str| move |error| format!("{what}: {error}");
     let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
-    rustix::thread::set_thread_groups(&[]).map_err(told("groups"))?;
-    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(told("group"))?;
-    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(told("user"))?;
+    rustix::thread::set_thread_groups(&[]).map_err(context("groups"))?;
+    rustix::thread::set_thread_res_gid(gid, gid, gid).map_err(context("group"))?;
+    rustix::thread::set_thread_res_uid(uid, uid, uid).map_err(context("user"))?;
     match (geteuid(), getegid()) == (uid, gid) {
         true if uid.is_root() => Err("it stays root, but without capabilities".to_owned()),
         true => Ok(()),
@@ -82,10 +82,11 @@ pub(crate) fn empty_the_bounding_set() {
 
 /// Gives up every capability that the task does not take, and every way to get one back.
 pub(crate) fn drop_capabilities(task: Task<'_>) -> Result<(), String> {
-    let told = |what: &'static str| move |error| format!("{what}: {error}");
+    let context = |what: &'static str| move |error| format!("{what}: {error}");
     let (kept, none) = (kept(task), CapabilitySet::empty());
     let sets = CapabilitySets { effective: kept, permitted: kept, inheritable: none };
-    rustix::thread::set_capabilities(None, sets).map_err(told("capabilities"))?;
-    rustix::thread::set_no_new_privs(true).map_err(told("no_new_privs"))?;
-    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable).map_err(told("dumpable"))
+    rustix::thread::set_capabilities(None, sets).map_err(context("capabilities"))?;
+    rustix::thread::set_no_new_privs(true).map_err(context("no_new_privs"))?;
+    rustix::process::set_dumpable_behavior(DumpableBehavior::NotDumpable)
+        .map_err(context("dumpable"))
 }

@@ -62,13 +62,13 @@ fn lengths() -> Vec<Case> {
     vec![
         Case::new("H3", "a record of length 0 in the middle", lying(record(Some(0), None)))
             .shows(rest())
-            .told(&["it has no length, and is not unused"]),
+            .reported(&["it has no length, and is not unused"]),
         Case::new("H3", "a record of 10 bytes", lying(record(Some(10), None)))
             .shows(rest())
-            .told(left_out),
+            .reported(left_out),
         Case::new("H3", "a record of 255 bytes that holds others", lying(record(Some(255), None)))
             .shows([("BAD.TXT", five()), ("LOST.TXT", five())])
-            .told(&["another record begins inside it"]),
+            .reported(&["another record begins inside it"]),
         Case::new("H3", "a record past its sector", {
             let mut craft = Craft::new();
             craft.put(FILES, HEALTHY);
@@ -83,16 +83,16 @@ fn lengths() -> Vec<Case> {
             craft.image()
         })
         .shows((0..45).map(|n| (format!("F{n:02}.TXT"), Seen::File(HEALTHY[..5].to_vec()))))
-        .told(&["another record begins inside it"]),
+        .reported(&["another record begins inside it"]),
         Case::new("H4", "a name longer than its record", lying(record(None, Some(200))))
             .shows(rest())
-            .told(left_out),
+            .reported(left_out),
         Case::new("H4", "a name of no bytes", lying(record(None, Some(0))))
             .shows(rest())
-            .told(left_out),
+            .reported(left_out),
         Case::new("H3", "a record that holds the head of the next", lying(record(Some(60), None)))
             .shows([("BAD.TXT", five()), ("LOST.TXT", five())])
-            .told(&["another record begins inside it"]),
+            .reported(&["another record begins inside it"]),
         Case::new("H3", "a last record of an odd length", {
             let odd = Record { record_len: Some(43), ..Record::file("ODD.TXT;1", FILES, 5) };
             let mut craft = Craft::new();
@@ -100,7 +100,7 @@ fn lengths() -> Vec<Case> {
             craft.image()
         })
         .shows([("ODD.TXT", five())])
-        .told(&["its length is odd"]),
+        .reported(&["its length is odd"]),
     ]
 }
 
@@ -171,7 +171,7 @@ fn roots() -> Vec<Case> {
             .refused(5, "the root directory does not begin with itself"),
         Case::new("H5", "a root that only the path table knows", found_by_table.image())
             .shows_no_more()
-            .told(&["the root that the path table names is used"]),
+            .reported(&["the root that the path table names is used"]),
     ]
 }
 
@@ -193,6 +193,6 @@ fn sizes() -> Vec<Case> {
             .shows([("DIR", Seen::Directory), inside()]),
         Case::new("H6", "a directory past the end of the disc", sized(10 * SECTOR as u32))
             .shows([("DIR", Seen::Directory), inside()])
-            .told(&["it reaches past the end of the image"]),
+            .reported(&["it reaches past the end of the image"]),
     ]
 }

@@ -31,7 +31,7 @@ pub struct Case {
     /// What has to come of it.
     pub expect: Expect,
     /// What must stand among the findings.
-    pub told: &'static [&'static str],
+    pub reported: &'static [&'static str],
 }
 
 /// What has to come of a disc.
@@ -90,7 +90,7 @@ pub fn all() -> Vec<Case> {
 impl Case {
     fn new(class: &'static str, name: &'static str, image: Vec<u8>) -> Self {
         let expect = Expect::Tree(Vec::new());
-        Self { class, name, image, view: None, expect, told: &[] }
+        Self { class, name, image, view: None, expect, reported: &[] }
     }
 
     fn view(mut self, view: View) -> Self {
@@ -122,8 +122,8 @@ impl Case {
         self
     }
 
-    fn told(mut self, told: &'static [&'static str]) -> Self {
-        self.told = told;
+    fn reported(mut self, reported: &'static [&'static str]) -> Self {
+        self.reported = reported;
         self
     }
 }

@@ -111,7 +111,7 @@ fn equal() -> Vec<Case> {
     vec![
         Case::new("H12", "one version twice", image(&["A.TXT;1", "A.TXT;1"]))
             .shows([("A.TXT", file()), ("A~2.TXT", file())])
-            .told(numbered),
+            .reported(numbered),
         Case::new("H12", "the name of the healthy file before it", image(&["OK.TXT;9"]))
             .shows([("OK.TXT;1", file())]),
         Case::new("H12", "names that differ in case", image(&["a.txt", "A.TXT"]))

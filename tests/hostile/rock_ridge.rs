@@ -72,24 +72,26 @@ fn continuations() -> Vec<Case> {
     vec![
         Case::new("H17", "a continuation of itself", circle.image())
             .shows([("a", seven())])
-            .told(left),
+            .reported(left),
         Case::new("H17", "two continuations of each other", two.image())
             .shows([("a", seven())])
-            .told(left),
+            .reported(left),
         Case::new("H17", "30 continuations", chained(30)).shows([("az", seven())]),
-        Case::new("H17", "5000 continuations", chained(5000)).shows([("a", seven())]).told(left),
+        Case::new("H17", "5000 continuations", chained(5000))
+            .shows([("a", seven())])
+            .reported(left),
         Case::new("H17", "continuations that overlap", overlapping.image()).shows([("a", seven())]),
         Case::new("H17", "a continuation behind the disc", to(1 << 30, 0, 28).image())
             .shows([("a", seven())])
-            .told(left),
+            .reported(left),
         Case::new("H17", "a continuation of 4 GiB", to(AREA, 0, u32::MAX).image())
             .shows([("a", seven())])
-            .told(left),
+            .reported(left),
         Case::new("H17", "a continuation at an offset that overflows", {
             to(u32::MAX, u32::MAX, u32::MAX).image()
         })
         .shows([("a", seven())])
-        .told(left),
+        .reported(left),
         Case::new("H17", "two continuations in one area", {
             let mut craft = disc(file(&[nm(1, "a"), ce(AREA, 0, 6), ce(AREA, 6, 6)]));
             craft.put(AREA as usize, &[nm(1, "b"), nm(0, "c")].concat());
@@ -262,9 +264,9 @@ fn dates() -> Vec<Case> {
 
 /// H24.
 fn compressed() -> Vec<Case> {
-    let with = |told: Vec<u8>, data: &[u8]| {
+    let with = |reported: Vec<u8>, data: &[u8]| {
         let record =
-            Record::file("F.;1", OTHER, data.len()).with(&[px(0o100_444), nm(0, "f"), told]);
+            Record::file("F.;1", OTHER, data.len()).with(&[px(0o100_444), nm(0, "f"), reported]);
         let mut craft = disc(record);
         craft.put(OTHER, data).put(OTHER + 80, &[0]);
         craft.image()

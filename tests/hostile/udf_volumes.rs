@@ -202,7 +202,7 @@ fn tables() -> Vec<Case> {
 
 /// H37: a sparable partition over the same blocks, and tables for it at blocks 80 and 82.
 fn sparing() -> Vec<Case> {
-    let with = |packet: u16, size: u32, entries: &[(u32, u32)], told: u16| {
+    let with = |packet: u16, size: u32, entries: &[(u32, u32)], reported: u16| {
         let mut map = vec![2, 64, 0, 0];
         map.extend(entity("*UDF Sparable Partition", &[0x50, 2]));
         map.extend([1, 0, 0, 0]);
@@ -217,7 +217,7 @@ fn sparing() -> Vec<Case> {
             d[MAPS..MAPS + 64].copy_from_slice(&map);
         });
         let mut table = entity("*UDF Sparing Table", &[0x50, 2]);
-        table.extend(told.to_le_bytes());
+        table.extend(reported.to_le_bytes());
         table.extend([0, 0, 1, 0, 0, 0]);
         table.extend(
             entries.iter().flat_map(|(from, to)| [le(*from as usize), le(*to as usize)].concat()),
@@ -243,10 +243,10 @@ fn sparing() -> Vec<Case> {
             .refused(5, ""),
         Case::new("H37", "packets of no blocks", with(0, 2048, &[], 0))
             .shows(seven())
-            .told(&["packets of a sparable partition have no blocks"]),
+            .reported(&["packets of a sparable partition have no blocks"]),
         Case::new("H37", "a table of 2^32 - 1 bytes", with(32, u32::MAX, &[], 0))
             .shows(seven())
-            .told(&["no sparing table can be read"]),
+            .reported(&["no sparing table can be read"]),
     ]
 }
 
@@ -267,7 +267,7 @@ fn mirrors() -> Vec<Case> {
     vec![
         Case::new("H39", "an entry that only the mirror has", damaged)
             .shows(seven())
-            .told(&["mirror"]),
+            .reported(&["mirror"]),
         Case::new("H39", "an entry that the mirror lacks", differs).shows(seven()),
         Case::new("H39", "an entry that neither has", both).shows([("f", Seen::Nothing)]),
         Case::new("H39", "sound entries that disagree", disagree).shows(seven()),

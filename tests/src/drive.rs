@@ -87,13 +87,13 @@ fn shown(image: &Path, mut asked: Value) -> Result<Tree> {
     loop {
         let mut line = String::new();
         ensure!(shower.tells.read_line(&mut line)? > 0, "the drive broke down");
-        let told: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
-        if told.as_object().is_some_and(serde_json::Map::is_empty) {
+        let reported: Value = serde_json::from_str(&line).with_context(|| line.clone())?;
+        if reported.as_object().is_some_and(serde_json::Map::is_empty) {
             break;
         }
-        let path = bytes(&told["path"]).context("a line without a path")?;
+        let path = bytes(&reported["path"]).context("a line without a path")?;
         let path = if path.is_empty() { b".".to_vec() } else { path };
-        tree.entries.insert(path, entry(&told)?);
+        tree.entries.insert(path, entry(&reported)?);
     }
     IDLE.lock().unwrap_or_else(PoisonError::into_inner).push(shower);
     Ok(tree)
@@ -104,8 +104,8 @@ fn bytes(value: &Value) -> Option<Vec<u8>> {
     digits.map(|pair| u8::from_str_radix(pair?, 16).ok()).collect()
 }
 
-fn entry(told: &Value) -> Result<Entry> {
-    let attributes = told["attributes"].as_u64().context("no attributes")?;
+fn entry(reported: &Value) -> Result<Entry> {
+    let attributes = reported["attributes"].as_u64().context("no attributes")?;
     let kind = match attributes {
         _ if attributes & REPARSE_POINT != 0 => 'l',
         _ if attributes & DIRECTORY != 0 => 'd',
@@ -113,18 +113,18 @@ fn entry(told: &Value) -> Result<Entry> {
         _ => 'f',
     };
     let time = |index: usize| {
-        let steps = told["times"][index].as_u64().unwrap_or(0);
+        let steps = reported["times"][index].as_u64().unwrap_or(0);
         let seconds = i64::try_from(steps / 10_000_000).unwrap_or(0) - EPOCH;
         (seconds, steps % 10_000_000 * 100)
     };
-    let text = |key: &str| told[key].as_str().map(str::to_owned);
+    let text = |key: &str| reported[key].as_str().map(str::to_owned);
     Ok(Entry {
         kind,
-        size: told["size"].as_u64().context("no size")?,
+        size: reported["size"].as_u64().context("no size")?,
         modified: time(0),
         accessed: time(1),
         changed: time(2),
-        target: bytes(&told["target"]),
+        target: bytes(&reported["target"]),
         sha256: text("sha256").filter(|_| kind == 'f'),
         error: text("error"),
         ..Entry::default()

@@ -40,27 +40,27 @@ struct Asking {
 /// Asks everything: each file system, the boot images, all views, the partitions and sessions.
 pub fn ask(image: &Image, effort: Effort) -> Answers {
     let mut asking = Asking { digest: Sha256::new(), effort, nodes: 0, bytes: 0, errors: 0 };
-    asking.told(format!("{:?}", image.partitions()));
-    asking.told(format!("{:?} {:?}", image.sessions(), image.truncation()));
+    asking.reported(format!("{:?}", image.partitions()));
+    asking.reported(format!("{:?} {:?}", image.sessions(), image.truncation()));
     for (view, error) in image.refused() {
-        asking.told(format!("{view:?} {error}"));
+        asking.reported(format!("{view:?} {error}"));
     }
     match image.choose(None) {
-        Ok(shown) => asking.told(format!("{:?} {}", shown.view, shown.reason)),
-        Err(error) => asking.told(error.to_string()),
+        Ok(shown) => asking.reported(format!("{:?} {}", shown.view, shown.reason)),
+        Err(error) => asking.reported(error.to_string()),
     }
     for system in image.systems() {
-        asking.told(format!("{:?} {}", system.view, system.root_entries));
+        asking.reported(format!("{:?} {}", system.view, system.root_entries));
         asking.volume(&*system.volume);
     }
     match image.boot_files() {
-        Ok(files) => asking.told(format!("{files:?}")),
-        Err(error) => asking.told(error.to_string()),
+        Ok(files) => asking.reported(format!("{files:?}")),
+        Err(error) => asking.reported(error.to_string()),
     }
     for special in [image.choose(Some(View::Boot)).map(|s| s.volume), image.all_views(Vec::new())] {
         match special {
             Ok(volume) => asking.volume(&*volume),
-            Err(error) => asking.told(error.to_string()),
+            Err(error) => asking.reported(error.to_string()),
         }
     }
     Answers {
@@ -79,7 +79,7 @@ pub fn other_sessions(image: &Image) -> impl Iterator<Item = Options> {
 }
 
 impl Asking {
-    fn told(&mut self, text: impl AsRef<[u8]>) {
+    fn reported(&mut self, text: impl AsRef<[u8]>) {
         self.digest.update((text.as_ref().len() as u64).to_le_bytes());
         self.digest.update(text);
     }
@@ -89,29 +89,29 @@ impl Asking {
             Ok(value) => tell(self, value),
             Err(error) => {
                 self.errors += 1;
-                self.told(error.to_string());
+                self.reported(error.to_string());
             }
         }
     }
 
     fn volume(&mut self, volume: &dyn Volume) {
-        self.told(format!("{:?}", volume.facts()));
+        self.reported(format!("{:?}", volume.facts()));
         let (node_limit, byte_limit) =
             (self.nodes + self.effort.nodes, self.bytes + self.effort.view_bytes);
         self.node(volume, volume.root(), FileKind::Directory, byte_limit);
         let walk = match Walk::new(volume, volume.root()) {
             Ok(walk) => walk,
-            Err(error) => return self.told(error.to_string()),
+            Err(error) => return self.reported(error.to_string()),
         };
         for step in walk {
             if self.nodes >= node_limit {
                 break;
             }
-            self.told(&step.path);
-            self.told(format!("{:?} {:?} {}", step.node, step.kind, step.last));
+            self.reported(&step.path);
+            self.reported(format!("{:?} {:?} {}", step.node, step.kind, step.last));
             if let Some(error) = step.error {
                 self.errors += 1;
-                self.told(error.to_string());
+                self.reported(error.to_string());
             }
             self.node(volume, step.node, step.kind, byte_limit);
         }
@@ -119,17 +119,17 @@ impl Asking {
 
     fn node(&mut self, volume: &dyn Volume, node: NodeId, kind: FileKind, byte_limit: u64) {
         self.nodes += 1;
-        self.answer(volume.attr(node), |asking, attr| asking.told(format!("{attr:?}")));
-        self.answer(volume.read_link(node), |asking, target| asking.told(target));
+        self.answer(volume.attr(node), |asking, attr| asking.reported(format!("{attr:?}")));
+        self.answer(volume.read_link(node), |asking, target| asking.reported(target));
         self.answer(volume.xattrs(node), |asking, attributes| {
             for attribute in attributes.iter().take(16) {
-                asking.told(&attribute.name);
-                asking.answer(volume.xattr(node, &attribute.name), Self::told);
+                asking.reported(&attribute.name);
+                asking.answer(volume.xattr(node, &attribute.name), Self::reported);
             }
         });
         if kind == FileKind::Directory {
             self.answer(volume.read_dir(node), |asking, dir| {
-                asking.told(format!("{:?} {}", dir.parent(), dir.len()));
+                asking.reported(format!("{:?} {}", dir.parent(), dir.len()));
                 for entry in dir.iter().take(64) {
                     let found = volume.lookup(node, entry.name, false);
                     // Names are unique in a directory, so each leads to its own entry.
@@ -149,9 +149,9 @@ impl Asking {
     fn bytes_of(&mut self, volume: &dyn Volume, node: NodeId) {
         let data = match volume.data(node) {
             Ok(data) => data,
-            Err(error) => return self.told(error.to_string()),
+            Err(error) => return self.reported(error.to_string()),
         };
-        self.told(data.len().to_le_bytes());
+        self.reported(data.len().to_le_bytes());
         let mut buf = vec![0; self.effort.file_bytes];
         let from_end = data.len().saturating_sub(buf.len() as u64);
         for offset in [0, from_end.saturating_sub(1), data.len(), u64::MAX] {
@@ -160,7 +160,7 @@ impl Asking {
                 let wanted = data.len().saturating_sub(offset).min(buf.len() as u64);
                 assert_eq!(len as u64, wanted, "a short read");
                 asking.bytes += len as u64;
-                asking.told(&buf[..len]);
+                asking.reported(&buf[..len]);
             });
         }
     }

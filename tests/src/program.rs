@@ -173,7 +173,7 @@ impl Session {
     }
 
     /// The state that `list` tells of the one mount of this session.
-    pub fn told_state(&self) -> Result<String> {
+    pub fn listed_state(&self) -> Result<String> {
         let list = self.list()?;
         Ok(list.first().and_then(|line| line["state"].as_str()).unwrap_or("nothing").to_owned())
     }

@@ -75,12 +75,12 @@ impl Session {
     }
 
     /// Runs a command of `simulated` that must do, and gives what it wrote.
-    pub fn told(&self, arguments: &[&str], variables: &[Variable<'_>]) -> String {
+    pub fn reported(&self, arguments: &[&str], variables: &[Variable<'_>]) -> String {
         written(arguments, self.run(arguments, variables))
     }
 
     /// As [`Session::told`], of another program.
-    pub fn told_of(&self, program: &Path, arguments: &[&str]) -> String {
+    pub fn output_of(&self, program: &Path, arguments: &[&str]) -> String {
         written(arguments, self.run_of(program, arguments))
     }
 

@@ -81,7 +81,7 @@ impl Crowd {
     }
 
     /// All that is known of the crowd, for who reads that a test failed.
-    fn told(&self) -> String {
+    fn reported(&self) -> String {
         let each = self.all.iter().enumerate();
         let lines = each.map(|(number, one)| {
             let said = one.running.said();
@@ -104,7 +104,7 @@ impl Crowd {
     fn until(&mut self, what: &str, is_so: impl Fn(&mut Self) -> bool) {
         let since = Instant::now();
         while !is_so(self) {
-            assert!(since.elapsed() < PATIENCE, "{what}\n{}", self.told());
+            assert!(since.elapsed() < PATIENCE, "{what}\n{}", self.reported());
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -118,20 +118,20 @@ impl Crowd {
         let letters: Vec<String> = outcomes().filter_map(|one| one.clone().ok()).collect();
         let message = "error: cannot make the drive: no drive letter is free\n";
         let is_refused = |why: &String| why.starts_with(message);
-        let told = || self.told();
-        assert!(outcomes().filter_map(|one| one.as_ref().err()).all(is_refused), "{}", told());
-        assert_eq!(letters.len(), many, "{}", told());
+        let reported = || self.reported();
+        assert!(outcomes().filter_map(|one| one.as_ref().err()).all(is_refused), "{}", reported());
+        assert_eq!(letters.len(), many, "{}", reported());
         let different: HashSet<&String> = letters.iter().collect();
-        assert_eq!(different.len(), letters.len(), "{}", told());
-        assert_eq!(self.session.records(), many, "{}", told());
+        assert_eq!(different.len(), letters.len(), "{}", reported());
+        assert_eq!(self.session.records(), many, "{}", reported());
         let before = self.session.letters() - many;
         let ejected = self.session.run(&["eject", "--all"], &[]);
-        assert!(ejected.status.success(), "{}\n{}", said(&ejected), told());
+        assert!(ejected.status.success(), "{}\n{}", said(&ejected), reported());
         self.until("not all ended", |crowd| {
             crowd.all.iter_mut().map(|one| one.running.has_ended()).fold(true, |all, one| all & one)
         });
         let left = (self.session.records(), self.session.letters());
-        assert_eq!(left, (0, before), "{}", self.told());
+        assert_eq!(left, (0, before), "{}", self.reported());
         for one in self.all {
             let (end, outcome) = (one.running.end(), one.outcome);
             assert_eq!(end.status.success(), matches!(outcome, Some(Ok(_))), "{outcome:?} {end:?}");
@@ -190,7 +190,7 @@ fn a_letter_that_many_ask_for_is_given_to_one() {
 }
 
 #[test]
-fn of_twenty_with_too_few_letters_some_are_told_so() {
+fn of_twenty_with_too_few_letters_some_get_an_error() {
     let _turn = turn();
     let free = free_letters();
     let (used, _) = free.split_at(free.len() - 7);
@@ -219,9 +219,9 @@ fn a_letter_that_another_took_between_choice_and_use_is_given_up() {
     let session = session("stolen");
     let (free, setup) = (free_letters(), image("setup.iso"));
     let stolen = [("ISODRIVE_TEST_STOLEN", &*free[0].to_string())];
-    let path = session.told(&["mount", "--print-path", "--local", &setup], &stolen);
+    let path = session.reported(&["mount", "--print-path", "--local", &setup], &stolen);
     assert_eq!(path, format!("{}:\n", free[1]));
-    session.told(&["eject", "--all"], &[]);
+    session.reported(&["eject", "--all"], &[]);
     assert_eq!(session.letters(), 0);
     let mount = ["mount", "--local", &setup, "R:"];
     let why = session.refused(7, &mount, &[("ISODRIVE_TEST_STOLEN", "R")]);
@@ -246,9 +246,9 @@ fn a_mutex_that_somebody_keeps_or_left_behind_stops_nobody() {
     let setup = image("setup.iso");
     let timed = || {
         let since = Instant::now();
-        session.told(&["mount", "-q", &setup, "R:"], &[]);
+        session.reported(&["mount", "-q", &setup, "R:"], &[]);
         let took = since.elapsed();
-        session.told(&["eject", "R:"], &[]);
+        session.reported(&["eject", "R:"], &[]);
         took
     };
     // The turn is waited for 5 s, which a machine that is slow may take for a mount by itself.

@@ -34,7 +34,7 @@ fn session(name: &str) -> Session {
 
 /// The drives that are listed.
 fn listed(session: &Session) -> Vec<serde_json::Value> {
-    let lines = session.told(&["list", "--json"], &[]);
+    let lines = session.reported(&["list", "--json"], &[]);
     lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
@@ -84,7 +84,7 @@ impl Drop for OfExplorer<'_> {
 fn a_drive_of_windows_itself_is_waited_for_known_and_ejected() {
     let session = session("life");
     let since = Instant::now();
-    let path = session.told(&["mount", "--native", "--print-path", "Setup.ISO"], &[LATE]);
+    let path = session.reported(&["mount", "--native", "--print-path", "Setup.ISO"], &[LATE]);
     assert_eq!(path, "W:\n");
     assert!(since.elapsed() > Duration::from_millis(1500), "before there was a letter");
     assert_eq!(session.records(), 1);
@@ -94,7 +94,7 @@ fn a_drive_of_windows_itself_is_waited_for_known_and_ejected() {
 
     // Mounted once, it is mounted, under whatever name.
     for name in ["Setup.ISO", ".\\setup.iso"] {
-        let again = session.told(&["mount", "--native", name], &[LATE]);
+        let again = session.reported(&["mount", "--native", name], &[LATE]);
         let want = "Already mounted  SETUP_EN_DVD, UDF 1.02 by Windows itself\nat       W:\n";
         assert!(again.starts_with(want), "{again}");
         assert!(again.ends_with("eject with:  isodrive eject W:\n"), "{again}");
@@ -102,22 +102,22 @@ fn a_drive_of_windows_itself_is_waited_for_known_and_ejected() {
     assert_eq!(session.records(), 1);
 
     for target in ["w:", "Setup.ISO", "SETUP_EN_DVD", "--all"] {
-        session.told(&["eject", target], &[]);
+        session.reported(&["eject", target], &[]);
         assert!(!is_attached(&session, FIRST), "{target}");
         assert!(is_letter_free('W'));
         assert_eq!(session.records(), 0);
-        assert_eq!(session.told(&["list"], &[]), "");
-        session.told(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
+        assert_eq!(session.reported(&["list"], &[]), "");
+        session.reported(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
     }
 }
 
 #[test]
-fn two_drives_of_windows_are_told_apart_by_their_devices() {
+fn two_drives_of_windows_are_distinguished_by_their_devices() {
     let session = session("two");
-    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
-    let path = session.told(&["mount", "--native", "--print-path", "Other.iso"], &[AT_V]);
+    session.reported(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
+    let path = session.reported(&["mount", "--native", "--print-path", "Other.iso"], &[AT_V]);
     assert_eq!((path.as_str(), session.records()), ("V:\n", 2));
-    session.told(&["eject", "W:"], &[]);
+    session.reported(&["eject", "W:"], &[]);
     assert_eq!((is_attached(&session, FIRST), is_attached(&session, FIRST + 1)), (false, true));
     let left = listed(&session);
     assert_eq!((left.len(), &left[0]["at"]["name"]), (1, &"V:".into()));
@@ -126,14 +126,14 @@ fn two_drives_of_windows_are_told_apart_by_their_devices() {
     explorer_ejects(&session, FIRST + 1, 'V');
     let _theirs = OfExplorer::attach(&session, "Other.iso", FIRST, 'V');
     assert_eq!(listed(&session)[0]["state"], "dead (ejected) - isodrive doctor --fix");
-    session.told(&["eject", "--all"], &[]);
+    session.reported(&["eject", "--all"], &[]);
     assert_eq!((session.records(), is_attached(&session, FIRST)), (0, true));
 }
 
 #[test]
 fn a_record_of_an_earlier_start_of_windows_is_dead_though_its_device_is_there_again() {
     let session = session("boot");
-    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
+    session.reported(&["mount", "--native", "-q", "Setup.ISO"], &[AT_W]);
     let _theirs = OfExplorer(&session, FIRST, 'W');
     assert_eq!(listed(&session)[0]["state"], "served by Windows");
     let file = &session.record_files()[0];
@@ -144,7 +144,7 @@ fn a_record_of_an_earlier_start_of_windows_is_dead_though_its_device_is_there_ag
     record["boot"] = (boot - 600_000_000).into();
     std::fs::write(file, record.to_string()).unwrap();
     assert_eq!(listed(&session)[0]["state"], "dead (ejected) - isodrive doctor --fix");
-    session.told(&["eject", "--all"], &[]);
+    session.reported(&["eject", "--all"], &[]);
     assert_eq!((session.records(), is_attached(&session, FIRST)), (0, true));
 }
 
@@ -166,25 +166,25 @@ fn a_drive_without_a_letter_is_taken_away_again() {
 #[test]
 fn what_explorer_ejects_is_forgotten() {
     let session = session("gone");
-    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[LATE]);
+    session.reported(&["mount", "--native", "-q", "Setup.ISO"], &[LATE]);
     explorer_ejects(&session, FIRST, 'W');
     assert_eq!(listed(&session)[0]["state"], "dead (ejected) - isodrive doctor --fix");
     session.refused(10, &["eject", "W:"], &[]);
     assert_eq!(session.records(), 0);
     // Once more there is something to make.
-    session.told(&["mount", "--native", "-q", "Setup.ISO"], &[LATE]);
+    session.reported(&["mount", "--native", "-q", "Setup.ISO"], &[LATE]);
     assert!(is_attached(&session, FIRST));
 }
 
 #[test]
-fn what_explorer_mounted_is_told_and_stays_its_own() {
+fn what_explorer_mounted_is_listed_and_stays_its_own() {
     let session = session("theirs");
     let _theirs = OfExplorer::attach(&session, "Setup.ISO", FIRST, 'W');
-    let again = session.told(&["mount", "--native", "Setup.ISO"], &[LATE]);
+    let again = session.reported(&["mount", "--native", "Setup.ISO"], &[LATE]);
     let want = "Already mounted  SETUP_EN_DVD, UDF 1.02 by Windows itself\nat       W:\n";
     assert!(again.starts_with(want), "{again}");
     assert_eq!(session.records(), 0);
-    session.told(&["eject", "--all"], &[]);
+    session.reported(&["eject", "--all"], &[]);
     assert!(is_attached(&session, FIRST), "a drive of somebody else was taken away");
 }
 

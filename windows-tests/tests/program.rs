@@ -36,11 +36,11 @@ fn without_winfsp_a_mount_says_so_and_everything_else_works() {
     }
     let doctor = session.run_of(&program, &["doctor"]);
     assert_eq!(doctor.status.code(), Some(8));
-    assert!(session.told_of(&program, &["ls", &image]).starts_with("README.TXT\n"));
-    assert!(session.told_of(&program, &["info", &image]).contains("UDF 1.02, used"));
-    let note = session.told_of(&program, &["cat", &image, "/sources/ei.cfg"]);
+    assert!(session.output_of(&program, &["ls", &image]).starts_with("README.TXT\n"));
+    assert!(session.output_of(&program, &["info", &image]).contains("UDF 1.02, used"));
+    let note = session.output_of(&program, &["cat", &image, "/sources/ei.cfg"]);
     assert!(note.starts_with("[EditionID]\n"));
-    session.told_of(&program, &["extract", &image, "-C", "out"]);
+    session.output_of(&program, &["extract", &image, "-C", "out"]);
     let extracted = std::fs::metadata(session.folder.join("out/sources/install.wim")).unwrap();
     assert_eq!(extracted.len(), 60_000);
     assert_eq!(session.records(), 0);
@@ -82,16 +82,16 @@ fn without_its_driver_winfsp_is_of_no_use_and_that_is_said() {
     assert!(said(&output).starts_with(message), "{}", said(&output));
     let doctor = session.run_of(&real(), &["doctor"]);
     assert_eq!(doctor.status.code(), Some(8));
-    let told = String::from_utf8_lossy(&doctor.stdout);
-    assert!(told.contains("ok      WinFsp: 2.1"), "{told}");
-    assert!(told.contains("broken  its driver: does not run"), "{told}");
+    let reported = String::from_utf8_lossy(&doctor.stdout);
+    assert!(reported.contains("ok      WinFsp: 2.1"), "{reported}");
+    assert!(reported.contains("broken  its driver: does not run"), "{reported}");
 }
 
 #[test]
 fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
     let session = session("life");
     let (program, image) = (simulated(), image("setup.iso"));
-    let path = session.told_of(&program, &["mount", "--print-path", &image]);
+    let path = session.output_of(&program, &["mount", "--print-path", &image]);
     let letter = path.trim_end().strip_suffix(':').expect("a letter").to_owned();
     assert!(letter.len() == 1 && path.ends_with('\n'), "{path:?}");
     assert_eq!(session.records(), 1);
@@ -99,7 +99,7 @@ fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
         format!("Software\\Classes\\Applications\\Explorer.exe\\Drives\\{letter}\\DefaultIcon");
     assert!(CURRENT_USER.open(&icon).is_ok(), "the drive has no icon");
 
-    let listed = session.told_of(&program, &["list", "--json"]);
+    let listed = session.output_of(&program, &["list", "--json"]);
     let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
     assert_eq!(line["at"]["name"], format!("{letter}:"));
     assert_eq!(
@@ -107,7 +107,7 @@ fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
         (&"SETUP_EN_DVD".into(), &"serving".into())
     );
     // Mounted once, it is mounted.
-    let again = session.told_of(&program, &["mount", &image]);
+    let again = session.output_of(&program, &["mount", &image]);
     assert!(again.starts_with("Already mounted  SETUP_EN_DVD, UDF 1.02\n"), "{again}");
     assert_eq!(session.records(), 1);
 
@@ -115,11 +115,11 @@ fn a_mount_returns_when_it_can_be_used_and_eject_leaves_nothing() {
         let output = session.run_of(&program, &["eject", target]);
         assert_eq!(output.status.code(), Some(10), "{}", said(&output));
     }
-    session.told_of(&program, &["eject", "--if-mounted", "nothing"]);
-    session.told_of(&program, &["eject", &path.trim_end().to_lowercase()]);
+    session.output_of(&program, &["eject", "--if-mounted", "nothing"]);
+    session.output_of(&program, &["eject", &path.trim_end().to_lowercase()]);
     assert_eq!(session.records(), 0);
     assert!(CURRENT_USER.open(&icon).is_err(), "the icon stayed");
-    assert_eq!(session.told_of(&program, &["list"]), "");
+    assert_eq!(session.output_of(&program, &["list"]), "");
 }
 
 #[test]
@@ -127,16 +127,16 @@ fn drives_go_by_image_label_and_all_at_once() {
     let session = session("targets");
     let program = simulated();
     let (setup, names) = (image("setup.iso"), image("names.iso"));
-    let mount = |at: &str, image: &str| session.told_of(&program, &["mount", "-q", image, at]);
+    let mount = |at: &str, image: &str| session.output_of(&program, &["mount", "-q", image, at]);
     mount("R:", &setup);
     mount("S:", &names);
-    session.told_of(&program, &["eject", &setup]);
+    session.output_of(&program, &["eject", &setup]);
     assert_eq!(session.records(), 1);
     mount("R:", &setup);
-    session.told_of(&program, &["eject", "SETUP_EN_DVD"]);
+    session.output_of(&program, &["eject", "SETUP_EN_DVD"]);
     assert_eq!(session.records(), 1);
     mount("R:", &setup);
-    session.told_of(&program, &["eject", "--all"]);
+    session.output_of(&program, &["eject", "--all"]);
     assert_eq!(session.records(), 0);
 }
 
@@ -144,7 +144,7 @@ fn drives_go_by_image_label_and_all_at_once() {
 fn many_ejects_of_one_drive_at_one_moment_all_succeed() {
     let session = session("ejects");
     for _ in 0..3 {
-        session.told(&["mount", "-q", &image("setup.iso"), "R:"], &[]);
+        session.reported(&["mount", "-q", &image("setup.iso"), "R:"], &[]);
         let eject = || session.command(&["eject", "--if-mounted", "R:"], &[]);
         let all: Vec<_> = (0..5).map(|_| Running::start(&mut eject(), &session.folder)).collect();
         let all: Vec<_> = all.into_iter().map(Running::end).collect();
@@ -157,12 +157,12 @@ fn many_ejects_of_one_drive_at_one_moment_all_succeed() {
 fn what_a_killed_server_left_is_swept_up() {
     let session = session("killed");
     let program = simulated();
-    session.told_of(&program, &["mount", "-q", &image("setup.iso"), "R:"]);
-    let listed = session.told_of(&program, &["list", "--json"]);
+    session.output_of(&program, &["mount", "-q", &image("setup.iso"), "R:"]);
+    let listed = session.output_of(&program, &["list", "--json"]);
     let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
     let pid = line["process"].to_string();
-    session.told_of(Path::new("taskkill"), &["/f", "/pid", &pid]);
-    assert!(session.told_of(&program, &["list"]).contains("dead: server exited"));
+    session.output_of(Path::new("taskkill"), &["/f", "/pid", &pid]);
+    assert!(session.output_of(&program, &["list"]).contains("dead: server exited"));
     let doctor = session.run_of(&program, &["doctor"]);
     assert!(String::from_utf8_lossy(&doctor.stdout).contains("dead    a drive: at R: is gone"));
     session.run_of(&program, &["doctor", "--fix"]);
@@ -174,7 +174,7 @@ fn what_a_killed_server_left_is_swept_up() {
 #[test]
 fn a_dead_record_costs_another_drive_neither_its_record_nor_its_icon() {
     let session = session("newer");
-    session.told(&["mount", "-q", "--local", &image("setup.iso"), "R:"], &[]);
+    session.reported(&["mount", "-q", "--local", &image("setup.iso"), "R:"], &[]);
     let living = &session.record_files()[0];
     let mut record: serde_json::Value =
         serde_json::from_slice(&std::fs::read(living).unwrap()).unwrap();
@@ -183,12 +183,12 @@ fn a_dead_record_costs_another_drive_neither_its_record_nor_its_icon() {
     std::fs::write(living.with_file_name("dead.json"), record.to_string()).unwrap();
     // What is still being written is no record yet.
     std::fs::copy(living, living.with_file_name("written.part")).unwrap();
-    assert_eq!(session.told(&["list", "--json"], &[]).lines().count(), 2);
+    assert_eq!(session.reported(&["list", "--json"], &[]).lines().count(), 2);
     session.run(&["doctor", "--fix"], &[]);
     assert_eq!(session.record_files(), std::slice::from_ref(living));
     let icon = "Software\\Classes\\Applications\\Explorer.exe\\Drives\\R\\DefaultIcon";
     assert!(CURRENT_USER.open(icon).is_ok(), "the newer drive lost its icon");
-    session.told(&["eject", "R:"], &[]);
+    session.reported(&["eject", "R:"], &[]);
     assert!(CURRENT_USER.open(icon).is_err(), "the icon stayed");
 }
 
@@ -228,7 +228,7 @@ fn explorer_gets_its_verbs_and_loses_them_again() {
     let classes = CURRENT_USER.create("Software\\Classes").unwrap();
     // Somebody else's: it stays.
     classes.create(".cdr").unwrap().set_string("", "Other.Program").unwrap();
-    session.told_of(&program, &["setup", "install"]);
+    session.output_of(&program, &["setup", "install"]);
     let text = |place: &str| classes.open(place).and_then(|key| key.get_string("")).ok();
     let verb = "SystemFileAssociations\\.iso\\shell\\isodrive.mount";
     assert_eq!(text(verb).as_deref(), Some("Mount with isodrive"));
@@ -238,7 +238,7 @@ fn explorer_gets_its_verbs_and_loses_them_again() {
     assert_eq!(text(".udf").as_deref(), Some("isodrive.image"));
     assert_eq!(text(".cdr").as_deref(), Some("Other.Program"));
     assert_eq!(text(".iso"), None, "a type that Windows knows was taken over");
-    session.told_of(&program, &["setup", "remove"]);
+    session.output_of(&program, &["setup", "remove"]);
     for place in [verb, "Drive\\shell\\isodrive.eject", ".udf", "isodrive.image"] {
         assert!(classes.open(place).is_err(), "{place} stayed");
     }
@@ -249,7 +249,7 @@ fn explorer_gets_its_verbs_and_loses_them_again() {
 #[test]
 fn what_is_extracted_gets_names_that_windows_can_hold() {
     let session = session("extract");
-    session.told_of(&real(), &["extract", &image("names.iso"), "-C", "out"]);
+    session.output_of(&real(), &["extract", &image("names.iso"), "-C", "out"]);
     let out = session.folder.join("out");
     for (name, holds) in [
         ("plain.txt", "plain.txt"),
@@ -265,7 +265,7 @@ fn what_is_extracted_gets_names_that_windows_can_hold() {
     // A second time, they are there already.
     let output = session.run_of(&real(), &["extract", &image("names.iso"), "-C", "out"]);
     assert_eq!(output.status.code(), Some(1));
-    session.told_of(&real(), &["extract", "--overwrite", &image("names.iso"), "-C", "out"]);
+    session.output_of(&real(), &["extract", "--overwrite", &image("names.iso"), "-C", "out"]);
 }
 
 #[test]
@@ -273,14 +273,14 @@ fn the_mark_of_an_image_is_on_what_is_extracted_and_nothing_is_invented() {
     let session = session("marked");
     let image_path = session.folder.join("marked.iso");
     std::fs::copy(image("setup.iso"), &image_path).unwrap();
-    session.told_of(&real(), &["extract", "marked.iso", "setup.exe", "-C", "plain"]);
+    session.output_of(&real(), &["extract", "marked.iso", "setup.exe", "-C", "plain"]);
     let mark_of = |folder: &str| {
         std::fs::read(session.folder.join(folder).join("setup.exe:Zone.Identifier")).ok()
     };
     assert_eq!(mark_of("plain"), None);
     let mark = b"[ZoneTransfer]\r\nZoneId=3\r\nHostUrl=https://example.org/marked.iso\r\n";
     std::fs::write(session.folder.join("marked.iso:Zone.Identifier"), mark).unwrap();
-    session.told_of(&real(), &["extract", "marked.iso", "setup.exe", "-C", "out"]);
+    session.output_of(&real(), &["extract", "marked.iso", "setup.exe", "-C", "out"]);
     assert_eq!(mark_of("out").as_deref(), Some(&mark[..]));
 }
 
@@ -288,16 +288,16 @@ fn the_mark_of_an_image_is_on_what_is_extracted_and_nothing_is_invented() {
 fn a_directory_is_made_listed_and_taken_away() {
     let session = session("directory");
     let (program, setup) = (simulated(), image("setup.iso"));
-    let told = session.told_of(&program, &["mount", &setup, "disc"]);
+    let reported = session.output_of(&program, &["mount", &setup, "disc"]);
     let at = session.folder.join("disc");
-    assert!(told.contains(&format!("at       {}\n", at.display())), "{told}");
-    assert!(told.ends_with("eject with:  isodrive eject disc\n"), "{told}");
+    assert!(reported.contains(&format!("at       {}\n", at.display())), "{reported}");
+    assert!(reported.ends_with("eject with:  isodrive eject disc\n"), "{reported}");
     assert!(at.is_dir());
-    let listed = session.told_of(&program, &["list"]);
+    let listed = session.output_of(&program, &["list"]);
     assert!(listed.contains(&format!("{}  ", at.display())), "{listed}");
     // The image under its one name, however it was named.
     assert!(listed.contains("Z:\\") && !listed.contains("?"), "{listed}");
-    session.told_of(&program, &["eject", "disc"]);
+    session.output_of(&program, &["eject", "disc"]);
     assert!(!at.exists());
     assert_eq!(session.records(), 0);
 }
@@ -305,7 +305,7 @@ fn a_directory_is_made_listed_and_taken_away() {
 #[test]
 fn an_idle_drive_goes_by_itself() {
     let session = session("idle");
-    session.told_of(&simulated(), &["mount", "-q", "--idle", "1s", &image("setup.iso")]);
+    session.output_of(&simulated(), &["mount", "-q", "--idle", "1s", &image("setup.iso")]);
     assert_eq!(session.records(), 1);
     gone_after(&session);
 }
@@ -360,10 +360,10 @@ fn in_the_foreground_ctrl_break_ends_a_drive_cleanly() {
 #[test]
 fn a_mount_that_is_broken_off_takes_its_icon_away_before_its_letter_is_free() {
     let session = session("broken-off");
-    let [pressed, told] = ["pressed", "told"].map(|name| session.folder.join(name));
+    let [pressed, reported] = ["pressed", "told"].map(|name| session.folder.join(name));
     let variables = [
         (BREAK, pressed.to_str().unwrap()),
-        ("ISODRIVE_TEST_TOLD", told.to_str().unwrap()),
+        ("ISODRIVE_TEST_TOLD", reported.to_str().unwrap()),
         // The drive is there for so long before the server looks, and before its letter is free.
         ("ISODRIVE_TEST_SLOW", "3000"),
     ];
@@ -371,7 +371,7 @@ fn a_mount_that_is_broken_off_takes_its_icon_away_before_its_letter_is_free() {
     let child = Running::start(&mut session.command(&mount, &variables), &session.folder);
     until(|| session.letters() == 1);
     std::fs::write(pressed, "").unwrap();
-    until(|| told.exists());
+    until(|| reported.exists());
     assert_eq!(session.letters(), 1, "the letter is free, and the icon another's");
     assert_eq!(child.end().status.code(), Some(130));
     assert_eq!((session.records(), session.letters()), (0, 0));

@@ -42,7 +42,7 @@ fn simulated() -> PathBuf {
 /// A session without verbs, whatever a test that failed has left.
 fn fresh(name: &str) -> Session {
     let session = Session::new(name, env!("CARGO_BIN_EXE_simulated"));
-    session.told_of(&real(), &["setup", "remove"]);
+    session.output_of(&real(), &["setup", "remove"]);
     session
 }
 
@@ -69,17 +69,17 @@ fn shell(session: &Session, command: &str, path: &str) -> Ran {
 }
 
 fn try_shell(session: &Session, command: &str, path: &str) -> Result<Ran, u32> {
-    let (state, told) = (session.folder.join("state"), session.folder.join("told"));
-    let variables = [("ISODRIVE_STATE_DIR", &*state), ("ISODRIVE_TEST_TOLD", &*told)];
+    let (state, reported) = (session.folder.join("state"), session.folder.join("told"));
+    let variables = [("ISODRIVE_STATE_DIR", &*state), ("ISODRIVE_TEST_TOLD", &*reported)];
     run(&expanded(command, path), &session.folder, &variables)
 }
 
 /// What Explorer was told since this was asked last.
-fn told(session: &Session) -> Vec<String> {
+fn reported(session: &Session) -> Vec<String> {
     let file = session.folder.join("told");
-    let told = std::fs::read_to_string(&file).unwrap_or_default();
+    let reported = std::fs::read_to_string(&file).unwrap_or_default();
     let _ = std::fs::remove_file(&file);
-    told.lines().map(str::to_owned).collect()
+    reported.lines().map(str::to_owned).collect()
 }
 
 /// All of the user's types and verbs: keys, and values with their types and bytes.
@@ -101,7 +101,7 @@ fn dump() -> Vec<String> {
 
 /// The drives that there are: where, and of which image.
 fn drives(session: &Session) -> Vec<(String, String)> {
-    let listed = session.told_of(&simulated(), &["list", "--json"]);
+    let listed = session.output_of(&simulated(), &["list", "--json"]);
     let text = |value: &serde_json::Value| value["name"].as_str().unwrap().to_owned();
     let drive = |line: &str| {
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
@@ -118,7 +118,7 @@ fn open_and_eject(session: &Session, path: &str, eject: &str) {
     let drives = drives(session);
     let [(at, of)] = drives.as_slice() else { panic!("{path}: {drives:?}") };
     assert_eq!(of.as_str(), path.strip_prefix("\\\\?\\").unwrap_or(path), "another image");
-    let lines = told(session);
+    let lines = reported(session);
     let started =
         format!("started C:\\windows\\explorer.exe with \"C:\\windows\\explorer.exe\" {at}\\");
     assert!(lines.iter().any(|line| line.eq_ignore_ascii_case(&started)), "{started}: {lines:?}");
@@ -135,7 +135,7 @@ fn expanded_verbs_do_what_they_say() {
     let before = dump();
     for (turn, folder) in FOLDERS.iter().enumerate() {
         let program = program_in(&session, folder);
-        session.told_of(&program, &["setup", "install"]);
+        session.output_of(&program, &["setup", "install"]);
         let commands = [command(OPEN_VERB), command(EJECT_VERB)];
         let want = format!("\"{}\"", program.display());
         assert!(commands.iter().all(|command| command.starts_with(&want)), "{commands:?}");
@@ -155,14 +155,14 @@ fn expanded_verbs_do_what_they_say() {
     ] {
         open_and_eject(&session, path.to_str().unwrap(), eject);
     }
-    session.told_of(&simulated(), &["setup", "remove"]);
+    session.output_of(&simulated(), &["setup", "remove"]);
     assert_eq!(dump(), before);
 }
 
 #[test]
 fn verbs_take_long_paths_in_both_forms() {
     let session = fresh("long");
-    session.told_of(&simulated(), &["setup", "install"]);
+    session.output_of(&simulated(), &["setup", "install"]);
     let mut folder = session.folder.clone();
     while folder.as_os_str().len() < 300 {
         folder.push("a folder with a name of some length");
@@ -174,15 +174,15 @@ fn verbs_take_long_paths_in_both_forms() {
     for path in [path.to_owned(), format!("\\\\?\\{path}")] {
         open_and_eject(&session, &path, &command(EJECT_VERB));
     }
-    session.told_of(&simulated(), &["setup", "remove"]);
+    session.output_of(&simulated(), &["setup", "remove"]);
 }
 
 #[test]
 fn paths_that_name_no_image_are_refused_with_a_sentence() {
     let session = fresh("refused");
-    session.told_of(&simulated(), &["setup", "install"]);
+    session.output_of(&simulated(), &["setup", "install"]);
     let (open, eject) = (command(OPEN_VERB), command(EJECT_VERB));
-    session.told_of(&simulated(), &["mount", "-q", &image("setup.iso"), "R:"]);
+    session.output_of(&simulated(), &["mount", "-q", &image("setup.iso"), "R:"]);
     for path in [
         "C:\\%COMSPEC%.iso",
         "C:\\a & calc.iso",
@@ -224,8 +224,8 @@ fn paths_that_name_no_image_are_refused_with_a_sentence() {
     if let Ok(ran) = try_shell(&session, &open, &"a".repeat(40_000)) {
         assert!(matches!(ran.code, 1..=7) && ran.err.starts_with("error: "), "{}", ran.code);
     }
-    session.told_of(&simulated(), &["eject", "R:\\"]);
-    session.told_of(&simulated(), &["setup", "remove"]);
+    session.output_of(&simulated(), &["eject", "R:\\"]);
+    session.output_of(&simulated(), &["setup", "remove"]);
 }
 
 #[test]
@@ -233,19 +233,19 @@ fn a_type_of_all_users_and_empty_keys_of_others_stay_as_they_are() {
     let session = fresh("others");
     let machine = LOCAL_MACHINE.create(CLASSES).unwrap();
     machine.create(".cdr").unwrap().set_string("", "Other.Program").unwrap();
-    session.told_of(&real(), &["setup", "install"]);
+    session.output_of(&real(), &["setup", "install"]);
     let is_ours = |kind: &str| {
         let text = classes().open(kind).and_then(|key| key.get_string(""));
         text.is_ok_and(|text| text == "isodrive.image")
     };
     assert!(!is_ours(".cdr") && is_ours(".udf"));
     machine.remove_tree(".cdr").unwrap();
-    session.told_of(&real(), &["setup", "remove"]);
+    session.output_of(&real(), &["setup", "remove"]);
     // Nothing of ours is there any more: what is empty is another's.
     for empty in [".udf", "Drive\\shell"] {
         classes().create(empty).unwrap();
     }
-    session.told_of(&real(), &["setup", "remove"]);
+    session.output_of(&real(), &["setup", "remove"]);
     for (empty, own) in [(".udf", ".udf"), ("Drive\\shell", "Drive")] {
         assert!(classes().open(empty).is_ok(), "{empty}");
         classes().remove_tree(own).unwrap();
@@ -265,7 +265,7 @@ fn what_every_version_installed_goes_and_what_others_wrote_stays() {
     others("Drive", "Icon");
     let before = dump();
     for folder in FOLDERS {
-        session.told_of(&program_in(&session, folder), &["setup", "install"]);
+        session.output_of(&program_in(&session, folder), &["setup", "install"]);
     }
     // The verb of drives as it was once.
     let eject = command(EJECT_VERB).replace("%1", "\"%1\"");
@@ -293,7 +293,7 @@ fn what_every_version_installed_goes_and_what_others_wrote_stays() {
     for place in ["Drive\\shell", "isodrive.image\\shell"] {
         classes().remove_tree(place).unwrap();
     }
-    session.told_of(&real(), &["setup", "remove"]);
+    session.output_of(&real(), &["setup", "remove"]);
     assert_eq!(dump(), before);
     for place in [".udf", ".cdr", "SystemFileAssociations", "Drive"] {
         classes().remove_tree(place).unwrap();
@@ -304,7 +304,7 @@ fn what_every_version_installed_goes_and_what_others_wrote_stays() {
 fn values_of_a_wrong_type_are_left_and_named() {
     let session = fresh("types");
     let before = dump();
-    session.told_of(&real(), &["setup", "install"]);
+    session.output_of(&real(), &["setup", "install"]);
     let ours: Vec<String> = dump().into_iter().filter(|line| !before.contains(line)).collect();
     let ours: Vec<(&str, &str)> = ours
         .iter()
@@ -312,7 +312,7 @@ fn values_of_a_wrong_type_are_left_and_named() {
         .map(|(place, value)| (&place[1..], value.split('"').next().unwrap()))
         .collect();
     assert_eq!(ours.len(), 17);
-    session.told_of(&real(), &["setup", "remove"]);
+    session.output_of(&real(), &["setup", "remove"]);
     let wrong: [(Type, &[u8]); 6] = [
         (Type::U32, &[1, 0, 0, 0]),
         (Type::Bytes, b"bytes"),
@@ -349,7 +349,7 @@ fn the_icon_of_a_drive_goes_with_the_session_and_a_chosen_one_stays() {
     let verb = |rest: &str| {
         let ran = shell(&session, &format!("{program} {rest}"), &setup);
         assert_eq!(ran.code, 0, "{rest}: {ran:?}");
-        told(&session)
+        reported(&session)
     };
     // SHCNE_UPDATEITEM with a path, SHCNE_ASSOCCHANGED without.
     let item = "told 0x2000 0x3005 R:\\".to_owned();

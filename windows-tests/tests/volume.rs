@@ -15,7 +15,7 @@ fn text(units: &[u16]) -> String {
 }
 
 #[test]
-fn the_driver_is_told_what_the_volume_is() {
+fn the_driver_learns_what_the_volume_is() {
     let mounted = mount_image("setup.iso", Choices::default());
     let params = &mounted.volume.params;
     assert_eq!((params.SectorSize, params.SectorsPerAllocationUnit), (2048, 1));
@@ -52,7 +52,7 @@ fn a_name_for_programs_that_insist_and_a_network_name_arrive() {
 }
 
 #[test]
-fn files_are_found_in_any_case_and_told_of_in_their_own() {
+fn files_are_found_in_any_case_and_shown_in_their_own() {
     let mounted = mount_image("setup.iso", Choices::default());
     let volume = &mounted.volume;
     // That the name came back in the disc's case, and names one file, is looked at by the driver.

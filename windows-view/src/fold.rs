@@ -4,9 +4,9 @@
 /// The key under which a name is compared: equal keys are one name.
 ///
 /// Each character goes to upper case, to lower and to upper case again, each time only where that
-/// is one character: coarser than the upper-case tables of Windows of whatever age. A name that
-/// is told apart too seldom gets a number it did not need; one told apart too often would be two
-/// files that the kernel takes for one.
+/// is one character: coarser than the upper-case tables of Windows of whatever age. Two names
+/// that are equal here by mistake cost one of them a number; two that differ here by mistake would
+/// be one file to the kernel.
 #[must_use]
 pub fn fold(name: &[u16]) -> Vec<u16> {
     let mut folded = Vec::with_capacity(name.len());

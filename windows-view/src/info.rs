@@ -1,4 +1,4 @@
-//! What is recorded of a file in the shape that Windows is told it: attributes, times, sizes.
+//! What a disc records about a file, as Windows expects it: attributes, times, sizes.
 //! Conversion only; which file it is, `tree` finds out.
 
 use iso_core::Timestamp;
@@ -25,7 +25,7 @@ pub mod attribute {
 /// Seconds from 1601, where the clock of Windows begins, to 1970.
 const SECONDS_1601_TO_1970: i64 = 11_644_473_600;
 
-/// What Windows is told of a file.
+/// The facts of a file as Windows expects them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FileInfo {
     /// Bits of [`attribute`].

@@ -1,4 +1,4 @@
-//! What Windows is told of a volume as a whole: label, serial number, name of the file system.
+//! The facts of a volume as a whole: label, serial number, name of the file system.
 //! Reads the one descriptor that the serial number is worked out from.
 
 use iso_core::{Site, View, Volume};
@@ -12,7 +12,7 @@ const MAX_LABEL_UNITS: usize = 32;
 /// Bytes of a volume descriptor.
 const DESCRIPTOR_BYTES: usize = 2048;
 
-/// What Windows is told of a volume.
+/// The facts of a volume as Windows expects them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VolumeLook {
     /// The label, at most 32 units.
@@ -28,7 +28,7 @@ pub struct VolumeLook {
 }
 
 impl VolumeLook {
-    /// What is told of `volume`, which is shown as `view`.
+    /// The facts of `volume`, which is shown as `view`.
     #[must_use]
     pub fn of(volume: &dyn Volume, view: View) -> Self {
         let facts = volume.facts();

@@ -1,4 +1,4 @@
-//! What Windows is told of an error: one table from the errors of the core to NTSTATUS.
+//! The one table from the errors of the core to NTSTATUS.
 //! Exhaustive on purpose: a new error of the core does not compile until it has its row.
 
 use std::fmt;
@@ -124,7 +124,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// What Windows is told.
+    /// A status code of Windows.
     #[must_use]
     pub fn status(&self) -> Status {
         match self {

@@ -1,4 +1,4 @@
-//! The files of a volume by paths as Windows writes them, with what it is told of each.
+//! The files of a volume by paths as Windows writes them, and the facts of each.
 //! Finds, lists and reads through the volume; keeps nothing but the names of directories.
 
 use std::sync::Arc;
@@ -213,7 +213,7 @@ impl Tree {
         self.names(found.node)
     }
 
-    /// What Windows is told of a file that was found.
+    /// The facts of a file that was found.
     #[must_use]
     pub fn info(&self, found: &Found) -> FileInfo {
         let info =
@@ -227,7 +227,7 @@ impl Tree {
         }
     }
 
-    /// What Windows is told of `.` and `..` in a directory that was found.
+    /// The facts of `.` and `..` in a directory that was found.
     ///
     /// # Errors
     /// What is wrong with the directory.
@@ -236,7 +236,7 @@ impl Tree {
         Ok((self.info(found), FileInfo::of(&self.attr(above)?, Shown::default())))
     }
 
-    /// What Windows is told of an entry of a directory that was found.
+    /// The facts of an entry of a directory that was found.
     ///
     /// # Errors
     /// What is wrong with the entry's own record.
@@ -285,7 +285,7 @@ impl Tree {
                 }
                 len
             }
-            // Empty, as Windows is told.
+            // Empty, as `info` reports it.
             _ if !matches!(found.attr.kind, FileKind::Regular | FileKind::Directory) => 0,
             _ => self.volume.read_into(found.node, offset, buf)?,
         };
@@ -348,8 +348,8 @@ impl Tree {
         Some(shown)
     }
 
-    fn kind(&self, node: NodeId, told: Option<FileKind>) -> Result<FileKind> {
-        told.map_or_else(|| Ok(self.attr(node)?.kind), Ok)
+    fn kind(&self, node: NodeId, listed: Option<FileKind>) -> Result<FileKind> {
+        listed.map_or_else(|| Ok(self.attr(node)?.kind), Ok)
     }
 
     fn attr(&self, node: NodeId) -> Result<Attr> {

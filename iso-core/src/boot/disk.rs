@@ -19,8 +19,8 @@ pub(crate) struct BootCatalogEntry {
 }
 const _: () = assert!(size_of::<BootCatalogEntry>() == 32);
 
-/// What a boot file is told of itself when it is put on a disc (El Torito 1.0 as used by mkisofs,
-/// "boot information table"), at byte 8 of the file.
+/// The boot information table: what the writer of a disc records in a boot file about the file
+/// itself, at byte 8 (El Torito 1.0 as used by mkisofs).
 #[derive(Debug, Clone, Copy, FromBytes, Immutable, KnownLayout, Unaligned)]
 #[repr(C)]
 pub(crate) struct BootInformation {

@@ -74,9 +74,9 @@ fn fat_bytes(sector: &[u8]) -> Option<u64> {
 
 /// The size that a boot information table gives, if it is one: it knows where the file lies.
 fn told_bytes(sector: &[u8], at: u64) -> Option<u64> {
-    let (told, _) = BootInformation::ref_from_prefix(sector.get(8..)?).ok()?;
-    let is_here = u64::from(told.first.get()).saturating_mul(2048) == at;
-    (is_here && told.descriptor.get() == 16).then(|| told.bytes.get().into())
+    let (table, _) = BootInformation::ref_from_prefix(sector.get(8..)?).ok()?;
+    let is_here = u64::from(table.first.get()).saturating_mul(2048) == at;
+    (is_here && table.descriptor.get() == 16).then(|| table.bytes.get().into())
 }
 
 #[cfg(test)]

@@ -187,13 +187,13 @@ mod tests {
             (0, 40, Vec::new(), 0, "1-bios-loader.img is empty"),
             (0, 200, Vec::new(), 0, "1-bios-loader.img is empty"),
         ];
-        for (emulation, first, boot_sector, want, told) in table {
+        for (emulation, first, boot_sector, want, finding) in table {
             let disc = disc(emulation, first, &boot_sector);
             let files = boot_files(&disc, Some(CATALOG)).unwrap();
-            assert_eq!((files[0].bytes, files[0].is_cut), (want, true), "{told}");
+            assert_eq!((files[0].bytes, files[0].is_cut), (want, true), "{finding}");
             let findings = disc.findings().list();
             assert_eq!(findings.len(), 1, "{findings:?}");
-            assert!(findings[0].text.contains(told), "{findings:?}");
+            assert!(findings[0].text.contains(finding), "{findings:?}");
         }
         let whole = disc(0, 39, &[]);
         let files = boot_files(&whole, Some(CATALOG)).unwrap();

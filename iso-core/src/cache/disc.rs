@@ -10,7 +10,7 @@ use crate::limits::Limits;
 use crate::num::{remainder, to_u64, to_usize};
 use crate::source::{Behind, Cost, Source, SourceChanged, Window};
 
-use super::turn::{Turn, Turns};
+use super::permit::{MemoryPermit, Permits};
 use super::{Findings, WeightedCache};
 
 /// Bytes of one cached block: a directory and its neighbours arrive in one read.
@@ -60,7 +60,7 @@ pub struct Disc {
     metadata: BlockCache,
     bulk: BlockCache,
     decoded: WeightedCache<PackedBlock, [u8]>,
-    directories: Turns,
+    directories: Permits,
     limits: Limits,
     findings: Findings,
     counters: Counters,
@@ -96,7 +96,7 @@ impl Disc {
             metadata: BlockCache::new(limits.metadata_cache_bytes),
             bulk: BlockCache::new(limits.bulk_cache_bytes),
             decoded: WeightedCache::new(limits.decoded_cache_bytes),
-            directories: Turns::new(limits.directory_bytes),
+            directories: Permits::new(limits.directory_bytes),
             findings: Findings::new(limits.findings),
             counters: Counters::default(),
             is_changed: AtomicBool::new(false),
@@ -198,12 +198,12 @@ impl Disc {
     pub fn read_data(&self, buf: &mut [u8], at: u64) -> Result<()> {
         match self.source.cost() {
             Cost::Cheap => self.read_source(buf, at),
-            Cost::Dear => self.read_cached(&self.bulk, buf, at),
+            Cost::Expensive => self.read_cached(&self.bulk, buf, at),
         }
     }
 
-    /// A turn to hold a directory of this many bytes while it is parsed.
-    pub(crate) fn turn(&self, bytes: u64) -> Turn<'_> {
+    /// A permit to hold a directory of this many bytes while it is parsed.
+    pub(crate) fn permit(&self, bytes: u64) -> MemoryPermit<'_> {
         self.directories.take(bytes)
     }
 

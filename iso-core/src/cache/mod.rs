@@ -3,7 +3,7 @@
 
 mod disc;
 mod finding;
-mod turn;
+mod permit;
 mod weighted;
 
 pub(crate) use disc::{BLOCK_BYTES, Origin, zeroed};

@@ -247,14 +247,14 @@ impl Tree {
         Some((key, record.get(end.next_multiple_of(2)..).unwrap_or_default()))
     }
 
-    /// The record of the node at a byte position of the image that `is_it`, if one is.
+    /// The record of the node at a byte position of the image that `is_wanted`, if one is.
     ///
     /// # Errors
     /// What is wrong with the node it lies in.
     pub(super) fn record_at(
         &self,
         disc: &Disc,
-        is_it: impl Fn(&Record) -> bool,
+        is_wanted: impl Fn(&Record) -> bool,
         position: u64,
     ) -> Result<Option<Record>> {
         let offset = self.file.runs().iter().find_map(|(start, run)| {
@@ -267,7 +267,7 @@ impl Tree {
         if node.kind != LEAF {
             return Ok(None);
         }
-        Ok(node.records.into_iter().find(is_it))
+        Ok(node.records.into_iter().find(is_wanted))
     }
 
     /// A node's place, for errors.

@@ -183,7 +183,7 @@ impl InParts for HfsVolume {
         let parent = self.folder(parent)?.map_or(self.root, |(_, record)| NodeId::at(record.at));
         let place = site(node.position());
         // How large it is shows only when it is read.
-        let _turn = self.disc.turn(self.disc.limits().directory_bytes);
+        let _permit = self.disc.permit(self.disc.limits().directory_bytes);
         let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
         let folder = (item.id, u64::from(item.valence));
         if let Some(met) = self.add_entries(&mut builder, folder, None, usize::MAX)? {

@@ -146,11 +146,11 @@ impl HfsVolume {
     pub(super) fn item(&self, node: NodeId) -> Result<Item> {
         let stale = Error::Stale(node.number());
         // A thread may be so short that it shares the 32 bytes of a number with its neighbour.
-        let is_it = |record: &Record| {
+        let is_wanted = |record: &Record| {
             NodeId::at(record.at) == node
                 && matches!(self.flavour.entry(&record.data), Some(Entry::Item(_)))
         };
-        let record = self.catalog.record_at(&self.disc, is_it, node.position())?;
+        let record = self.catalog.record_at(&self.disc, is_wanted, node.position())?;
         match record.and_then(|record| self.flavour.entry(&record.data)) {
             Some(Entry::Item(item)) => self.linked(item),
             _ => Err(stale),
@@ -357,7 +357,7 @@ impl Volume for HfsVolume {
         let item = self.item(node)?;
         let mut found = Vec::new();
         if item.finder_info.iter().any(|byte| *byte != 0) {
-            found.push(Xattr::told(FINDER_INFO, item.finder_info.clone()));
+            found.push(Xattr::of_bytes(FINDER_INFO, item.finder_info.clone()));
         }
         if item.resource.bytes > 0 {
             let extents = self.extents_of(item.id, RESOURCE, &item.resource)?;

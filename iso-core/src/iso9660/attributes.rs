@@ -30,7 +30,7 @@ impl IsoVolume {
             found.extend(self.named_attributes(&record)?);
         }
         if let Some(xa) = xa_record(&record) {
-            found.push(Xattr::told(XA, xa));
+            found.push(Xattr::of_bytes(XA, xa));
         }
         if let Some(fork) = self.associated(&record, base, &sector)? {
             found.push(Xattr { name: RESOURCE_FORK.to_vec(), value: fork });
@@ -126,7 +126,7 @@ impl IsoVolume {
         let listed = rock_ridge.attribute_list.attributes(max);
         let listed = listed.ok_or(record.site().limit("attributes of one file", max))?;
         let mut found: Vec<Xattr> =
-            listed.into_iter().map(|(name, value)| Xattr::told(&name, value)).collect();
+            listed.into_iter().map(|(name, value)| Xattr::of_bytes(&name, value)).collect();
         found.extend(rock_ridge.finder_info.as_deref().map(Xattr::finder_info));
         Ok(found)
     }

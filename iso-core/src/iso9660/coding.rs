@@ -11,7 +11,7 @@ impl IsoVolume {
     pub(super) fn coding(&self, dir: &DirBuilder, node: NodeId) -> Option<Coding> {
         let has_bytes = !matches!(self.style, NameStyle::Joliet);
         match self.charset {
-            Charset::Told(coding) => has_bytes.then_some(coding),
+            Charset::Named(coding) => has_bytes.then_some(coding),
             Charset::Detect
                 if has_bytes && dir.names().any(|n| std::str::from_utf8(n).is_err()) =>
             {

@@ -248,7 +248,7 @@ impl IsoVolume {
         let place = dir.site();
         let parent = self.parent(node, &dir)?;
         self.note_other_root(node, &dir);
-        let _turn = self.disc.turn(dir.len);
+        let _permit = self.disc.permit(dir.len);
         self.shelf.make_room(dir.len);
         let mut builder = DirBuilder::new(node, parent, self.disc.limits(), place);
         let wanted = (usize::MAX, numbering);

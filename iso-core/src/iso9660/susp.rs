@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_continuation_that_the_medium_does_not_give_is_told_from_one_that_is_damaged() {
+    fn a_continuation_that_the_medium_does_not_give_differs_from_one_that_is_damaged() {
         for (fault, offset, want) in [(None, 100, true), (None, 5000, true), (Some(0), 100, false)]
         {
             let bytes = vec![0; 4096];

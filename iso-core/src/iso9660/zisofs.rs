@@ -37,11 +37,11 @@ impl Zisofs {
     pub(super) fn open(
         disc: &Disc,
         packed: Extents,
-        told: Compressed,
+        recorded: Compressed,
         record: Site,
     ) -> Result<Self> {
         let site = Site::new("compressed file", "zisofs format", record.at);
-        if !BLOCK_SIZES_LOG2.contains(&told.block_size_log2) {
+        if !BLOCK_SIZES_LOG2.contains(&recorded.block_size_log2) {
             return Err(site.corrupt("its blocks have no size that zisofs knows"));
         }
         let mut head = [0u8; size_of::<ZisofsHead2>()];
@@ -49,7 +49,7 @@ impl Zisofs {
         let len = packed.read_into(disc, 0, &mut head)?;
         let head = head.get(..len).unwrap_or_default();
         let broken = site.corrupt("its head is not the one that its record announces");
-        let (size, block_size_log2, head_words, pointer_bytes) = if told.is_version_2 {
+        let (size, block_size_log2, head_words, pointer_bytes) = if recorded.is_version_2 {
             let (head, _) = ZisofsHead2::ref_from_prefix(head).ok().ok_or(broken)?;
             if head.magic != MAGIC_2 || head.version != 0 {
                 return Err(site.corrupt("its head is not the one that its record announces"));
@@ -65,7 +65,7 @@ impl Zisofs {
             }
             (head.size.get().into(), head.block_size_log2, head.head_words, size_of::<U32>())
         };
-        if size != told.size || block_size_log2 != told.block_size_log2 {
+        if size != recorded.size || block_size_log2 != recorded.block_size_log2 {
             return Err(site.corrupt("its head is not the one that its record announces"));
         }
         Ok(Self {
@@ -186,34 +186,34 @@ mod tests {
         let mut builder = ExtentsBuilder::new(&Limits::default(), SITE);
         let len = to_u64(bytes.len());
         builder.push(Extent { at: Some(0), len }).unwrap();
-        let told = Compressed { is_version_2: false, block_size_log2: 15, size: to_u64(size) };
-        (Disc::new(Box::new(bytes), Limits::default()), builder.finish(len), told)
+        let recorded = Compressed { is_version_2: false, block_size_log2: 15, size: to_u64(size) };
+        (Disc::new(Box::new(bytes), Limits::default()), builder.finish(len), recorded)
     }
 
     #[test]
     fn any_range_is_read_and_a_bad_block_costs_itself_alone() {
-        let (disc, packed, told) = disc();
-        let data = Data::Decoded(Box::new(Zisofs::open(&disc, packed, told, SITE).unwrap()));
-        assert_eq!(data.len(), told.size);
+        let (disc, packed, recorded) = disc();
+        let data = Data::Decoded(Box::new(Zisofs::open(&disc, packed, recorded, SITE).unwrap()));
+        assert_eq!(data.len(), recorded.size);
         let bytes = data.read(&disc, to_u64(BLOCK - 4), 8).unwrap();
         assert_eq!(&*bytes, b"cdef\0\0\0\0");
         assert_eq!(&*data.read(&disc, 17, 3).unwrap(), b"123");
         let said = data.read(&disc, to_u64(2 * BLOCK), 1).unwrap_err().to_string();
         assert!(said.contains("a block of it does not decompress"), "{said}");
         assert_eq!(&*data.read(&disc, 0, 2).unwrap(), b"01");
-        assert!(data.read(&disc, told.size, 9).unwrap().is_empty());
+        assert!(data.read(&disc, recorded.size, 9).unwrap().is_empty());
     }
 
     #[test]
     fn a_head_that_differs_from_its_record_is_an_error() {
-        for told in [
+        for recorded in [
             Compressed { size: 7, ..disc().2 },
             Compressed { block_size_log2: 16, ..disc().2 },
             Compressed { block_size_log2: 63, ..disc().2 },
             Compressed { is_version_2: true, ..disc().2 },
         ] {
             let (disc, packed, _) = disc();
-            assert!(Zisofs::open(&disc, packed, told, SITE).is_err(), "{told:?}");
+            assert!(Zisofs::open(&disc, packed, recorded, SITE).is_err(), "{recorded:?}");
         }
     }
 }

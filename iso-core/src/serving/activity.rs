@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Requests that are told apart while they run: more than servers have threads. What is beyond
+/// Requests that are tracked while they run: more than servers have threads. What is beyond
 /// that is counted, and its age not known.
 const PLACES: usize = 64;
 

@@ -9,10 +9,10 @@ use crate::error::Error;
 /// Different lines that are written at most.
 const MAX_LINES: usize = 1000;
 
-/// What was told already.
+/// What was logged already.
 #[derive(Debug, Default)]
 pub struct Reports {
-    told: Mutex<HashSet<(u64, String)>>,
+    logged: Mutex<HashSet<(u64, String)>>,
 }
 
 impl Reports {
@@ -52,12 +52,12 @@ impl Reports {
     }
 
     fn is_news(&self, node: u64, error: &Error) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() > MAX_LINES {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        if logged.len() > MAX_LINES {
             return false;
         }
-        let is_news = told.insert((node, error.to_string()));
-        if is_news && told.len() > MAX_LINES {
+        let is_news = logged.insert((node, error.to_string()));
+        if is_news && logged.len() > MAX_LINES {
             tracing::warn!("more errors of this disc are not logged");
             return false;
         }
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_thing_is_told_once_and_not_without_end() {
+    fn each_thing_is_logged_once_and_not_without_end() {
         let reports = Reports::default();
         assert!(reports.is_news(1, &Error::NoMemory));
         assert!(!reports.is_news(1, &Error::NoMemory));
@@ -79,6 +79,6 @@ mod tests {
             reports.is_news(node, &Error::Bug("read"));
         }
         assert!(!reports.is_news(9999, &Error::NoMemory));
-        assert!(reports.told.lock().unwrap().len() <= MAX_LINES.saturating_add(1));
+        assert!(reports.logged.lock().unwrap().len() <= MAX_LINES.saturating_add(1));
     }
 }

@@ -33,12 +33,12 @@ pub struct FileSource {
     changed: AtomicBool,
     map: Option<Map>,
     streams: Streams,
-    let_go: Option<LetGo>,
+    drop_behind: Option<DropBehind>,
     events: Option<Events>,
 }
 
 /// Tells the system that a range of a file will not be read again soon.
-pub type LetGo = fn(&File, Range<u64>);
+pub type DropBehind = fn(&File, Range<u64>);
 
 /// How long the system may take to tell of what it has done to a file already.
 const EVENT_DELAY: Duration = Duration::from_millis(100);
@@ -103,7 +103,7 @@ impl FileSource {
             changed: AtomicBool::new(false),
             map,
             streams: Streams::default(),
-            let_go: None,
+            drop_behind: None,
             events: None,
         })
     }
@@ -111,8 +111,8 @@ impl FileSource {
     /// The same, with a call, if one is given, for what a reader has left behind: the kernel holds
     /// it a second time where it was read to.
     #[must_use]
-    pub fn letting_go(self, let_go: Option<LetGo>) -> Self {
-        Self { let_go, ..self }
+    pub fn with_drop_behind(self, drop_behind: Option<DropBehind>) -> Self {
+        Self { drop_behind, ..self }
     }
 
     /// The same, with somebody to ask what was done to the file, if there is one.
@@ -150,7 +150,7 @@ impl FileSource {
             }
             let is_watched = self.events.as_ref().is_some_and(|events| seen.add(events()));
             if difference.is_explained_by(is_watched.then_some(seen)) {
-                // What came between the two looks is told with what came before the first.
+                // A change between the two looks is reported with those before the first.
                 if Stamp::of(&self.file.metadata()?) == now {
                     *known = now;
                     return Ok(true);
@@ -196,8 +196,8 @@ impl Source for FileSource {
             && let Some(behind) = self.streams.note(offset, crate::num::to_u64(len))
         {
             map.release(behind.clone());
-            if let Some(let_go) = self.let_go {
-                let_go(&self.file, behind);
+            if let Some(drop_behind) = self.drop_behind {
+                drop_behind(&self.file, behind);
             }
         }
         Ok(range)
@@ -273,8 +273,8 @@ mod tests {
         file.set_len(9_000).unwrap();
         let said = source.read_at(&mut buf, 0).unwrap_err().to_string();
         assert_eq!(said, "the image file was changed after it was opened");
-        let is_told = source.mapped(8_900, 100).is_err();
-        assert_eq!(is_told, cfg!(unix), "the tail of its last page reads as zeros");
+        let is_refused = source.mapped(8_900, 100).is_err();
+        assert_eq!(is_refused, cfg!(unix), "the tail of its last page reads as zeros");
         file.set_len(10_000).unwrap();
         file.set_modified(std::fs::metadata(&path).unwrap().modified().unwrap()).unwrap();
         assert!(source.read_at(&mut buf, 0).is_err(), "once changed, always changed");

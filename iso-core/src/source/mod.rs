@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use file::{FileSource, LetGo, SourceChanged, check_kind};
+pub use file::{DropBehind, FileSource, SourceChanged, check_kind};
 pub use parts::{Folder, Judge, Parts, Refused, open_parts, open_set};
 pub use patient::Patient;
 pub use split::SplitSource;
@@ -31,7 +31,7 @@ pub enum Cost {
     /// The kernel's page cache already keeps it: bulk data is not cached again.
     Cheap,
     /// It is decoded or fetched: bulk data goes through the block cache.
-    Dear,
+    Expensive,
 }
 
 /// An immutable run of bytes that can be read at any place by many threads.
@@ -70,7 +70,7 @@ pub trait Source: Send + Sync {
 
     /// What a read costs.
     fn cost(&self) -> Cost {
-        Cost::Dear
+        Cost::Expensive
     }
 }
 
@@ -87,16 +87,16 @@ pub enum Medium {
 /// How long a read of a distant medium may take.
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The image in opened files. `let_go` is called for what a reader left behind, if it is given.
+/// The image in opened files. `drop_behind`, if given, gets the ranges that a reader has passed.
 ///
 /// # Errors
 /// The size of a file cannot be learned.
 pub fn from_parts(
     files: Vec<File>,
     medium: Medium,
-    let_go: Option<LetGo>,
+    drop_behind: Option<DropBehind>,
 ) -> io::Result<Box<dyn Source>> {
-    from_watched_parts(files.into_iter().map(|file| (file, None)).collect(), medium, let_go)
+    from_watched_parts(files.into_iter().map(|file| (file, None)).collect(), medium, drop_behind)
 }
 
 /// The same of files of which it can be asked what was done to them.
@@ -106,11 +106,11 @@ pub fn from_parts(
 pub fn from_watched_parts(
     files: Vec<(File, Option<Events>)>,
     medium: Medium,
-    let_go: Option<LetGo>,
+    drop_behind: Option<DropBehind>,
 ) -> io::Result<Box<dyn Source>> {
     let part = |(file, events)| -> io::Result<Box<dyn Source>> {
         let source = FileSource::from_file(file, medium)?;
-        Ok(Box::new(source.letting_go(let_go).watched(events)))
+        Ok(Box::new(source.with_drop_behind(drop_behind).watched(events)))
     };
     let mut parts = files.into_iter().map(part).collect::<io::Result<Vec<_>>>()?;
     let whole: Box<dyn Source> = match parts.len() {

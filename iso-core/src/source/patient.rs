@@ -98,7 +98,7 @@ impl Source for Patient {
     }
 
     fn cost(&self) -> Cost {
-        Cost::Dear
+        Cost::Expensive
     }
 }
 
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
     use std::time::Instant;
 
-    /// A medium that hangs while it is told to.
+    /// A medium that hangs on demand.
     struct Hanging(Arc<AtomicBool>);
 
     impl Source for Hanging {

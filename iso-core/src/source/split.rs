@@ -71,7 +71,7 @@ impl Source for SplitSource {
 
     fn cost(&self) -> Cost {
         let cheap = self.parts.iter().all(|(_, part)| part.cost() == Cost::Cheap);
-        if cheap { Cost::Cheap } else { Cost::Dear }
+        if cheap { Cost::Cheap } else { Cost::Expensive }
     }
 }
 

@@ -38,7 +38,7 @@ pub enum Difference {
     Bytes,
 }
 
-/// What was done to a file, as far as the system told of it.
+/// What was done to a file, as far as the system reported it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Event {
     /// Its bytes were written, or nobody knows.
@@ -110,7 +110,7 @@ impl Difference {
     /// nothing where nobody looked.
     ///
     /// Whoever sets the time of the last writing back does it by a call that is seen as `is_set`.
-    /// Together with another attribute that was changed it would pass here, and is told by
+    /// Together with another attribute that was changed it would pass here, and is noticed by
     /// `is_written`, which only writing through a shared map escapes.
     pub(super) fn is_explained_by(self, seen: Option<Event>) -> bool {
         match (self, seen) {

@@ -5,7 +5,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-/// Readers that are told apart.
+/// Number of readers that are tracked.
 const STREAMS: usize = 4;
 
 /// How far from where a reader was expected its read may lie: several of a reader's requests are

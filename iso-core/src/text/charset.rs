@@ -1,4 +1,4 @@
-//! Names in the character sets of their time: found out from the names of a directory, or told.
+//! Names in the character sets of their time: detected from the names of a directory, or given.
 //! Bytes in, UTF-8 out; names that are UTF-8 already are left alone.
 
 use std::fmt;
@@ -20,8 +20,8 @@ pub enum Charset {
     Detect,
     /// Bytes as they are recorded.
     Raw,
-    /// As told.
-    Told(Coding),
+    /// The given character set.
+    Named(Coding),
 }
 
 /// A character set.
@@ -84,7 +84,7 @@ impl Charset {
             _ => Encoding::for_label(standard.as_bytes())
                 .map(Coding::Standard)
                 .or_else(|| Coding::code_page(standard))
-                .map(Self::Told),
+                .map(Self::Named),
         }
     }
 }
@@ -193,7 +193,7 @@ mod tests {
             ("cp1251", "windows-1251"),
             ("latin1", "windows-1252"),
         ] {
-            let Some(Charset::Told(coding)) = Charset::by_name(name) else { panic!("{name}") };
+            let Some(Charset::Named(coding)) = Charset::by_name(name) else { panic!("{name}") };
             assert_eq!(coding.to_string(), want);
         }
         assert_eq!(Charset::by_name("auto"), Some(Charset::Detect));

@@ -94,7 +94,7 @@ const ROW: u32 = 1;
 /// Letters of two scripts in a row.
 const MIXED: u32 = 4;
 
-/// The scripts that are told apart.
+/// The scripts that are distinguished.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Script {
     Latin,

@@ -176,7 +176,7 @@ impl UdfVolume {
         let limits = self.disc.limits();
         let dir = ListedDir { is_believed, ..ListedDir::new(node, &icb) };
         let place = dir.place;
-        let _turn = self.disc.turn(icb.information_len);
+        let _permit = self.disc.permit(icb.information_len);
         self.shelf.make_room(icb.information_len);
         self.note_excess(&icb, place);
         let (bytes, replica) = self.dir_bytes(&icb, place)?;

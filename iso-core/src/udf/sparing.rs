@@ -58,13 +58,13 @@ impl Sparing {
         if best.is_none() {
             disc.findings().note("no sparing table can be read; no packet is taken as replaced");
         }
-        let told = map.packet_blocks.get();
-        if told == 0 {
+        let recorded = map.packet_blocks.get();
+        if recorded == 0 {
             disc.findings().note("packets of a sparable partition have no blocks; 32 are assumed");
         }
         Self {
             // 32 on compact discs, and the one length that UDF 2.60 2.2.11 knows.
-            packet_blocks: if told == 0 { 32 } else { told.into() },
+            packet_blocks: if recorded == 0 { 32 } else { recorded.into() },
             spared: best.map(|table| table.spared).unwrap_or_default(),
             block_bytes: sector_bytes,
         }

@@ -27,7 +27,7 @@ impl UdfVolume {
         let icb = self.icb(node)?;
         let mut found = Vec::new();
         if let Some(value) = &icb.finder_info {
-            found.push(Xattr::told(FINDER_INFO, value.clone()));
+            found.push(Xattr::of_bytes(FINDER_INFO, value.clone()));
         }
         if let Some(streams) = icb.streams {
             self.add_streams(&self.stream_directory(streams)?, &mut found)?;

@@ -15,7 +15,7 @@ pub enum Data {
     /// They are worked out from what lies there.
     Decoded(Box<dyn Decode>),
     /// They stand on no disc: what isodrive itself says of it.
-    Told(Vec<u8>),
+    Synthetic(Vec<u8>),
 }
 
 /// Bytes that are worked out from those on the disc.
@@ -40,7 +40,7 @@ impl Data {
         match self {
             Self::Plain(extents) => extents.len(),
             Self::Decoded(decode) => decode.file_len(),
-            Self::Told(bytes) => to_u64(bytes.len()),
+            Self::Synthetic(bytes) => to_u64(bytes.len()),
         }
     }
 
@@ -74,7 +74,7 @@ impl Data {
         match self {
             Self::Plain(extents) => return extents.read_into(disc, offset, buf),
             Self::Decoded(decode) => decode.fill(disc, offset, buf)?,
-            Self::Told(bytes) => {
+            Self::Synthetic(bytes) => {
                 let start = to_usize(offset);
                 let wanted = bytes.get(start..start.saturating_add(len)).unwrap_or_default();
                 buf.copy_from_slice(wanted);
@@ -89,7 +89,7 @@ impl Weigh for Data {
         let held = match self {
             Self::Plain(extents) => extents.weight_bytes(),
             Self::Decoded(decode) => decode.weight_bytes(),
-            Self::Told(bytes) => to_u64(bytes.capacity()),
+            Self::Synthetic(bytes) => to_u64(bytes.capacity()),
         };
         held.saturating_add(to_u64(size_of::<Self>()))
     }

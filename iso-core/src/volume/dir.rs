@@ -144,11 +144,11 @@ impl Dir {
         if exact.is_some() || !fold {
             return exact;
         }
-        let is_it = |found: &[u8]| fold_eq(found, name);
+        let is_wanted = |found: &[u8]| fold_eq(found, name);
         match self.folded() {
-            Ok(folded) => self.first(folded, name, is_it),
+            Ok(folded) => self.first(folded, name, is_wanted),
             // Without memory for an index every name is looked at.
-            Err(_) => self.slots.iter().position(|slot| is_it(slot.name(&self.names.bytes))),
+            Err(_) => self.slots.iter().position(|slot| is_wanted(slot.name(&self.names.bytes))),
         }
     }
 
@@ -167,10 +167,10 @@ impl Dir {
         &self,
         index: &NameIndex,
         name: &[u8],
-        is_it: impl Fn(&[u8]) -> bool,
+        is_wanted: impl Fn(&[u8]) -> bool,
     ) -> Option<usize> {
         let mut positions = index.candidates(name).filter_map(|slot| usize::try_from(slot).ok());
-        positions.find(|position| self.get(*position).is_some_and(|entry| is_it(entry.name)))
+        positions.find(|position| self.get(*position).is_some_and(|entry| is_wanted(entry.name)))
     }
 
     /// The same directory with other numbers for its nodes; the names are shared.

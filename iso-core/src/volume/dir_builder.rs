@@ -128,7 +128,7 @@ impl DirBuilder {
     /// get, in order.
     fn numbers(&self, hashes: &NameHashes) -> Result<Vec<Numbered>> {
         // New names are given when all are found: until then names are those of the disc. No two
-        // of them are the same, since name and number can be told from what they make together.
+        // of them are the same, since the made name determines both the name and the number.
         let mut numbered = Vec::new();
         let mut name = Vec::new();
         for mut slots in hashes.alike() {

@@ -233,14 +233,14 @@ fn first(
     outline: &Outline,
     index: &NameIndex,
     name: &[u8],
-    is_it: impl Fn(&[u8]) -> bool,
+    is_wanted: impl Fn(&[u8]) -> bool,
 ) -> Result<Option<NodeId>> {
     for slot in index.candidates(name) {
         let Ok(position) = usize::try_from(slot) else { continue };
         let part = outline.part_of(position);
         let dir = part_of(volume, outline, part, true)?;
         let within = position.saturating_sub(outline.positions(part).start);
-        if let Some(entry) = dir.get(within).filter(|entry| is_it(entry.name)) {
+        if let Some(entry) = dir.get(within).filter(|entry| is_wanted(entry.name)) {
             return Ok(Some(entry.node));
         }
     }

@@ -164,8 +164,8 @@ impl NameIndex {
             }
         }
         let tagged = (start..end).map(|index| self.tagged(index));
-        let is_it = move |tagged: &u32| layout.tag_of(*tagged) == tag;
-        tagged.take_while(is_it).map(move |tagged| tagged & layout.slots())
+        let is_wanted = move |tagged: &u32| layout.tag_of(*tagged) == tag;
+        tagged.take_while(is_wanted).map(move |tagged| tagged & layout.slots())
     }
 
     fn tagged(&self, index: usize) -> u32 {

@@ -23,15 +23,15 @@ pub struct Xattr {
 
 impl Xattr {
     /// An attribute whose value is known.
-    pub(crate) fn told(name: &[u8], value: impl Into<Vec<u8>>) -> Self {
-        Self { name: name.to_vec(), value: Data::Told(value.into()) }
+    pub(crate) fn of_bytes(name: &[u8], value: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.to_vec(), value: Data::Synthetic(value.into()) }
     }
 
     /// Finder information made of the little that was recorded of it; the rest is zeros.
     pub(crate) fn finder_info(recorded: &[u8]) -> Self {
         let mut value = recorded.to_vec();
         value.resize(FINDER_INFO_BYTES, 0);
-        Self::told(FINDER_INFO, value)
+        Self::of_bytes(FINDER_INFO, value)
     }
 }
 

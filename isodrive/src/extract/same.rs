@@ -34,7 +34,7 @@ impl Keys {
     pub(super) fn of(attr: &Attr, data: &Data) -> Self {
         let runs = match data {
             Data::Plain(extents) => extents.runs(),
-            Data::Decoded(_) | Data::Told(_) => &[],
+            Data::Decoded(_) | Data::Synthetic(_) => &[],
         };
         let is_known = !runs.is_empty() && runs.len() <= MAX_RUNS;
         Self {

@@ -96,8 +96,8 @@ impl Entered {
     fn climbed_to(&self, below: &OwnedFd) -> io::Result<OwnedFd> {
         let above = rustix::fs::openat(below, "..", DIRECTORY, Mode::empty())?;
         let stat = rustix::fs::fstat(&above)?;
-        let is_it = (stat.st_dev, stat.st_ino) == self.identity;
-        if is_it { Ok(above) } else { Err(io::ErrorKind::NotFound.into()) }
+        let is_wanted = (stat.st_dev, stat.st_ino) == self.identity;
+        if is_wanted { Ok(above) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 }
 
@@ -205,11 +205,11 @@ impl Destination {
         let (parent, name) = self.place(path)?;
         let Ok((from, old)) = self.existing(&first.path) else { return Ok(false) };
         let old = OsStr::from_bytes(old);
-        let is_it = |at: &OwnedFd, name: &OsStr| {
+        let is_wanted = |at: &OwnedFd, name: &OsStr| {
             rustix::fs::statat(at, name, AtFlags::SYMLINK_NOFOLLOW)
                 .is_ok_and(|stat| (stat.st_dev, stat.st_ino) == identity)
         };
-        if !is_it(&from, old) {
+        if !is_wanted(&from, old) {
             return Ok(false);
         }
         let link = |name: &OsStr| rustix::fs::linkat(&from, old, &parent, name, AtFlags::empty());

@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-use iso_core::source::{self, Events, LetGo, Medium, Source};
+use iso_core::source::{self, DropBehind, Events, Medium, Source};
 use sandbox::{Level, Plan, Task};
 
 use super::mount::medium;
@@ -50,9 +50,9 @@ impl Entered {
         &self,
         files: Vec<(File, Option<Events>)>,
         medium: Medium,
-        let_go: Option<LetGo>,
+        drop_behind: Option<DropBehind>,
     ) -> io::Result<Confined> {
-        let source = source::from_watched_parts(files, medium, let_go)?;
+        let source = source::from_watched_parts(files, medium, drop_behind)?;
         Ok(Confined { source, joined: Joined::default() })
     }
 }

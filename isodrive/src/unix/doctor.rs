@@ -138,8 +138,8 @@ fn left_behind(fix: bool) -> Vec<Check> {
     }
     let records = Record::all();
     for entry in mounts::list().unwrap_or_default() {
-        let is_told = records.iter().any(|record| record.is_of(&entry));
-        if !is_told && health::of(&entry) == Health::Dead {
+        let is_named = records.iter().any(|record| record.is_of(&entry));
+        if !is_named && health::of(&entry) == Health::Dead {
             let unmount =
                 || mount_fuse::unmount_if(&entry.at, true, |device, _| device == entry.device);
             checks.push(dead(&entry.at, fix && entry.is_mine(), unmount));

@@ -36,10 +36,10 @@ fn is_by_fuse(arguments: &[OsString]) -> bool {
     let is_operand = |word: &OsString| !word.is_empty() && !word.as_bytes().starts_with(b"-");
     let cli = Cli::command();
     let is_command = |word: &OsString| {
-        let is_it = |command: &clap::Command| {
+        let is_wanted = |command: &clap::Command| {
             word == command.get_name() || command.get_all_aliases().any(|alias| word == alias)
         };
-        word == "help" || cli.get_subcommands().any(is_it)
+        word == "help" || cli.get_subcommands().any(is_wanted)
     };
     o == "-o" && is_operand(image) && is_operand(at) && !is_command(image)
 }

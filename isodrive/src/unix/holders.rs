@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::terminal::shown;
 
-/// Processes told of at most.
+/// Maximum number of processes that are named.
 const MAX: usize = 8;
 
 /// A process that holds something of a mount.
@@ -52,13 +52,13 @@ pub(crate) fn of(mount: &Path) -> Vec<Holder> {
 /// The loop devices whose files lie below `mount`, in words: the kernel holds these, no process.
 pub(crate) fn loop_devices(mount: &Path) -> Vec<String> {
     let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
-    let told = devices.filter_map(|device| {
+    let holders = devices.filter_map(|device| {
         let file = fs::read(device.path().join("loop/backing_file")).ok()?;
         let file = PathBuf::from(OsString::from_vec(file.strip_suffix(b"\n")?.to_vec()));
         let rest = file.strip_prefix(mount).ok()?.as_os_str().as_bytes();
         Some(format!("/dev/{} has {}", shown(device.file_name().as_bytes()), shown(rest)))
     });
-    told.take(MAX).collect()
+    holders.take(MAX).collect()
 }
 
 /// What one process holds.

@@ -15,7 +15,7 @@ use crate::unix::holders::{self, Holder};
 use crate::unix::mounts::{self, Entry};
 use crate::unix::state::{Driver, Record, State};
 
-/// One mount, as it is told.
+/// One mount in the list.
 #[derive(Debug, Serialize)]
 struct Line {
     schema: u32,

@@ -34,10 +34,10 @@ pub(crate) fn remove_if_made_since(at: &Path, since: SystemTime) {
     });
 }
 
-fn remove_if(at: &Path, is_it: impl FnOnce(&Directory) -> bool) {
+fn remove_if(at: &Path, is_wanted: impl FnOnce(&Directory) -> bool) {
     let (Some(folder), Some(name)) = (at.parent(), at.file_name()) else { return };
     let Ok(opened) = Directory::open(folder) else { return };
-    if opened.open_child(name).is_ok_and(|directory| is_it(&directory)) {
+    if opened.open_child(name).is_ok_and(|directory| is_wanted(&directory)) {
         let _ = rustix::fs::unlinkat(&opened, name, AtFlags::REMOVEDIR);
     }
     if default_base().is_some_and(|base| base == folder) {

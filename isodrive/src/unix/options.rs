@@ -72,14 +72,16 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             "case" => mount.show.case = Some(choice::<CaseChoice>(&option, value)?),
             "view" | "type" => mount.image.view = choice::<ViewChoice>(&option, value)?,
             "driver" => mount.driver = choice::<DriverChoice>(&option, value)?,
-            "session" => mount.image.session = told(&option, choices::session(value))?,
+            "session" => mount.image.session = parsed(&option, choices::session(value))?,
             "charset" | "iocharset" => {
-                mount.image.charset = told(&option, choices::charset(value))?;
+                mount.image.charset = parsed(&option, choices::charset(value))?;
             }
             "offset" => mount.image.image_offset = number(&option, value, 10)?,
-            "idle" => mount.keep.idle = Some(told(&option, choices::duration(value))?),
-            "ready_timeout" => mount.keep.ready_timeout = told(&option, choices::duration(value))?,
-            "memory_limit" => mount.memory_limit = Some(told(&option, arguments::memory(value))?),
+            "idle" => mount.keep.idle = Some(parsed(&option, choices::duration(value))?),
+            "ready_timeout" => {
+                mount.keep.ready_timeout = parsed(&option, choices::duration(value))?
+            }
+            "memory_limit" => mount.memory_limit = Some(parsed(&option, arguments::memory(value))?),
             "log_file" => mount.keep.log_file = Some(value.into()),
             "redact" => mount.keep.redact = true,
             "strict" => mount.keep.strict = true,
@@ -100,8 +102,8 @@ fn number<N: TryFrom<u64>>(option: &str, value: &str, radix: u32) -> Result<N, F
     parsed.ok_or_else(|| Failure::new(Exit::Usage, format!("-o {option}: a number is needed")))
 }
 
-fn told<T>(option: &str, parsed: Result<T, String>) -> Result<T, Failure> {
-    parsed.map_err(|why| Failure::new(Exit::Usage, format!("-o {option}: {why}")))
+fn parsed<T>(option: &str, value: Result<T, String>) -> Result<T, Failure> {
+    value.map_err(|why| Failure::new(Exit::Usage, format!("-o {option}: {why}")))
 }
 
 fn mode(option: &str, value: &str) -> Result<u16, Failure> {

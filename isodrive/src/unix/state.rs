@@ -318,7 +318,7 @@ impl Record {
         self.image.path()
     }
 
-    /// How it does, as far as can be told from here.
+    /// The state of the mount, as far as this process can see it.
     pub(crate) fn state(&self) -> State {
         match self.driver {
             Driver::Erofs => {

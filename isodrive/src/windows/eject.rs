@@ -105,17 +105,17 @@ fn eject(record: &Record) -> Outcome {
         return native::eject(record, device);
     }
     let at = record.at.text();
-    let told = Event::set(&record.stop);
-    match told {
+    let signalled = Event::set(&record.stop);
+    match signalled {
         // A server that ends closes its event a moment before it is gone.
         Ok(()) | Err(NotSet::Missing) => {}
-        Err(error) if record.is_alive() => return Err(not_told(record, error)),
+        Err(error) if record.is_alive() => return Err(not_signalled(record, error)),
         Err(_) => return Ok(()),
     }
     let since = Instant::now();
     while record.is_alive() {
         if since.elapsed() > PATIENCE {
-            told.map_err(|error| not_told(record, error))?;
+            signalled.map_err(|error| not_signalled(record, error))?;
             let message = format!("the server of {at} does not end");
             let taskkill =
                 ShellCommand::new("taskkill /f /pid").operand(record.process.pid.to_string());
@@ -126,8 +126,8 @@ fn eject(record: &Record) -> Outcome {
     Ok(())
 }
 
-/// The failure where a server cannot be told to end.
-fn not_told(record: &Record, error: NotSet) -> Failure {
+/// The failure for a server whose stop event cannot be set.
+fn not_signalled(record: &Record, error: NotSet) -> Failure {
     let at = record.at.text();
     let failure = |why: &str| {
         Failure::new(Exit::Other, format!("cannot tell the server of {at} to end: {why}"))

@@ -11,7 +11,7 @@ use crate::terminal::{Terminal, output_failed, size};
 
 use super::state::Record;
 
-/// One drive, as it is told.
+/// One drive in the list.
 #[derive(Debug, Serialize)]
 struct Line {
     schema: u32,

@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Ou
     Ok(())
 }
 
-/// Mounts and gives what is to be told; nothing where this process itself served to the end.
+/// Mounts and returns the report; nothing if this process itself served to the end.
 pub(super) fn mounted(
     arguments: &Mount,
     verbose: u8,
@@ -154,7 +154,7 @@ fn ended_early(child: &mut Child) -> Failure {
     let _ = std::io::stderr().write_all(&said);
     let status = child.wait().ok().and_then(|status| status.code());
     match status.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0) {
-        Some(code) if !said.is_empty() => Failure::told(Exit::Child(code)),
+        Some(code) if !said.is_empty() => Failure::reported(Exit::Child(code)),
         _ => Failure::new(Exit::Other, "the process that serves the drive ended without a word")
             .advice("try", "the same command with --debug"),
     }

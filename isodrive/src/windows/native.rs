@@ -31,7 +31,7 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
     // An interrupted wait takes the drive away again.
     listen_to_console();
     let drive = attach(&image).map_err(|error| match error {
-        NativeError::Interrupted => Failure::told(Exit::Interrupted),
+        NativeError::Interrupted => Failure::reported(Exit::Interrupted),
         NativeError::NoLetter => refused(path, Exit::NotReady, &error.to_string()),
         NativeError::NotHere | NativeError::Refused(_) | NativeError::Stuck(_) => {
             refused(path, Exit::Other, &error.to_string())
@@ -41,7 +41,7 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
     let at = Name::new(format!("{}:", drive.letter).as_bytes());
     let (label, system) = (Name::new(&facts.label), facts.system.clone());
     if !drive.is_new {
-        return Ok(Ready::again(at, label, told(&system)));
+        return Ok(Ready::again(at, label, system_name(&system)));
     }
     let record = Record::of_windows(
         Facts {
@@ -50,7 +50,7 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
             image: image.clone(),
             asked: "native".to_owned(),
             label: label.clone(),
-            system: told(&system),
+            system: system_name(&system),
             bytes: opened.disc().held_bytes(),
         },
         drive.device.clone(),
@@ -64,14 +64,14 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
         schema: SCHEMA,
         path: at,
         label,
-        system: told(&system),
+        system: system_name(&system),
         reason: shown.reason.clone(),
         already_mounted: false,
         parts: Vec::new(),
     })
 }
 
-fn told(system: &str) -> String {
+fn system_name(system: &str) -> String {
     format!("{system} by Windows itself")
 }
 
@@ -98,8 +98,9 @@ fn check(image: &Path, shown: &Shown) -> Result<(), String> {
 /// The drive that Windows made of this image before, for us.
 fn already_mounted(image: &Path) -> Option<Ready> {
     let image = super::text(image);
-    let is_it = |record: &Record| record.is_of_windows() && record.image.bytes() == image.bytes();
-    let found = Record::alive().into_iter().find(is_it)?;
+    let is_wanted =
+        |record: &Record| record.is_of_windows() && record.image.bytes() == image.bytes();
+    let found = Record::alive().into_iter().find(is_wanted)?;
     Some(Ready::again(found.at, found.label, found.system))
 }
 

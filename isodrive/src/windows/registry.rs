@@ -140,7 +140,7 @@ fn prune(key: &str, may_go: impl Fn(&str) -> bool) {
     }
 }
 
-/// Whether a key holds neither values nor keys; not where that cannot be told.
+/// Whether a key holds neither values nor keys; `false` if that cannot be found out.
 fn is_empty(key: &Key) -> bool {
     let has_values = key.values().map_or(true, |mut values| values.next().is_some());
     let has_keys = key.keys().map_or(true, |mut keys| keys.next().is_some());

@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let at = drive.at().to_string_lossy().into_owned();
     if is_interrupted() {
         take_away(drive, &at);
-        return Err(Failure::told(Exit::Interrupted));
+        return Err(Failure::reported(Exit::Interrupted));
     }
     let facts = shown.volume.facts();
     let record = Record::new(Facts {
@@ -69,14 +69,14 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     tracing::info!(image = logs::path(&arguments.image.image), at, "mounted");
     // A drive pins no other folder, so that theirs can be moved and removed.
     let _ = std::env::var_os("SystemRoot").map(std::env::set_current_dir);
-    let told = say_ready(arguments, &shown, joined.names, &at, terminal);
-    if told.is_ok() {
+    let announced = say_ready(arguments, &shown, joined.names, &at, terminal);
+    if announced.is_ok() {
         wait(&stop, &drive, &activity, arguments.keep.idle);
     }
     take_away(drive, &at);
     drop(kept);
     tracing::info!(at, "ejected");
-    told
+    announced
 }
 
 /// Takes a drive away, and its icon before the letter is free: the next drive there has one of its
@@ -180,7 +180,7 @@ fn wait(stop: &Stop, drive: &Drive, activity: &Activity, idle: Option<Duration>)
     }
 }
 
-/// What a person is told who mounts at a letter that others do not see.
+/// The note for a person who mounts at a letter that others do not see.
 pub(super) fn note_of_elevation(at: &str, arguments: &Mount) -> Option<String> {
     let is_local = letter(at).is_some() && !is_elevated() && !arguments.network;
     is_local.then(|| {

@@ -47,7 +47,7 @@ pub(crate) struct Record {
     boot: Option<u64>,
     /// The name of the event that ends its server; empty where Windows itself made the drive.
     pub(crate) stop: String,
-    /// Who mounted it: who else may end it is told so.
+    /// The user who mounted it, named to others who may not end it.
     pub(crate) user: String,
     /// Where it is to be seen.
     pub(crate) at: Name,

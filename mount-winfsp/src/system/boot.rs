@@ -1,4 +1,4 @@
-//! When Windows was started, by which one run of it is told from another.
+//! When Windows was started, which distinguishes one run from another.
 #![expect(unsafe_code, reason = "calls of Windows")]
 
 use windows_sys::Wdk::System::SystemInformation::{

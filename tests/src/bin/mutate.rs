@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use isodrive_tests::mutate::{Outcome, run, seeds};
 
 fn main() -> Result<ExitCode> {
-    let mut told = std::env::args().skip(1).map(|number| number.parse::<u64>());
-    let count = told.next().context("usage: mutate COUNT [FIRST]")??;
-    let first = told.next().transpose()?.unwrap_or(0);
+    let mut reported = std::env::args().skip(1).map(|number| number.parse::<u64>());
+    let count = reported.next().context("usage: mutate COUNT [FIRST]")??;
+    let first = reported.next().transpose()?.unwrap_or(0);
     std::panic::set_hook(Box::new(|_| {}));
     let seeds = seeds()?;
     let threads = std::thread::available_parallelism()?.get() as u64;
@@ -34,7 +34,7 @@ fn main() -> Result<ExitCode> {
         "{} files left alone: {} as before, {} whose loss was told",
         sum(|o| o.untouched),
         sum(|o| o.as_before),
-        sum(|o| o.told)
+        sum(|o| o.reported)
     );
     println!("the slowest took {:?}", outcomes.iter().map(|o| o.slowest).max().unwrap_or_default());
     let wrong: Vec<&String> = outcomes.iter().flat_map(|outcome| &outcome.wrong).collect();

@@ -62,8 +62,8 @@ pub fn with_names(data: &[u8]) -> [Vec<u8>; 2] {
 /// A disc with one compressed file, whose recorded sizes are the first bytes.
 pub fn compressed(data: &[u8]) -> Vec<u8> {
     let (head, file) = data.split_at(data.len().min(6));
-    let told: [u8; 6] = std::array::from_fn(|at| head.get(at).copied().unwrap_or(0));
-    let [words, log2, size @ ..] = told;
+    let reported: [u8; 6] = std::array::from_fn(|at| head.get(at).copied().unwrap_or(0));
+    let [words, log2, size @ ..] = reported;
     let file = &file[..file.len().min(64 * SECTOR)];
     let mut craft = Craft::new();
     let entry = craft::zf(words, log2, u32::from_le_bytes(size));

@@ -32,7 +32,7 @@ pub struct Outcome {
     /// Those of them that were there as they should be.
     pub as_before: u64,
     /// Those whose loss costs `tree` and `extract` their exit code 5 and is named.
-    pub told: u64,
+    pub reported: u64,
     /// The longest that one disc took.
     pub slowest: Duration,
     /// What must not be: panics, hangs, silent differences; each with the number of its mutation.
@@ -75,13 +75,13 @@ pub fn run(seeds: &[Seed], numbers: Range<u64>) -> Outcome {
         let took = since.elapsed();
         outcome.discs += 1;
         outcome.slowest = outcome.slowest.max(took);
-        let told = |what: &str| format!("mutation {number} of {}: {what} {edits:?}", seed.name);
+        let reported = |what: &str| format!("mutation {number} of {}: {what} {edits:?}", seed.name);
         match tried {
             Ok(Ok(Verdict::Well)) if took <= PATIENCE => {}
-            Ok(Ok(Verdict::Well)) => outcome.wrong.push(told(&format!("it took {took:?}"))),
-            Ok(Ok(Verdict::Mute(what))) => outcome.mute.push(told(&what)),
-            Ok(Err(silent)) => outcome.wrong.push(told(&silent.to_string())),
-            Err(_) => outcome.wrong.push(told("a panic")),
+            Ok(Ok(Verdict::Well)) => outcome.wrong.push(reported(&format!("it took {took:?}"))),
+            Ok(Ok(Verdict::Mute(what))) => outcome.mute.push(reported(&what)),
+            Ok(Err(silent)) => outcome.wrong.push(reported(&silent.to_string())),
+            Err(_) => outcome.wrong.push(reported("a panic")),
         }
     }
     outcome
@@ -180,7 +180,7 @@ fn judge(
         // Where a record was taken for something else, that is in its place under another name. The
         // same bytes under another name are the file: damage to its neighbours may change the
         // character set of the directory, or give it a number.
-        let is_it = |(name, contents): &&(Vec<u8>, Contents)| {
+        let is_wanted = |(name, contents): &&(Vec<u8>, Contents)| {
             *name == file.name || contents.as_ref().is_ok_and(|digest| *digest == file.digest)
         };
         // Of the names of one Rock Ridge file, the first that is read gives all of them its record.
@@ -189,14 +189,14 @@ fn judge(
         };
         let found = found
             .get(&rounded(&file.key))
-            .filter(is_it)
+            .filter(is_wanted)
             .or_else(|| found.values().find(is_other_name));
         let name = file.name.escape_ascii();
         match found.map(|(_, contents)| contents) {
             Some(Ok(digest)) if *digest == file.digest => outcome.as_before += 1,
             Some(Ok(_)) => anyhow::bail!("{name} has other bytes, and no error"),
             Some(Err(error)) => anyhow::bail!("{name} cannot be read: {error}"),
-            None if named > 0 => outcome.told += 1,
+            None if named > 0 => outcome.reported += 1,
             None => match findings.first() {
                 Some(finding) => {
                     verdict = Verdict::Mute(format!("{name} is lost beside {:?}", finding.text));

@@ -180,7 +180,7 @@ fn attack(discs: &Discs, path: &Path, at: &Path) -> Result<(usize, usize, usize)
 }
 
 #[test]
-fn a_change_is_told_by_list_though_nobody_reads() -> Result<()> {
+fn a_change_is_listed_though_nobody_reads() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
@@ -188,8 +188,8 @@ fn a_change_is_told_by_list_though_nobody_reads() -> Result<()> {
     let path = discs.fresh()?;
     discs.session.mount(&["disc.iso", "here"])?;
     discs.overwrite(&path)?;
-    let is_told = || discs.session.told_state().is_ok_and(|state| state == "image changed");
-    assert!(until(Duration::from_secs(12), is_told), "{:?}", discs.session.told_state());
+    let is_told = || discs.session.listed_state().is_ok_and(|state| state == "image changed");
+    assert!(until(Duration::from_secs(12), is_told), "{:?}", discs.session.listed_state());
     // Another mount of this path is of the new image.
     let again = discs.session.run(&["mount", "disc.iso", "there"])?;
     assert!(again.out.starts_with("Mounted  "), "{again:?}");
@@ -232,7 +232,7 @@ fn a_new_name_owner_or_permission_of_the_image_changes_nothing() -> Result<()> {
     }
     fs::remove_file(&path)?;
     reads("removed")?;
-    assert_eq!(discs.session.told_state()?, "idle");
+    assert_eq!(discs.session.listed_state()?, "idle");
     Ok(())
 }
 
@@ -346,9 +346,9 @@ fn the_kernels_driver_takes_no_image_that_others_may_write_to_and_list_tells_of_
     let path = discs.fresh()?;
     let ended = discs.session.run(&asked)?;
     assert!(ended.code == 0 && ended.err.is_empty(), "{}", ended.err);
-    assert_eq!(discs.session.told_state()?, "idle");
+    assert_eq!(discs.session.listed_state()?, "idle");
     discs.overwrite(&path)?;
-    assert_eq!(discs.session.told_state()?, "image changed");
+    assert_eq!(discs.session.listed_state()?, "image changed");
     Ok(())
 }
 

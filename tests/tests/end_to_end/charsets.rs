@@ -92,10 +92,10 @@ fn names_in_23_character_sets_are_read_as_they_were_written() -> Result<()> {
 }
 
 #[test]
-fn a_character_set_that_is_told_is_used_for_every_name() -> Result<()> {
+fn a_given_character_set_is_used_for_every_name() -> Result<()> {
     for Names { charset, names, .. } in sets()? {
-        let told = Charset::by_name(&charset).with_context(|| charset.clone())?;
-        let volume = open(disc(&recorded(&names, &charset)?, true), told)?;
+        let reported = Charset::by_name(&charset).with_context(|| charset.clone())?;
+        let volume = open(disc(&recorded(&names, &charset)?, true), reported)?;
         assert_eq!(shown(&*volume)?, names, "{charset}");
     }
     Ok(())

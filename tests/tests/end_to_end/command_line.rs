@@ -126,7 +126,7 @@ fn split_sets_and_images_inside_files_open() -> Result<()> {
 }
 
 #[test]
-fn names_as_a_drive_of_windows_shows_them_are_told_and_found() -> Result<()> {
+fn names_as_a_drive_of_windows_shows_them_are_shown_and_found() -> Result<()> {
     let session = Session::new()?;
     let tree = session.path("tree");
     fs::create_dir_all(tree.join("AUX"))?;
@@ -157,7 +157,7 @@ fn names_as_a_drive_of_windows_shows_them_are_told_and_found() -> Result<()> {
 }
 
 #[test]
-fn a_link_that_leads_nowhere_is_told_with_its_target() -> Result<()> {
+fn a_link_that_leads_nowhere_is_reported_with_its_target() -> Result<()> {
     let session = Session::new()?;
     let tree = session.path("tree");
     fs::create_dir(&tree)?;

@@ -41,7 +41,7 @@ fn views(image: &Image) -> Vec<(String, Arc<dyn Volume>)> {
 }
 
 /// An error as it is told.
-fn told<T>(result: iso_core::Result<T>) -> std::result::Result<T, String> {
+fn reported<T>(result: iso_core::Result<T>) -> std::result::Result<T, String> {
     result.map_err(|error: Error| error.to_string())
 }
 
@@ -135,10 +135,10 @@ fn complaints(name: &str, image: &Path, charset: Charset, parted: &mut usize) ->
             let mut open = vec![whole.root()];
             let mut seen: HashSet<NodeId> = open.iter().copied().collect();
             while let Some(node) = open.pop() {
-                let dir = match told(whole.read_dir(node)) {
+                let dir = match reported(whole.read_dir(node)) {
                     Ok(dir) => dir,
                     Err(error) => {
-                        let other = told(volume.read_dir_part(node, 0)).err();
+                        let other = reported(volume.read_dir_part(node, 0)).err();
                         if other.as_ref() != Some(&error) {
                             wrong.push(format!("{name} {view}: {other:?}, not {error}"));
                         }
@@ -202,8 +202,8 @@ fn directories_in_parts_are_what_they_are_when_they_are_parsed_whole() -> Result
     }
     assert!(images.len() > 160, "{}", images.len());
     assert!(compared(&images, Charset::Detect)? > 500);
-    let told = Charset::by_name("cp932").context("a character set")?;
-    assert!(compared(&images, told)? > 500);
+    let reported = Charset::by_name("cp932").context("a character set")?;
+    assert!(compared(&images, reported)? > 500);
     Ok(())
 }
 

@@ -142,9 +142,9 @@ fn names_and_all_mean_ones_own_mounts_and_paths_those_of_others_too() -> Result<
         echo 'both'; root eject --all --all-users; echo $?
     ";
     let Some(ended) = namespace::run(script)? else { return Ok(()) };
-    let told: Vec<&str> = ended.out.lines().collect();
+    let reported: Vec<&str> = ended.out.lines().collect();
     assert_eq!(
-        told,
+        reported,
         [
             "by name",
             "10 2",
@@ -292,23 +292,23 @@ fn mount_fuse3_and_mount_8_mount_by_the_classic_type_fuse() -> Result<()> {
         "mount -t tmpfs none /usr/local/bin && ln -s $ISODRIVE /usr/local/bin/isodrive || exit 77
         PATH=/usr/local/bin:$PATH; helper={helper}; spec=isodrive#$HERE/disc.iso; mkdir here
         export ISODRIVE_STATE_DIR=$HERE/state
-        told() {{ echo $? $(grep -c fuse.isodrive /proc/self/mountinfo) $(ls here | wc -l)
+        reported() {{ echo $? $(grep -c fuse.isodrive /proc/self/mountinfo) $(ls here | wc -l)
             $ISODRIVE eject --if-mounted here; }}
-        $helper $spec $HERE/here -o ro,allow_other; told
-        $helper $spec $HERE/here -o rw,nosuid,nodev,uid=7; told
-        mount -t fuse3 $spec here -o ro,allow_other; told
-        mount -t fuse $spec here; told
-        mount -t fuse.isodrive $HERE/disc.iso here -o ro,noexec; told
+        $helper $spec $HERE/here -o ro,allow_other; reported
+        $helper $spec $HERE/here -o rw,nosuid,nodev,uid=7; reported
+        mount -t fuse3 $spec here -o ro,allow_other; reported
+        mount -t fuse $spec here; reported
+        mount -t fuse.isodrive $HERE/disc.iso here -o ro,noexec; reported
         echo \"$spec $HERE/here fuse ro,nofail,allow_other 0 0\" > fstab
-        mount -T fstab here; told
-        $helper isodrive#/no/such.iso $HERE/here -o ro 2> /dev/null; told
-        $helper $spec $HERE/here -o ro,writeback 2> /dev/null; told"
+        mount -T fstab here; reported
+        $helper isodrive#/no/such.iso $HERE/here -o ro 2> /dev/null; reported
+        $helper $spec $HERE/here -o ro,writeback 2> /dev/null; reported"
     );
     if let Some(ended) = namespace::run(&script.replace("\\\"", "\""))? {
-        let told: Vec<&str> = ended.out.lines().collect();
+        let reported: Vec<&str> = ended.out.lines().collect();
         let works = "0 1 11";
         assert_eq!(
-            told,
+            reported,
             [works, works, works, works, works, works, "32 0 0", "1 0 0"],
             "{}",
             ended.err

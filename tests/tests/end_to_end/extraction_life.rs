@@ -198,7 +198,7 @@ pub(super) fn on_a_small_disk(session: &Session, kib: u32, script: &str) -> Resu
 }
 
 #[test]
-fn a_full_disk_is_told_with_file_count_and_what_is_missing() -> Result<()> {
+fn a_full_disk_is_reported_with_file_count_and_what_is_missing() -> Result<()> {
     let session = with_many_files()?;
     // Something is there already, so that nothing is certain before.
     let script = "mkdir small/d && \"$0\" extract many.iso d -C small";
@@ -304,7 +304,7 @@ fn with_equal_extents() -> Vec<u8> {
 }
 
 #[test]
-fn equal_extents_are_files_of_their_own_and_ten_times_the_image_is_told_before() -> Result<()> {
+fn equal_extents_are_files_of_their_own_and_ten_times_the_image_is_announced() -> Result<()> {
     let session = Session::new()?;
     fs::write(session.path("x.iso"), with_equal_extents())?;
     let ended = session.run(&["extract", "x.iso", "-C", "out"])?;

@@ -33,7 +33,7 @@ fn names(folder: &Path) -> Result<Vec<String>> {
 }
 
 #[test]
-fn a_file_past_the_limit_of_the_shell_is_told_and_no_part_of_it_stays() -> Result<()> {
+fn a_file_past_the_limit_of_the_shell_is_reported_and_no_part_of_it_stays() -> Result<()> {
     let session = with_disc()?;
     let limited = "ulimit -f 100; exec \"$0\" \"$@\"";
     let escape = env!("CARGO_BIN_EXE_escape");
@@ -130,9 +130,9 @@ fn what_is_in_the_way_is_named_and_overwrite_is_advised_only_where_it_helps() ->
         make(&session.path(&out))?;
         let arguments = ["extract", "x.iso", "-C", &out, "--overwrite"];
         let ended = session.run(&arguments[..if overwrite { 5 } else { 4 }])?;
-        let told: Vec<&str> =
+        let reported: Vec<&str> =
             ended.err.lines().filter_map(|line| line.strip_prefix("warning: ")).collect();
-        assert_eq!(told, warnings, "{number}");
+        assert_eq!(reported, warnings, "{number}");
         let tries: Vec<&str> =
             ended.err.lines().filter_map(|line| line.strip_prefix("  try     ")).collect();
         assert_eq!(tries, Vec::from_iter(advice), "{number}: {}", ended.err);

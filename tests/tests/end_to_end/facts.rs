@@ -14,7 +14,7 @@ const PRIMARY: usize = 16;
 const FIELDS: [usize; 3] = [318, 446, 574];
 
 #[test]
-fn publisher_preparer_and_program_are_told_from_the_side_that_records_them() -> Result<()> {
+fn publisher_preparer_and_program_come_from_the_side_that_records_them() -> Result<()> {
     let session = Session::new()?;
     fs::create_dir(session.path("put-in"))?;
     fs::write(session.path("put-in/a long name.txt"), "text")?;
@@ -23,14 +23,14 @@ fn publisher_preparer_and_program_are_told_from_the_side_that_records_them() -> 
     making.args(["-A", "A PROGRAM", "-o"]);
     let made = making.args([session.path("disc.iso"), session.path("put-in")]).output()?;
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    let told = session.run(&["info", "disc.iso"])?.out;
+    let reported = session.run(&["info", "disc.iso"])?.out;
     for (row, text) in [("Publisher", "ACME LTD"), ("Preparer", "J. DOE")] {
-        let told = told.lines().find_map(|line| line.strip_prefix(row));
-        assert_eq!(told.map(str::trim), Some(text), "{row}");
+        let reported = reported.lines().find_map(|line| line.strip_prefix(row));
+        assert_eq!(reported.map(str::trim), Some(text), "{row}");
     }
     // UDF is shown, and its own program is recorded behind a byte of flags.
-    let program = told.lines().find_map(|line| line.strip_prefix("Program")).map(str::trim);
-    assert_eq!(program, Some("genisoimage"), "{told}");
+    let program = reported.lines().find_map(|line| line.strip_prefix("Program")).map(str::trim);
+    assert_eq!(program, Some("genisoimage"), "{reported}");
     let json: Value = serde_json::from_str(&session.run(&["info", "--json", "disc.iso"])?.out)?;
     assert_eq!((&json["shown"], &json["begins_at"]), (&"udf".into(), &0.into()));
     assert_eq!(json["publisher"]["name"], "ACME LTD");
@@ -51,11 +51,11 @@ fn what_is_blank_is_not_told() -> Result<()> {
         // The label has 32 bytes (ECMA-119 8.4.9).
         craft.patch(PRIMARY, 40, &[blank; 32]);
         fs::write(session.path("disc.iso"), craft.image())?;
-        let told = session.run(&["info", "disc.iso"])?.out;
+        let reported = session.run(&["info", "disc.iso"])?.out;
         for row in ["Label", "Publisher", "Preparer", "Program"] {
-            assert!(!told.lines().any(|line| line.starts_with(row)), "{blank}: {told}");
+            assert!(!reported.lines().any(|line| line.starts_with(row)), "{blank}: {reported}");
         }
-        assert!(!told.contains("label"), "{blank}: {told}");
+        assert!(!reported.contains("label"), "{blank}: {reported}");
     }
     Ok(())
 }
@@ -71,8 +71,12 @@ fn json_says_that_trees_were_compared_in_part() -> Result<()> {
         let mut making = Command::new("genisoimage");
         making.args(["-quiet", "-r", "-J", "-udf", "-o", "made.iso", "tree"]);
         ensure!(making.current_dir(session.path("")).output()?.status.success(), "genisoimage");
-        let told = session.run(&["info", "made.iso"])?;
-        assert!(told.code == 0 && told.out.contains("none in the descriptors"), "{}", told.out);
+        let reported = session.run(&["info", "made.iso"])?;
+        assert!(
+            reported.code == 0 && reported.out.contains("none in the descriptors"),
+            "{}",
+            reported.out
+        );
         let json = session.run(&["info", "--json", "made.iso"])?.out;
         assert_eq!(json.contains("\"compared_in_part\":true"), is_part, "{json}");
     }

@@ -41,6 +41,6 @@ fn random_damage_breaks_nothing_and_hides_nothing() -> Result<()> {
     assert!(outcome.wrong.is_empty(), "{}", outcome.wrong.join("\n"));
     assert!(outcome.mute.is_empty(), "{}", outcome.mute.join("\n"));
     assert_eq!(outcome.discs, 1500);
-    assert!(outcome.untouched > 10_000 && outcome.told < outcome.untouched / 10, "{outcome:?}");
+    assert!(outcome.untouched > 10_000 && outcome.reported < outcome.untouched / 10, "{outcome:?}");
     Ok(())
 }

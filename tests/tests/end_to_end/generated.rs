@@ -108,10 +108,10 @@ fn iso_9660_gives_what_was_recorded_however_odd_the_record() -> Result<()> {
         }
         let findings: Vec<_> =
             image.disc().findings().list().into_iter().map(|finding| finding.text).collect();
-        let told = |text: &str| findings.iter().any(|finding| finding.contains(text));
+        let reported = |text: &str| findings.iter().any(|finding| finding.contains(text));
         let has_oddities = name != "iso-interleaved";
-        assert_eq!(told("the two spellings of a number differ"), has_oddities, "{findings:?}");
-        assert!(!told("names in it are not unique"), "versions are lawful: {findings:?}");
+        assert_eq!(reported("the two spellings of a number differ"), has_oddities, "{findings:?}");
+        assert!(!reported("names in it are not unique"), "versions are lawful: {findings:?}");
         if has_oddities {
             let node = resolve(&*volume, b"FORK.BIN", false)?;
             assert!(volume.xattr(node, b"com.apple.ResourceFork")? == make::bytes(21, 900));

@@ -133,8 +133,8 @@ fn mute(findings: &[iso_core::Finding], commands: &[&Ended]) -> Vec<String> {
         return Vec::new();
     }
     let is_mute = |ended: &&&Ended| ended.code == 0 || !ended.err.contains("damaged");
-    let told = |ended: &&Ended| format!("a command is mute: {} {}", ended.code, ended.err);
-    commands.iter().filter(is_mute).map(told).collect()
+    let reported = |ended: &&Ended| format!("a command is mute: {} {}", ended.code, ended.err);
+    commands.iter().filter(is_mute).map(reported).collect()
 }
 
 /// Everything that is wrong with how one disc is seen.
@@ -189,9 +189,9 @@ fn complaints(session: &Session, case: &Case) -> Result<Vec<String>> {
             differences("library", &seen, &want, &Seen::Closed).into_iter().for_each(complain);
             let findings = opened.disc().findings().list();
             mute(&findings, &[&tree, &copied]).into_iter().for_each(complain);
-            for told in case.told {
-                if !findings.iter().any(|finding| finding.text.contains(told)) {
-                    complain(format!("{told:?} is not among {findings:?}"));
+            for reported in case.reported {
+                if !findings.iter().any(|finding| finding.text.contains(reported)) {
+                    complain(format!("{reported:?} is not among {findings:?}"));
                 }
             }
             mounted(session, &view, &want)?.into_iter().for_each(complain);

@@ -111,8 +111,8 @@ fn f2_an_image_truncated_while_mounted_gives_errors_one_line_and_a_state() -> Re
         assert_eq!(error.raw_os_error(), Some(EIO), "{error}");
     }
     assert!(program::is_alive(mount.worker));
-    let changed = || session.told_state().is_ok_and(|state| state == "image changed");
-    assert!(until(Duration::from_secs(12), changed), "{:?}", session.told_state());
+    let changed = || session.listed_state().is_ok_and(|state| state == "image changed");
+    assert!(until(Duration::from_secs(12), changed), "{:?}", session.listed_state());
     let log = fs::read_to_string(session.path("log"))?;
     assert_eq!(log.matches("was changed after it was opened").count(), 1, "{log}");
     assert_eq!(session.run(&["eject", "here"])?.code, 0);

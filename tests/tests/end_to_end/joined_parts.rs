@@ -137,9 +137,9 @@ fn a_part_that_is_a_link_to_a_private_file_is_left_out_at_every_door() -> Result
             assert!(err.contains("\"x.i01\" was not joined"), "{what} {door}: {err}");
             assert!(err.contains(why), "{what} {door}: {err}");
         }
-        let told: Value = serde_json::from_str(&bait.run(&["info", "--json", "x.iso"])?.out)?;
-        assert_eq!(told["refused_part"]["name"]["name"], "x.i01");
-        assert_eq!(told["parts"], Value::Null);
+        let reported: Value = serde_json::from_str(&bait.run(&["info", "--json", "x.iso"])?.out)?;
+        assert_eq!(reported["refused_part"]["name"]["name"], "x.i01");
+        assert_eq!(reported["parts"], Value::Null);
         assert!(bait.run(&["info", "x.iso"])?.out.contains("Not joined x.i01: "));
     }
     Ok(())
@@ -152,34 +152,34 @@ fn the_parts_that_were_joined_are_named() -> Result<()> {
     let (first, second) = sample.split_at(100 << 10);
     fs::write(session.path("x.iso"), first)?;
     fs::write(session.path("x.i01"), second)?;
-    let names = |told: &Value| -> Vec<String> {
-        let parts = told["parts"].as_array().into_iter().flatten();
+    let names = |reported: &Value| -> Vec<String> {
+        let parts = reported["parts"].as_array().into_iter().flatten();
         parts.filter_map(|part| part["name"].as_str().map(str::to_owned)).collect()
     };
-    let told = json(&session.run(&["info", "--json", "x.iso"])?)?;
-    assert_eq!(names(&told), ["x.iso", "x.i01"]);
-    let told = session.run(&["info", "x.iso"])?.out;
-    assert!(told.contains("Parts      x.iso, x.i01\n"), "{told}");
+    let reported = json(&session.run(&["info", "--json", "x.iso"])?)?;
+    assert_eq!(names(&reported), ["x.iso", "x.i01"]);
+    let reported = session.run(&["info", "x.iso"])?.out;
+    assert!(reported.contains("Parts      x.iso, x.i01\n"), "{reported}");
     if can_mount() {
         for (reason, count) in [("first", false), ("again", true)] {
-            let told = session.run(&["mount", "--json", "x.iso", "here"])?;
-            assert_eq!(told.code, 0, "{reason}: {}", told.err);
-            let told: Value = serde_json::from_str(&told.out)?;
+            let reported = session.run(&["mount", "--json", "x.iso", "here"])?;
+            assert_eq!(reported.code, 0, "{reason}: {}", reported.err);
+            let reported: Value = serde_json::from_str(&reported.out)?;
             assert_eq!(
-                (names(&told).len(), &told["already_mounted"]),
+                (names(&reported).len(), &reported["already_mounted"]),
                 (2, &count.into()),
                 "{reason}"
             );
         }
         assert_eq!(session.run(&["eject", "here"])?.code, 0);
-        let told = session.run(&["mount", "x.iso", "here"])?.out;
-        assert!(told.contains("parts    x.iso, x.i01\n"), "{told}");
+        let reported = session.run(&["mount", "x.iso", "here"])?.out;
+        assert!(reported.contains("parts    x.iso, x.i01\n"), "{reported}");
     }
     // One file alone is no set, and nothing is said of parts.
     fs::remove_file(session.path("x.i01"))?;
     fs::write(session.path("x.iso"), &sample)?;
-    let told = json(&session.run(&["info", "--json", "x.iso"])?)?;
-    assert_eq!((&told["parts"], &told["refused_part"]), (&Value::Null, &Value::Null));
+    let reported = json(&session.run(&["info", "--json", "x.iso"])?)?;
+    assert_eq!((&reported["parts"], &reported["refused_part"]), (&Value::Null, &Value::Null));
     Ok(())
 }
 

@@ -106,7 +106,7 @@ fn an_image_that_is_cut_gives_errors_and_a_state_through_files_and_loop_devices(
     File::options().write(true).open(&image)?.set_len(200_000)?;
     let error = fs::read(mount.at.join("size-3000000")).unwrap_err();
     assert_eq!(error.raw_os_error(), Some(libc::EIO), "never zeros");
-    assert_eq!(session.told_state()?, "image changed");
+    assert_eq!(session.listed_state()?, "image changed");
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
     Ok(())
 }

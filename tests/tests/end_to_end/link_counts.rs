@@ -147,16 +147,16 @@ fn names_of_one_file_are_one_inode_on_every_mount() -> Result<()> {
     ensure!(made.success());
     for driver in program::drivers() {
         let mount = session.mount(&[&driver[..], &["x.iso", "here"]].concat())?;
-        let told = |name: &str| -> Result<(u64, u64)> {
+        let reported = |name: &str| -> Result<(u64, u64)> {
             let metadata = fs::metadata(mount.at.join(name))?;
             Ok((metadata.ino(), metadata.nlink()))
         };
-        let first = told("d/c")?;
+        let first = reported("d/c")?;
         for other in ["a", "b", "d/e/f"] {
-            assert_eq!(told(other)?, first, "{driver:?} {other}");
+            assert_eq!(reported(other)?, first, "{driver:?} {other}");
         }
         assert_eq!(first.1, 4, "{driver:?}");
-        let alone = told("alone")?;
+        let alone = reported("alone")?;
         assert!(alone.0 != first.0 && alone.1 == 1, "{driver:?} {alone:?}");
         let du =
             Command::new("du").args(["-s", "--apparent-size", "-B1"]).arg(&mount.at).output()?;

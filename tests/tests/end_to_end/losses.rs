@@ -287,8 +287,8 @@ fn zeros_in_joliet_names_hide_no_file() -> Result<()> {
     fs::write(session.path("disc.iso"), image)?;
     let listed = session.run(&["ls", "--view", "joliet", "disc.iso"])?;
     assert_eq!(listed.out, "abc\nabc_.txt\nabc_~2.txt\nabc~2\n", "{}", listed.err);
-    for told in ["its Joliet name is no file name", "names in it are not unique"] {
-        assert!(listed.err.contains(told), "{}", listed.err);
+    for reported in ["its Joliet name is no file name", "names in it are not unique"] {
+        assert!(listed.err.contains(reported), "{}", listed.err);
     }
     session.run(&["extract", "--view", "joliet", "-C", "out", "disc.iso"])?;
     let mut bytes = Vec::new();

@@ -152,7 +152,7 @@ fn shorten(folder: &Path) -> Result<()> {
 }
 
 /// What `stat` says that both must say.
-fn told(path: &Path) -> std::result::Result<(bool, bool, u64), Option<i32>> {
+fn reported(path: &Path) -> std::result::Result<(bool, bool, u64), Option<i32>> {
     let metadata = path.symlink_metadata().map_err(|error| error.raw_os_error())?;
     let len = if metadata.is_dir() { 0 } else { metadata.len() };
     Ok((metadata.is_dir(), metadata.is_symlink(), len))
@@ -207,7 +207,7 @@ impl Pair<'_> {
             Operation::List { directory, from } => self.list(directory, from)?,
             Operation::Stat(path) => {
                 let (ours, theirs) = self.both(path);
-                ensure!(told(&ours) == told(&theirs), "{ours:?}");
+                ensure!(reported(&ours) == reported(&theirs), "{ours:?}");
             }
             Operation::Follow(path) => {
                 let (ours, theirs) = self.both(path);
@@ -217,7 +217,7 @@ impl Pair<'_> {
             Operation::Miss(path) => {
                 let (ours, theirs) = self.both(path);
                 let (ours, theirs) = (ours.join("no such name"), theirs.join("no such name"));
-                ensure!(told(&ours) == told(&theirs), "{ours:?}");
+                ensure!(reported(&ours) == reported(&theirs), "{ours:?}");
             }
         }
         Ok(())
@@ -279,7 +279,7 @@ fn compare_mount(session: &Session, driver: &[&str], operations: &[Operation]) -
     let mut pair = Pair { ours: &mount.at, theirs: &theirs, paths, handles: Vec::new() };
     for path in &pair.paths {
         let (ours, theirs) = (pair.ours.join(path), pair.theirs.join(path));
-        ensure!(told(&ours) == told(&theirs), "{path:?}");
+        ensure!(reported(&ours) == reported(&theirs), "{path:?}");
         if theirs.symlink_metadata()?.is_file() {
             ensure!(fs::read(&ours)? == fs::read(&theirs)?, "{path:?}");
         }
@@ -322,6 +322,6 @@ fn random_trees_of_every_writer_equal_their_folders_whatever_is_done_with_them()
 
 /// Trees of each writer; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
-    let told = std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok());
-    told.unwrap_or(12)
+    let reported = std::env::var("PROPTEST_CASES").ok().and_then(|count| count.parse().ok());
+    reported.unwrap_or(12)
 }

@@ -188,9 +188,9 @@ fn a_volume_behind_a_pause_and_a_track_alone_are_opened() -> Result<()> {
     for first in [11_702, 45_000] {
         let track = image(&session, first)?;
         is_shown_by_every_door(&session, &format!("track-{first}"), &track, &want)?;
-        let told = session.run(&["info", &format!("track-{first}.img")])?.out;
+        let reported = session.run(&["info", &format!("track-{first}.img")])?.out;
         let behind = format!("behind {} bytes of its disc", u64::from(first) * 2048);
-        assert!(told.contains(&behind), "{told}");
+        assert!(reported.contains(&behind), "{reported}");
     }
     Ok(())
 }
@@ -217,9 +217,9 @@ fn a_volume_behind_another_one_is_reported_and_opened_by_its_offset() -> Result<
         disc[at + 32_768..].copy_from_slice(&other[32_768..]);
         fs::write(session.path(name), disc)?;
         assert_eq!(session.run(&["ls", name])?.out, "deep/\nreadme.txt\n", "{name}");
-        let told = session.run(&["info", name])?.out;
+        let reported = session.run(&["info", name])?.out;
         let option = format!("another volume begins at byte {at}; --image-offset {at} shows it");
-        assert!(told.contains(&option), "{name}: {told}");
+        assert!(reported.contains(&option), "{name}: {reported}");
         let offset = at.to_string();
         let ended = session.run(&["cat", "--image-offset", &offset, name, "other.txt"])?;
         assert_eq!((ended.code, &*ended.out), (0, "other"), "{name}: {}", ended.err);
@@ -275,7 +275,7 @@ fn an_image_without_its_first_sector_is_named() -> Result<()> {
 }
 
 #[test]
-fn a_volume_where_none_is_looked_for_is_told_of_with_the_option_that_opens_it() -> Result<()> {
+fn a_volume_where_none_is_looked_for_is_named_with_the_option_that_opens_it() -> Result<()> {
     let session = Session::new()?;
     let volume = image(&session, 0)?;
     let stick = udf::write(Layout::Plain, &[Entry::file("readme.txt", b"to be found")]);
@@ -315,10 +315,10 @@ fn a_later_session_alone_says_so_and_names_the_files_of_earlier_ones() -> Result
     let mut making = Command::new("genisoimage");
     making.args(["-quiet", "-R", "-J", "-C", "0,11856", "-M"]).arg(&first).arg("-o");
     ensure!(making.args([&later, &session.path("added")]).output()?.status.success());
-    let told = session.run(&["info", "later.iso"])?.out;
-    assert!(told.contains("a later session or track by itself"), "{told}");
+    let reported = session.run(&["info", "later.iso"])?.out;
+    assert!(reported.contains("a later session or track by itself"), "{reported}");
     let lost = "copied without the earlier ones: 1 of the 2 files in its root lie there";
-    assert!(told.contains(lost), "{told}");
+    assert!(reported.contains(lost), "{reported}");
     let tree = session.run(&["tree", "later.iso"])?;
     assert_eq!(tree.code, 5, "{}{}", tree.out, tree.err);
     for name in ["deep/data.bin", "readme.txt"] {

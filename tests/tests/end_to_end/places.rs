@@ -29,8 +29,8 @@ fn f48_the_same_image_is_mounted_once_and_equal_labels_get_numbers() -> Result<(
     let first = session.mount(&["disc.iso"])?;
     assert_eq!(first.at, session.path("isodrive/SETUP_EN_DVD"));
     assert_eq!(session.mount(&["disc.iso"])?.at, first.at);
-    let told = session.run(&["mount", "--json", "disc.iso"])?;
-    assert!(told.out.contains("\"already_mounted\":true"), "{}", told.out);
+    let reported = session.run(&["mount", "--json", "disc.iso"])?;
+    assert!(reported.out.contains("\"already_mounted\":true"), "{}", reported.out);
     // Asked for in another way, it is another mount.
     let other_view = session.mount(&["--view", "iso9660", "disc.iso"])?;
     assert_ne!(other_view.at, first.at);
@@ -126,7 +126,7 @@ fn f51_a_busy_mount_names_who_holds_it_and_lazily_goes_when_they_do() -> Result<
         assert_eq!(ended.code, 9, "{how}: {}", ended.err);
         let who = format!("client (pid {}) {words}", holder.0.id());
         assert!(ended.err.contains(&who), "{how}: {}", ended.err);
-        assert!(session.told_state()?.starts_with("in use (client "), "{how}");
+        assert!(session.listed_state()?.starts_with("in use (client "), "{how}");
         assert_eq!(session.run(&["eject", "--lazy", "here"])?.code, 0, "{how}");
         assert!(!is_mounted(&mount.at) && !mount.at.exists(), "{how}: the place is free");
         assert!(is_alive(mount.worker), "{how}: who holds it may finish");
@@ -221,7 +221,7 @@ fn f52_f53_other_ways_of_unmounting_leave_nothing_either() -> Result<()> {
 }
 
 #[test]
-fn f54_odd_names_of_images_are_mounted_and_told_as_they_are() -> Result<()> {
+fn f54_odd_names_of_images_are_mounted_and_shown_as_they_are() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
@@ -297,8 +297,8 @@ fn f55_f56_mount_8_mounts_unmounts_and_gets_its_exit_codes() -> Result<()> {
     ] {
         let ended = run(call)?;
         assert_eq!((ended.code, ended.out.as_str()), (0, ""), "{kind}: {}", ended.err);
-        let told = ended.err.matches("ro,nosuid,nodev").count();
-        assert_eq!(told, usize::from(notice), "{kind}: {}", ended.err);
+        let reported = ended.err.matches("ro,nosuid,nodev").count();
+        assert_eq!(reported, usize::from(notice), "{kind}: {}", ended.err);
         let table = fs::read_to_string("/proc/self/mountinfo")?;
         let line = table.lines().find(|line| line.contains(here)).context("mounted")?;
         let options = line.split(' ').nth(5).context("options")?;
@@ -420,7 +420,7 @@ fn a_mount_that_is_idle_ejects_itself_and_one_in_use_does_not() -> Result<()> {
 }
 
 #[test]
-fn a_service_of_type_notify_is_told_when_the_mount_is_ready() -> Result<()> {
+fn a_service_of_type_notify_is_notified_when_the_mount_is_ready() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }

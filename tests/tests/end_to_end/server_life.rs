@@ -101,7 +101,7 @@ fn f34_a_dead_mount_whose_supervisor_is_still_there_is_not_taken_for_one_that_wo
     // The one that wakes up takes nothing away but what is its own.
     signal(dead.supervisor, Signal::CONT)?;
     assert!(until(PATIENCE, || !is_alive(dead.supervisor)));
-    assert_eq!(session.told_state()?, "idle");
+    assert_eq!(session.listed_state()?, "idle");
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
     assert_eq!(fs::read_dir(session.state())?.count(), 0);
     Ok(())
@@ -119,7 +119,7 @@ fn f35_all_killed_the_next_mount_works_list_says_dead_and_doctor_cleans_up() -> 
         session.mounted(&session.path("here"))?.kill_everybody()?;
     }
     assert!(is_mounted(&session.path("here")));
-    assert!(session.told_state()?.starts_with("dead"), "{}", session.told_state()?);
+    assert!(session.listed_state()?.starts_with("dead"), "{}", session.listed_state()?);
     let ended = session.run(&["doctor"])?;
     assert!(ended.out.contains("is dead: the processes that kept it are gone"), "{}", ended.out);
     assert!(is_mounted(&session.path("here")), "looking cleans up nothing");
@@ -131,7 +131,7 @@ fn f35_all_killed_the_next_mount_works_list_says_dead_and_doctor_cleans_up() -> 
     // Without a state file it is known by the mount table alone.
     session.mount(&["disc.iso", "here"])?.kill_everybody()?;
     fs::remove_dir_all(session.state())?;
-    assert!(session.told_state()?.starts_with("dead"));
+    assert!(session.listed_state()?.starts_with("dead"));
     assert_eq!(session.run(&["mount", "disc.iso", "here"])?.code, 0);
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
     Ok(())
@@ -255,7 +255,7 @@ fn f37_a_closed_terminal_ends_the_foreground_and_not_the_background() -> Result<
 }
 
 #[test]
-fn f38_a_stopped_worker_is_told_and_goes_on_when_it_is_continued() -> Result<()> {
+fn f38_a_stopped_worker_is_reported_and_goes_on_when_it_is_continued() -> Result<()> {
     if !can_mount() {
         return Ok(());
     }
@@ -266,13 +266,13 @@ fn f38_a_stopped_worker_is_told_and_goes_on_when_it_is_continued() -> Result<()>
         let file = mount.at.join("sources/install.wim");
         move || fs::read(file)
     });
-    let told = || session.told_state().is_ok_and(|state| state == "not responding");
-    assert!(until(Duration::from_secs(20), told), "{:?}", session.told_state());
+    let reported = || session.listed_state().is_ok_and(|state| state == "not responding");
+    assert!(until(Duration::from_secs(20), reported), "{:?}", session.listed_state());
     assert!(!waiting.is_finished(), "who asks waits");
     signal(mount.worker, Signal::CONT)?;
     assert_eq!(waiting.join().ok().context("the reader")??.len(), 60_000);
-    let told = || session.told_state().is_ok_and(|state| state == "idle");
-    assert!(until(Duration::from_secs(10), told), "{:?}", session.told_state());
+    let reported = || session.listed_state().is_ok_and(|state| state == "idle");
+    assert!(until(Duration::from_secs(10), reported), "{:?}", session.listed_state());
     let log = fs::read_to_string(session.path("log"))?;
     assert!(log.contains("does not respond") && log.contains("responds again"), "{log}");
     Ok(())
@@ -410,13 +410,13 @@ fn f45_a_request_that_waits_for_long_is_logged_and_listed() -> Result<()> {
     medium.switch.set(Faults { is_silent: true, ..Faults::default() });
     let file = session.path("here/sources/install.wim");
     let waiting = std::thread::spawn(move || fs::read(file));
-    let told = || session.told_state().is_ok_and(|s| s.contains("has been waiting for"));
-    let is_told = until(Duration::from_secs(50), told);
+    let reported = || session.listed_state().is_ok_and(|s| s.contains("has been waiting for"));
+    let is_told = until(Duration::from_secs(50), reported);
     let log = fs::read_to_string(session.path("log"))?;
     medium.switch.set(Faults::default());
     let read = waiting.join();
     let ended = session.run(&["eject", "here"]);
-    assert!(is_told, "{:?}", session.told_state());
+    assert!(is_told, "{:?}", session.listed_state());
     assert!(log.contains("a request takes long"), "{log}");
     assert_eq!(read.ok().context("the reader")??.len(), 60_000);
     assert_eq!(ended?.code, 0);

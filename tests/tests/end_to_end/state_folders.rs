@@ -30,7 +30,7 @@ fn lines(ended: &Ended) -> Vec<&str> {
 }
 
 #[test]
-fn a_runtime_folder_that_is_missing_is_told_once_and_others_find_the_mount() -> Result<()> {
+fn a_runtime_folder_that_is_missing_is_reported_once_and_others_find_the_mount() -> Result<()> {
     let script = "
         as_user env XDG_RUNTIME_DIR=/run/user/65534 $ISODRIVE mount -q disc.iso home/m; echo $?
         records
@@ -40,12 +40,12 @@ fn a_runtime_folder_that_is_missing_is_told_once_and_others_find_the_mount() -> 
         as_user $ISODRIVE eject SETUP_EN_DVD; echo $? $(count)
         records; ls $HERE/home";
     let Some(ended) = run(script)? else { return Ok(()) };
-    let told = lines(&ended);
+    let reported = lines(&ended);
     let state = "note    state: is kept in \"/tmp/isodrive-65534\", since \
                  \"/run/user/65534/isodrive\" (XDG_RUNTIME_DIR) cannot be used: No such file or \
                  directory";
     let want = ["0", "/tmp/isodrive-65534/RECORD", "1", "0", state, "0 0"];
-    assert_eq!(told, want, "{}", ended.err);
+    assert_eq!(reported, want, "{}", ended.err);
     assert_eq!(
         ended.err,
         "warning: the record of this mount is kept in \"/tmp/isodrive-65534\"\n  \
@@ -150,10 +150,13 @@ fn half_written_records_of_interrupted_commands_are_swept() -> Result<()> {
         $ISODRIVE eject home/m; echo $? $(count)";
     let Some(ended) = run(script)? else { return Ok(()) };
     let own = "/run/isodrive/0-97-OWN.json.OWN.part";
-    let told = lines(&ended);
-    assert_eq!(told.len(), 4, "{told:?} {}", ended.err);
-    assert!(told[1..3].iter().any(|line| line.contains("OWN")), "{told:?}, {own} is being written");
-    assert_eq!((told[0], told[3]), ("0", "0 0"));
+    let reported = lines(&ended);
+    assert_eq!(reported.len(), 4, "{reported:?} {}", ended.err);
+    assert!(
+        reported[1..3].iter().any(|line| line.contains("OWN")),
+        "{reported:?}, {own} is being written"
+    );
+    assert_eq!((reported[0], reported[3]), ("0", "0 0"));
     Ok(())
 }
 

@@ -363,8 +363,8 @@ fn discs_of_several_trees_show_the_one_that_loses_least() -> Result<()> {
         let shown = image.choose(None)?;
         assert_eq!(shown.view, want, "{name}: {}", shown.reason);
         let findings = image.disc().findings().list();
-        let told = findings.iter().any(|finding| finding.text.starts_with("two trees"));
-        assert_eq!(told, differs, "{name}: {findings:?}");
+        let reported = findings.iter().any(|finding| finding.text.starts_with("two trees"));
+        assert_eq!(reported, differs, "{name}: {findings:?}");
         let lost = name.starts_with("bridge-udf");
         let is_lost = findings.iter().any(|finding| finding.text.contains("UDF is not shown"));
         assert_eq!(is_lost, lost, "{name}: {findings:?}");

@@ -207,7 +207,7 @@ impl Source for Fetched {
     }
 
     fn cost(&self) -> Cost {
-        Cost::Dear
+        Cost::Expensive
     }
 }
 

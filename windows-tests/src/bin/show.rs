@@ -32,7 +32,7 @@ mod shower {
                 false => Reading::Whole,
             };
             for seen in walk_reading(&mounted.volume, 16_384, reading) {
-                writeln!(out, "{}", told(&mounted, &seen))?;
+                writeln!(out, "{}", reported(&mounted, &seen))?;
             }
             drop(mounted);
             writeln!(out, "{{}}")?;
@@ -53,7 +53,7 @@ mod shower {
         Ok(setup::mount(volume, view, Choices::default(), &mounting(Place::FirstFree)))
     }
 
-    fn told(mounted: &Mounted, seen: &Seen) -> Value {
+    fn reported(mounted: &Mounted, seen: &Seen) -> Value {
         let recorded = |path: &[u16]| {
             let path = mounted.tree.recorded_path(path).join(&b'/');
             path.iter().map(|byte| format!("{byte:02x}")).collect::<String>()

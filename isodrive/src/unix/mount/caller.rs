@@ -52,8 +52,8 @@ impl Caller {
     /// Waits until the command took the mount over, which one byte says, and ended; false if it was
     /// ended before, or by a signal.
     pub(super) fn takes_over(self) -> bool {
-        let is_told = File::from(self.line).read(&mut [0]).is_ok_and(|read| read == 1);
-        is_told && !self.process.is_some_and(|process| ended_by_signal(&process))
+        let is_confirmed = File::from(self.line).read(&mut [0]).is_ok_and(|read| read == 1);
+        is_confirmed && !self.process.is_some_and(|process| ended_by_signal(&process))
     }
 }
 
@@ -89,21 +89,21 @@ mod tests {
     use std::process::Command;
 
     /// Whether this kernel tells how a process ended.
-    fn is_told() -> bool {
+    fn can_tell() -> bool {
         let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
         let mut parts = release.split('.').map(|part| part.parse().unwrap_or(0u32));
         (parts.next(), parts.next()) >= (Some(6), Some(15))
     }
 
     #[test]
-    fn an_end_by_a_signal_is_told_from_one_without() {
+    fn an_end_by_a_signal_differs_from_one_without() {
         for (script, want) in [("exit 0", false), ("exit 3", false), ("kill -9 $$", true)] {
             let mut child = Command::new("sh").args(["-c", script]).spawn().unwrap();
             let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty()).unwrap();
             let reaper = std::thread::spawn(move || child.wait());
             let found = ended_by_signal(&process);
             reaper.join().unwrap().unwrap();
-            assert_eq!(found, want && is_told(), "{script}");
+            assert_eq!(found, want && can_tell(), "{script}");
         }
     }
 }

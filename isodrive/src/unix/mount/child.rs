@@ -75,10 +75,10 @@ impl Worker {
             let max_bytes = max_log_bytes(arguments);
             std::thread::spawn(move || pass_log_on(log, max_bytes));
         }
-        let ear = self.line.try_clone().map_err(failed)?;
+        let receiver = self.line.try_clone().map_err(failed)?;
         let events = events.clone();
         std::thread::spawn(move || {
-            while let Ok(Some((message, _))) = ear.receive::<FromWorker>() {
+            while let Ok(Some((message, _))) = receiver.receive::<FromWorker>() {
                 if events.send(Event::Said(message)).is_err() {
                     return;
                 }
@@ -93,7 +93,7 @@ impl Worker {
         self.child.id()
     }
 
-    /// Tells it something. That it is gone is told by its own event.
+    /// Sends the worker a message. If the worker is gone, an event reports that.
     pub(super) fn tell(&self, message: &ToWorker, with: Option<BorrowedFd<'_>>) {
         let _ = self.line.send(message, with);
     }
@@ -112,10 +112,12 @@ impl Worker {
     pub(super) fn word(&mut self, events: &Events, by: Deadline) -> Result<FromWorker, Failure> {
         loop {
             return match events.within(by.left()) {
-                Some(Event::Said(FromWorker::Failed(told))) => Err(told.into()),
+                Some(Event::Said(FromWorker::Failed(failure))) => Err(failure.into()),
                 Some(Event::Said(message)) => Ok(message),
                 Some(Event::Gone) => Err(broke_down(self.last_words())),
-                Some(Event::Signal(_) | Event::Abandoned) => Err(Failure::told(Exit::Interrupted)),
+                Some(Event::Signal(_) | Event::Abandoned) => {
+                    Err(Failure::reported(Exit::Interrupted))
+                }
                 Some(Event::Detached | Event::Confirmed | Event::Table) => continue,
                 None => Err(by.missed()),
             };
@@ -139,7 +141,7 @@ fn failed(error: std::io::Error) -> Failure {
     Failure::io(Exit::Other, "cannot start the process that reads the image", &error)
 }
 
-/// What is told, and logged, of a worker that is gone.
+/// The message about a worker that is gone, printed and logged.
 pub(super) const BROKE_DOWN: &str = "the worker process crashed";
 
 /// The failure for a worker that is gone.

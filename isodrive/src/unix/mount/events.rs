@@ -52,12 +52,12 @@ impl Events {
         let (sender, receiver) = mpsc::sync_channel(MAX_WAITING);
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP, SIGQUIT, DETACHED])
             .map_err(|error| Failure::io(Exit::Other, "cannot listen for signals", &error))?;
-        let told = sender.clone();
+        let events = sender.clone();
         std::thread::spawn(move || {
             for signal in signals.forever() {
                 let is_detached = signal == DETACHED;
                 let event = if is_detached { Event::Detached } else { Event::Signal(signal) };
-                let _ = told.send(event);
+                let _ = events.send(event);
             }
         });
         Ok(Self { sender, receiver })
@@ -102,7 +102,7 @@ impl Events {
             match self.receiver.recv() {
                 Ok(Event::Confirmed) => return Ok(()),
                 Ok(Event::Abandoned | Event::Signal(_)) | Err(_) => {
-                    return Err(Failure::told(Exit::Interrupted));
+                    return Err(Failure::reported(Exit::Interrupted));
                 }
                 Ok(Event::Said(_) | Event::Gone | Event::Table | Event::Detached) => {}
             }

@@ -45,7 +45,7 @@ pub(super) fn prepare(files: &[File]) {
 
 /// Tells the kernel that a range of an image will not be read again soon: whoever copied it out of
 /// the mount has a copy in the kernel's cache already.
-pub(super) fn let_go(file: &File, range: Range<u64>) {
+pub(super) fn drop_behind(file: &File, range: Range<u64>) {
     let len = NonZeroU64::new(range.end.saturating_sub(range.start));
     let _ = rustix::fs::fadvise(file, range.start, len, rustix::fs::Advice::DontNeed);
 }

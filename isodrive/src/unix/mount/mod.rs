@@ -170,7 +170,7 @@ fn start_supervisor(arguments: &Mount) -> Result<(Ready, ChildStdin), Failure> {
 fn ended_early(child: &mut Child) -> Failure {
     let status = child.wait().ok().and_then(|status| status.code());
     match status.and_then(|code| u8::try_from(code).ok()).filter(|code| *code != 0) {
-        Some(code) => Failure::told(Exit::Child(code)),
+        Some(code) => Failure::reported(Exit::Child(code)),
         None => Failure::new(Exit::Other, "the supervisor exited without reporting an error")
             .advice("try", "the same command with --debug"),
     }

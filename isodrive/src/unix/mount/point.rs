@@ -85,9 +85,9 @@ impl MountPoint {
 
 impl Drop for MountPoint {
     fn drop(&mut self) {
-        let Some(is_it) = self.made else { return };
+        let Some(is_wanted) = self.made else { return };
         for path in [Some(&self.path), self.moved.as_ref()].into_iter().flatten() {
-            made::remove(path, is_it);
+            made::remove(path, is_wanted);
         }
     }
 }
@@ -179,8 +179,8 @@ fn clear(at: &Path, cleaned: &mut dyn FnMut(&Path)) -> Result<(), (String, Advic
     }
     match (health::of(&entry), entry.is_ours()) {
         (Health::Dead, true) => {
-            let is_it = |device: &str, _| device == entry.device;
-            mount_fuse::unmount_if(at, true, is_it).map_err(|error| {
+            let is_wanted = |device: &str, _| device == entry.device;
+            mount_fuse::unmount_if(at, true, is_wanted).map_err(|error| {
                 let why = format!("a dead mount is there: {}", bare(&error));
                 (why, "as the user who mounted it:  isodrive doctor --fix".into())
             })?;

@@ -189,7 +189,7 @@ fn finish(end: End, mut mounted: Attached, mut worker: Worker, events: &Events) 
                 wait_for_the_worker(events);
                 mounted.is_served_no_more();
             }
-            if signal == SIGINT { Err(Failure::told(Exit::Interrupted)) } else { Ok(()) }
+            if signal == SIGINT { Err(Failure::reported(Exit::Interrupted)) } else { Ok(()) }
         }
         End::Abandoned => {
             tracing::warn!("the command that mounted was ended, its mount is taken away");

@@ -33,23 +33,23 @@ pub(super) fn watch(files: &[File]) -> Option<(OwnedFd, Vec<i32>)> {
     Some((kernel, numbers))
 }
 
-/// What the kernel told of each file and nobody has asked for yet.
-struct Told {
+/// Events of each file that nobody has asked for yet.
+struct Watcher {
     kernel: OwnedFd,
     events: Mutex<HashMap<i32, Event>>,
 }
 
 /// One source of events for each of the numbers.
 pub(super) fn sources(kernel: OwnedFd, numbers: &[i32]) -> Vec<Events> {
-    let told = Arc::new(Told { kernel, events: Mutex::default() });
+    let watcher = Arc::new(Watcher { kernel, events: Mutex::default() });
     let source = |number: &i32| -> Events {
-        let (told, number) = (told.clone(), *number);
-        Box::new(move || told.take(number))
+        let (watcher, number) = (watcher.clone(), *number);
+        Box::new(move || watcher.take(number))
     };
     numbers.iter().map(source).collect()
 }
 
-impl Told {
+impl Watcher {
     /// What was done to one file since the last call.
     fn take(&self, number: i32) -> Event {
         let mut events = self.events.lock().unwrap_or_else(PoisonError::into_inner);
@@ -57,7 +57,7 @@ impl Told {
         let mut reader = Reader::new(&self.kernel, &mut space);
         loop {
             match reader.next() {
-                Ok(told) => note(&mut events, told.wd(), told.events()),
+                Ok(event) => note(&mut events, event.wd(), event.events()),
                 Err(rustix::io::Errno::AGAIN) => break,
                 // Nobody knows what was lost.
                 Err(_) => note(&mut events, number, ReadFlags::QUEUE_OVERFLOW),
@@ -70,14 +70,14 @@ impl Told {
     }
 }
 
-fn note(events: &mut HashMap<i32, Event>, number: i32, told: ReadFlags) {
+fn note(events: &mut HashMap<i32, Event>, number: i32, flags: ReadFlags) {
     let add = |event: &mut Event| {
-        event.is_written |= told.intersects(ReadFlags::MODIFY | ReadFlags::QUEUE_OVERFLOW);
-        event.is_set |= told.contains(ReadFlags::ATTRIB);
-        event.is_moved |= told.contains(ReadFlags::MOVE_SELF);
+        event.is_written |= flags.intersects(ReadFlags::MODIFY | ReadFlags::QUEUE_OVERFLOW);
+        event.is_set |= flags.contains(ReadFlags::ATTRIB);
+        event.is_moved |= flags.contains(ReadFlags::MOVE_SELF);
     };
     // What was lost may have been about any file.
-    if told.contains(ReadFlags::QUEUE_OVERFLOW) {
+    if flags.contains(ReadFlags::QUEUE_OVERFLOW) {
         events.values_mut().for_each(add);
     }
     add(events.entry(number).or_default());

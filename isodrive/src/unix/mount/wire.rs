@@ -32,7 +32,7 @@ pub(super) enum ToWorker {
     Enter { uid: u32, gid: u32 },
     /// The next file of the image comes with this.
     Part,
-    /// What is done to the files is told by what comes with this, by these numbers.
+    /// The descriptor that comes with this message reports changes of the files, by these numbers.
     Watch { numbers: Vec<i32> },
     /// All files were sent; this is what they lie on.
     Open { is_distant: bool },
@@ -48,12 +48,12 @@ pub(super) enum ToWorker {
 /// What a worker says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FromWorker {
-    /// How far the sandbox went, and what ought to be told of it.
+    /// The level of the sandbox, and the parts that are missing.
     Sandboxed { level: String, missing: Vec<String> },
     /// The image is open.
     Opened(Box<Opened>),
     /// It did not go.
-    Failed(Told),
+    Failed(SentFailure),
     /// All metadata is in the pipe.
     Translated,
     /// Why this volume has no such metadata.
@@ -103,13 +103,13 @@ pub(super) struct Pulse {
 
 /// A failure on its way.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct Told {
+pub(super) struct SentFailure {
     exit: u8,
     message: String,
     lines: Vec<(String, String)>,
 }
 
-impl From<Failure> for Told {
+impl From<Failure> for SentFailure {
     fn from(failure: Failure) -> Self {
         let lines = failure.lines.into_iter().take(40);
         Self {
@@ -120,10 +120,10 @@ impl From<Failure> for Told {
     }
 }
 
-impl From<Told> for Failure {
-    fn from(told: Told) -> Self {
-        let failure = Self::new(Exit::Child(told.exit.max(1)), harmless(&told.message));
-        told.lines
+impl From<SentFailure> for Failure {
+    fn from(sent: SentFailure) -> Self {
+        let failure = Self::new(Exit::Child(sent.exit.max(1)), harmless(&sent.message));
+        sent.lines
             .into_iter()
             .fold(failure, |failure, (label, text)| failure.line(harmless(&label), harmless(&text)))
     }
@@ -261,12 +261,12 @@ mod tests {
 
     #[test]
     fn a_worker_cannot_act_on_a_terminal_nor_end_well_by_failing() {
-        let told = Told {
+        let sent = SentFailure {
             exit: 0,
             message: "bad \u{1b}[2J \\u{1b}".to_owned(),
             lines: vec![("found\n".to_owned(), "x".to_owned())],
         };
-        let failure = Failure::from(told);
+        let failure = Failure::from(sent);
         assert_eq!(failure.exit.number(), 1);
         assert_eq!(failure.message, "bad \\u{1b}[2J \\u{1b}");
         assert_eq!(failure.lines[0].0, "found\\n");

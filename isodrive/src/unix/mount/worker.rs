@@ -58,7 +58,7 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
 
     let Some(Given { files, medium }) = parts(line)? else { return Ok(()) };
     let image = entered
-        .image(files, medium, Some(medium::let_go))
+        .image(files, medium, Some(medium::drop_behind))
         .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
     let (image, shown) = open(arguments, image, &budget)?;
     line.send(&FromWorker::Opened(Box::new(opened(&image, &shown))), None).map_err(lost)?;
@@ -171,10 +171,10 @@ fn serve_until_the_end(line: &Line, shown: &Shown, device: OwnedFd, serve: &Serv
     })?;
     line.send(&FromWorker::Serving, None).map_err(lost)?;
     let activity = served.activity();
-    let mouth = line.try_clone().map_err(lost)?;
+    let sender = line.try_clone().map_err(lost)?;
     std::thread::spawn(move || {
         let why = served.wait().err().map(|error| error.to_string());
-        let _ = mouth.send(&FromWorker::Ended(why), None);
+        let _ = sender.send(&FromWorker::Ended(why), None);
         std::process::exit(0);
     });
     let mut slow = SlowRequests::new(SLOW);
