@@ -212,7 +212,7 @@ impl Volume for AllViews {
             let posix = crate::volume::Posix { permissions: 0o444, uid: None, gid: None };
             return Ok(Attr { posix: Some(posix), ..plain(FileKind::Regular, data.len()) });
         }
-        // A view that cannot be opened is still there to be asked why.
+        // List a view that failed to open, so that entering it reports the error.
         if Self::slot_of(node).is_some_and(|slot| self.opened(slot).is_err()) {
             return Ok(plain(FileKind::Directory, 0));
         }

@@ -134,10 +134,10 @@ pub enum Error {
     /// The image is no longer the one that was opened.
     #[error("the image file was changed after it was opened")]
     Changed,
-    /// Memory could not be had.
+    /// An allocation failed.
     #[error("out of memory")]
     NoMemory,
-    /// A caught panic; a fault of isodrive's, not of the disc.
+    /// A panic was caught: a bug in isodrive, not a damaged disc.
     #[error("internal error in {0}")]
     Bug(&'static str),
 }

@@ -24,7 +24,7 @@ pub enum View {
     HighSierra,
     /// HFS or HFS+, the file systems of the Macintosh.
     Hfs,
-    /// The boot images of El Torito, which no one but a computer's firmware looks for.
+    /// The boot images of El Torito, read by firmware only.
     Boot,
     /// All of them side by side.
     All,

@@ -371,7 +371,7 @@ impl Adapter {
         reply.add(attr.ino, next, OsStr::from_bytes(entry.name), &ttl, &attr, GENERATION)
     }
 
-    /// What little a directory tells of an entry by itself: number and kind.
+    /// Inode number and kind alone, from the directory entry.
     fn placeholder_attr(&self, entry: &DirEntry<'_>) -> FileAttr {
         let kind = entry.kind.map_or(FileType::RegularFile, file_type);
         FileAttr { ino: self.ino(entry.node), kind, ..ABSENT }

@@ -1,6 +1,6 @@
-//! Puts small files into the kernel's cache before they are asked for: whoever reads the files of a
-//! directory one after the other finds the next ones there. A thread of its own, since storing may
-//! have to wait for a request that another thread answers. Only files of mapped images are stored.
+//! Prefetches small files into the kernel's page cache: a program that reads the files of a
+//! directory in order finds the next ones there. Runs in a thread of its own, since storing may
+//! wait for a request that another thread answers; only files of mapped images are stored.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

@@ -1,5 +1,5 @@
 //! An image as the formats see it: exact reads at byte positions, cached where that pays.
-//! Metadata and file data live in separate caches, so that one big copy forgets no directory.
+//! Metadata and file data live in separate caches, so that a large copy does not evict directories.
 
 use std::io::ErrorKind;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What is odd about a disc: each damaged thing once, for people to read.
+//! Irregularities of a disc, each reported once, for people to read.
 //! Collects and logs; never decides.
 
 use std::cell::Cell;

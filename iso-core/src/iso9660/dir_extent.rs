@@ -33,7 +33,7 @@ impl DirExtent {
     }
 }
 
-/// What becomes of the records of a directory, one after the other.
+/// Callback for each record of a directory, in their order.
 pub(super) type Take<'t> = &'t mut dyn FnMut(Result<Record<'_>>) -> Result<ControlFlow<()>>;
 
 impl IsoVolume {

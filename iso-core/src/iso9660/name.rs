@@ -1,4 +1,4 @@
-//! What an identifier on the disc is called: version numbers and idle dots go, the rest stays.
+//! Names from identifiers on the disc: strips version numbers and trailing dots.
 //! Bytes in, name out (ECMA-119 7.5; Joliet specification, "Allowed Character Set").
 
 use crate::text::{decode_utf16_be, make_component};

@@ -194,8 +194,8 @@ impl BinaryTime {
     }
 }
 
-/// A zone in quarters of an hour as minutes (ECMA-119 9.1.5: -48 to 52). What is no zone counts
-/// as none; genisoimage writes -96 for times near its end of days.
+/// A zone in quarters of an hour as minutes (ECMA-119 9.1.5: -48 to 52). Other values
+/// count as 0; genisoimage writes -96 for dates near the end of its range.
 pub(super) fn zone_minutes(quarters: i8) -> i64 {
     if (-52..=52).contains(&quarters) { i64::from(quarters).saturating_mul(15) } else { 0 }
 }

@@ -69,7 +69,7 @@ type Open = Box<dyn Fn() -> Result<Arc<dyn Volume>> + Send + Sync>;
 pub struct Options {
     /// The session to open.
     pub session: SessionChoice,
-    /// How names are read that do not say so themselves.
+    /// Character set for names in formats that do not record one.
     pub charset: Charset,
     /// Byte of the source at which the volume begins; at 0, a volume that begins elsewhere is
     /// looked for where none can be opened there.

@@ -80,7 +80,7 @@ impl Image {
                 "another volume begins at byte {at}; --image-offset {at} shows it"
             ));
         }
-        // An older session must not pass for the last one.
+        // Never present an older session as the last one.
         if let Some(error) = unread {
             if options.session == SessionChoice::Last {
                 return Err(error.into());

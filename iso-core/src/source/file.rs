@@ -29,7 +29,7 @@ pub struct FileSource {
     len: u64,
     /// What was known of the file when it was last known to be the one that was opened.
     stamp: Option<RwLock<Stamp>>,
-    /// Once changed, always changed: what was read before and after would not belong together.
+    /// Latched: data from before and after a change must not be mixed.
     changed: AtomicBool,
     map: Option<Map>,
     streams: Streams,
@@ -108,8 +108,8 @@ impl FileSource {
         })
     }
 
-    /// The same, with a call, if one is given, for what a reader has left behind: the kernel holds
-    /// it a second time where it was read to.
+    /// Calls `drop_behind`, if given, with ranges that a sequential reader has passed: the kernel
+    /// holds their bytes a second time in the reader's own file.
     #[must_use]
     pub fn with_drop_behind(self, drop_behind: Option<DropBehind>) -> Self {
         Self { drop_behind, ..self }

@@ -19,7 +19,7 @@ impl Map {
         Ok(Self(map))
     }
 
-    /// Lets a range go from this process; it stays in the kernel's cache.
+    /// Unmaps the resident pages of a range; the page cache keeps them.
     #[cfg(unix)]
     pub(super) fn release(&self, range: Range<u64>) {
         let start = usize::try_from(range.start).unwrap_or(usize::MAX);

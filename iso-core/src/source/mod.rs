@@ -30,13 +30,13 @@ pub use window::Window;
 pub enum Cost {
     /// The kernel's page cache already keeps it: bulk data is not cached again.
     Cheap,
-    /// It is decoded or fetched: bulk data goes through the block cache.
+    /// Reads decode or fetch data: bulk data goes through the block cache.
     Expensive,
 }
 
 /// An immutable run of bytes that can be read at any place by many threads.
 pub trait Source: Send + Sync {
-    /// Bytes in all.
+    /// Total length in bytes.
     fn len(&self) -> u64;
 
     /// True for a source of no bytes.

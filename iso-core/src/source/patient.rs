@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Cost, Source};
 
-/// Threads that read. Each may be held by a medium that does not answer; more would not help.
+/// Reader threads. Each may block on an unresponsive medium, so a few suffice.
 const READERS: usize = 4;
 
 /// Reads that may wait for a thread.

@@ -47,7 +47,7 @@ impl Streams {
             stream.next = stream.next.max(end);
             return stream.left_behind();
         }
-        // Reads here and there take no place of a reader that has come far.
+        // Random reads must not evict a long sequential stream.
         let oldest = streams.iter_mut().min_by_key(|stream| (stream.is_long(), stream.turn))?;
         *oldest = Stream { begin: offset, next: end, released: offset, turn: *turn };
         None

@@ -31,8 +31,8 @@ pub(super) fn parse(bytes: &[u8]) -> Option<DescriptorTag> {
     (sum.wrapping_sub(tag.checksum) == tag.checksum && !is_blank).then_some(tag)
 }
 
-/// The tag that `bytes` begin with, and whether both its sums are right. One with a wrong checksum
-/// is taken where the CRC of what follows is right, which no chance makes so.
+/// The tag at the beginning of `bytes`, and whether both its sums are right. A tag with a wrong
+/// checksum is accepted if the CRC of its body matches; an accidental match is unlikely.
 pub(super) fn parse_liberally(bytes: &[u8]) -> Option<(DescriptorTag, bool)> {
     if let Some(tag) = parse(bytes) {
         return Some((tag, crc_is_right(&tag, bytes)));

@@ -359,8 +359,8 @@ impl Volume for UdfVolume {
     }
 }
 
-/// Where a node's number carries the partition map that its ICB was reached through: short
-/// allocation descriptors count in that partition. Map 0, the usual one, leaves the number bare.
+/// High bits of a node number: the partition map through which the ICB was reached, since short
+/// allocation descriptors count in that partition. Map 0, the usual one, leaves them empty.
 const PARTITION_SHIFT: u32 = 56;
 
 /// Set beside the map of a partition whose blocks lie in no order: there the number counts from

@@ -223,7 +223,7 @@ pub trait Volume: Send + Sync {
             return Err(Error::BadName("it is too long"));
         }
         match name {
-            // Asked of files too, by NFS servers that know a number and nothing else.
+            // NFS servers look up `.` on files when all they have is a handle.
             b"." => Ok(dir),
             b".." => Ok(self.read_dir_part(dir, 0)?.parent()),
             _ => self.find(dir, name, fold)?.ok_or(Error::NotFound),

@@ -3,7 +3,7 @@
 
 use super::{Attr, Device, DirEntry, Facts, FileKind};
 
-/// Whose permissions are shown.
+/// Which permissions to report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Permissions {
     /// Everything readable and owned by whoever mounts; no set-id bits, no device numbers.

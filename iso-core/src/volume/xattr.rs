@@ -45,11 +45,11 @@ impl Weigh for Xattr {
 /// Bytes of Finder information.
 const FINDER_INFO_BYTES: usize = 32;
 
-/// How long is looked before it is given up.
+/// Time budget of the scan.
 const MAX_TIME: Duration = Duration::from_secs(10);
 
-/// Whether nothing on a volume has extended attributes, found out by looking at all of it. Where
-/// something cannot be read, or it takes too long, nobody knows, and that is no.
+/// Whether nothing on a volume has extended attributes, found out by scanning all of it. `false` if
+/// anything could not be read or the time ran out.
 pub fn lacks_xattrs(volume: &dyn Volume) -> bool {
     let begun = Instant::now();
     let none_in = |dir| volume.has_xattrs_in(dir).is_ok_and(|has| !has);
