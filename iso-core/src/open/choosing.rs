@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::foreign::Foreign;
 use crate::iso9660::SECTOR_BYTES;
 use crate::view::{self, Candidate, STUB_BYTES, View};
-use crate::volume::{Dir, FileKind, Volume};
+use crate::volume::{Dir, Volume};
 
 use super::below::{self, Blocks, Side};
 use super::survey::contents;
@@ -159,19 +159,15 @@ impl Image {
         let volume = &*system.volume;
         let root = if begin > 0 { volume.read_names(volume.root()).ok() } else { None };
         let Some(root) = root else { return };
-        let has_bytes = |node| {
-            let attr = volume.attr(node);
-            attr.is_ok_and(|attr| attr.kind == FileKind::Regular && attr.size > 0)
-        };
-        let files = || root.iter().filter(|entry| has_bytes(entry.node));
-        let is_before = |node| volume.first_byte(node).is_some_and(|at| at < begin);
-        let lost = files().filter(|entry| is_before(entry.node)).count();
+        let extents = root.iter().filter_map(|entry| volume.extent(entry.node));
+        let (lost, files) = extents.fold((0usize, 0usize), |(lost, files), (at, _)| {
+            (lost.saturating_add(usize::from(at < begin)), files.saturating_add(1))
+        });
         if lost > 0 {
             self.medium.disc.findings().note(format!(
                 "it looks like a later session of a disc, copied without the earlier ones: {lost} \
-                 of the {} files in its root lie there and cannot be read; isodrive tree names \
-                 all such files",
-                files().count()
+                 of the {files} files in its root lie there and cannot be read; isodrive tree \
+                 names all such files"
             ));
         }
     }
