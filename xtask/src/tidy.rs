@@ -60,8 +60,9 @@ pub fn run(root: &Path) -> Result<()> {
     for file in sources(root)? {
         let text = fs::read_to_string(root.join(&file)).with_context(|| file.clone())?;
         check_source(&file, &text, &mut complaints);
+        check_words(&file, &text, &mut complaints);
     }
-    for file in tracked(root, &["*.rs", "*.md"])? {
+    for file in tracked(root, "*.md")? {
         let text = fs::read_to_string(root.join(&file)).with_context(|| file.clone())?;
         check_words(&file, &text, &mut complaints);
     }
@@ -79,13 +80,12 @@ pub fn run(root: &Path) -> Result<()> {
 
 /// Rust sources that git tracks or would track.
 fn sources(root: &Path) -> Result<Vec<String>> {
-    tracked(root, &["*.rs"])
+    tracked(root, "*.rs")
 }
 
-/// Files of some kinds that git tracks or would track.
-fn tracked(root: &Path, kinds: &[&str]) -> Result<Vec<String>> {
-    let fixed = ["ls-files", "--cached", "--others", "--exclude-standard"];
-    let arguments = fixed.iter().chain(kinds);
+/// Files of a kind that git tracks or would track.
+fn tracked(root: &Path, kind: &str) -> Result<Vec<String>> {
+    let arguments = ["ls-files", "--cached", "--others", "--exclude-standard", kind];
     let output = Command::new("git").args(arguments).current_dir(root).output()?;
     ensure!(output.status.success(), "git ls-files failed");
     let listed = String::from_utf8(output.stdout)?;
