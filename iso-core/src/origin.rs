@@ -40,8 +40,8 @@ fn in_partitions(disc: &Disc) -> Vec<u64> {
     starts
 }
 
-/// Byte at which a volume begins where none is looked for when an image is opened: behind a header,
-/// or far behind the beginning. It opens there by its numbers.
+/// Byte at which a volume begins where none is looked for when an image is opened: after a header,
+/// or far from the beginning. It opens there by its numbers.
 pub(crate) fn far(disc: &Disc) -> Option<u64> {
     if disc.begin() > 0 {
         return None;

@@ -57,7 +57,7 @@ pub(crate) fn is_hidden(c: char) -> bool {
         || matches!(c, '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// Blanks at either end, which nobody sees, escaped.
+/// Escapes blanks at either end, which are invisible.
 pub(crate) fn escape_edges(text: String) -> String {
     let inner = text.trim_matches(char::is_whitespace);
     if inner.len() == text.len() {

@@ -149,7 +149,7 @@ fn place_at_letter(host: &mut Host, letter: char, mounting: &Mounting) -> Result
 struct Prepared<'a> {
     appearing: Option<Appearing>,
     at: &'a str,
-    /// Whether there was something to do, and nobody had done it.
+    /// Whether there was something to do that was not done yet.
     is_ours: bool,
 }
 

@@ -71,7 +71,7 @@ impl IsoVolume {
         Ok(file)
     }
 
-    /// Hands the records of a file behind its first one to `take`.
+    /// Hands the records of a file after its first one to `take`.
     pub(super) fn for_each_further_section(
         &self,
         first: &Record<'_>,

@@ -12,7 +12,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// The block behind this one.
+    /// The next block.
     pub(super) const fn next(self) -> Self {
         Self { block: self.block.saturating_add(1), ..self }
     }

@@ -45,7 +45,7 @@ fn remove_if(at: &Path, is_wanted: impl FnOnce(&Directory) -> bool) {
     }
 }
 
-/// The folder that holds mounts nobody chose a place for.
+/// The folder for mounts without a chosen place.
 pub(crate) fn default_base() -> Option<PathBuf> {
     let home = std::env::var_os("HOME").map(PathBuf::from).filter(|home| home.is_absolute())?;
     Some(home.join("isodrive"))

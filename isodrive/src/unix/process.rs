@@ -1,5 +1,5 @@
 //! Processes by their numbers: which one a number meant, whether it is alive, how a child ended.
-//! Reads `/proc` and waits for children; signals nobody.
+//! Reads `/proc` and waits for children; sends no signals.
 
 use std::fs::File;
 use std::process::{Child, ExitStatus};

@@ -33,7 +33,7 @@ pub(super) fn watch(files: &[File]) -> Option<(OwnedFd, Vec<i32>)> {
     Some((kernel, numbers))
 }
 
-/// Events of each file that nobody has asked for yet.
+/// Events of each file that were not asked for yet.
 struct Watcher {
     kernel: OwnedFd,
     events: Mutex<HashMap<i32, Event>>,
