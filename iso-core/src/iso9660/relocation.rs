@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::ops::ControlFlow;
 
+use super::SECTOR_BYTES;
 use super::dir_extent::DirExtent;
 use super::disk::FileFlags;
 use super::listing::{Links, Listing, Numbering};
@@ -144,7 +145,8 @@ impl IsoVolume {
     ) -> Result<Option<T>> {
         let mut found = None;
         let mut is_second = false;
-        self.for_each_record(dir, &mut |record| {
+        // Of a long directory no more than its beginning.
+        self.for_each_record_in(dir, (dir.at, SECTOR_BYTES), &mut |record| {
             found = record.ok().filter(Record::is_parent).map(|parent| of(&parent));
             let is_over = found.is_some() || std::mem::replace(&mut is_second, true);
             Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
