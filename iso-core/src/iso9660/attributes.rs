@@ -6,12 +6,12 @@ use std::collections::BTreeMap;
 use super::SECTOR_BYTES;
 use super::dir_extent::DirExtent;
 use super::disk::FileFlags;
-use super::record::Record;
+use super::record::{Record, sector_start};
 use super::records::Records;
 use super::rrip::RockRidge;
 use super::susp::xa_record;
 use super::volume::IsoVolume;
-use crate::error::Result;
+use crate::error::{Result, Site};
 use crate::volume::{Data, ExtentsBuilder, NodeId, RESOURCE_FORK, Xattr};
 
 /// The name of a CD-ROM XA attribute record, given as it stands.
@@ -23,17 +23,15 @@ const MAX_FORKS: usize = 10_000;
 impl IsoVolume {
     /// Everything recorded of a node beside its `stat`.
     pub(super) fn attributes(&self, node: NodeId) -> Result<Vec<Xattr>> {
-        let (base, sector) = self.sector_of(node)?;
-        let record = self.find_record((base, &sector), node)?;
-        let mut found = self.recorded(&record, &self.rock_ridge(&record))?;
-        if record.is_self() && node != self.root {
-            found.extend(self.named_attributes(&record)?);
+        let file = self.file(node)?;
+        let mut found = self.recorded(file.site, &file.rock_ridge)?;
+        if file.is_self && node != self.root {
+            found.extend(self.named_attributes(node, file.at)?);
         }
-        if let Some(xa) = xa_record(&record) {
-            found.push(Xattr::of_bytes(XA, xa));
-        }
-        if let Some(fork) = self.associated(&record, base, &sector)? {
-            found.push(Xattr { name: RESOURCE_FORK.to_vec(), value: fork });
+        found.extend(file.xa.as_deref().map(|xa| Xattr::of_bytes(XA, xa)));
+        if !file.is_self && self.may_have_fork(node)? {
+            let fork = self.with_record(node, |record, at| self.associated(record, at))?;
+            found.extend(fork.map(|value| Xattr { name: RESOURCE_FORK.to_vec(), value }));
         }
         Ok(found)
     }
@@ -41,6 +39,11 @@ impl IsoVolume {
     /// Whether any record of a directory has something for `attributes`, or may have where the
     /// medium fails: one pass over what asking for each file by itself would look for anew.
     pub(super) fn has_attributes_in(&self, dir: NodeId) -> Result<bool> {
+        // That it has some is no harm to be found anew: the medium may have failed.
+        self.last_attributes.get(dir, |has| !has, || self.look_for_attributes_in(dir))
+    }
+
+    fn look_for_attributes_in(&self, dir: NodeId) -> Result<bool> {
         let extent = self.dir_extent(dir)?;
         let budget = self.budget();
         let found = self.find_in(&extent, &mut |record| {
@@ -48,7 +51,9 @@ impl IsoVolume {
             let may_have_any = record.flags().contains(FileFlags::ASSOCIATED)
                 || xa_record(record).is_some()
                 || rock_ridge.is_cut
-                || self.recorded(record, &rock_ridge).map_or(true, |found| !found.is_empty());
+                || self
+                    .recorded(record.site(), &rock_ridge)
+                    .map_or(true, |found| !found.is_empty());
             may_have_any.then_some(())
         })?;
         Ok(found.is_some() || budget.is_spent())
@@ -56,30 +61,51 @@ impl IsoVolume {
 
     /// What the record that names a directory says of it: writers put its attributes there, and
     /// not into the directory's own record.
-    fn named_attributes(&self, own: &Record<'_>) -> Result<Vec<Xattr>> {
+    fn named_attributes(&self, node: NodeId, at: u64) -> Result<Vec<Xattr>> {
         if self.sharing.is_none() {
             return Ok(Vec::new());
         }
-        let node = NodeId::at(own.at);
         let dir = self.dir_extent(node)?;
-        let holder = self.dir_extent(self.parent(node, &dir)?)?;
+        let holder = self.parent(node, &dir)?;
+        // One pass for all directories that it holds, of which hardly any has attributes.
+        if !self.has_attributes_in(holder)? {
+            return Ok(Vec::new());
+        }
         let names = |record: &Record<'_>| {
-            !record.is_self()
-                && !record.is_parent()
-                && record.data_at(self.block_bytes) == own.data_at(self.block_bytes)
+            !record.is_self() && !record.is_parent() && record.data_at(self.block_bytes) == at
         };
-        let found = self.find_in(&holder, &mut |record| {
-            names(record).then(|| self.recorded(record, &self.rock_ridge(record)))
+        let found = self.find_in(&self.dir_extent(holder)?, &mut |record| {
+            names(record).then(|| self.recorded(record.site(), &self.rock_ridge(record)))
         });
         found?.unwrap_or(Ok(Vec::new()))
     }
 
+    /// Whether records of associated files stand in the sector of a node's record, or in the one
+    /// before it where that matters: one look for all records of a sector, which hardly ever has
+    /// any.
+    fn may_have_fork(&self, node: NodeId) -> Result<bool> {
+        let base = sector_start(node.position());
+        let is_first = base == node.position();
+        let before = base.saturating_sub(SECTOR_BYTES);
+        Ok(is_first && self.holds_forks(before)? || self.holds_forks(base)?)
+    }
+
+    fn holds_forks(&self, base: u64) -> Result<bool> {
+        let look = || {
+            let bytes = self.sectors(base, 2)?;
+            let mut records = Records::new(&bytes, base, SECTOR_BYTES, self.form()).flatten();
+            Ok(records.any(|record| record.flags().contains(FileFlags::ASSOCIATED)))
+        };
+        self.last_forks.get(base, |_| true, look)
+    }
+
     /// The bytes of the associated file of a record, which stands before it under the same
     /// identifier (ECMA-119 6.5.4, 9.3).
-    fn associated(&self, record: &Record<'_>, base: u64, sector: &[u8]) -> Result<Option<Data>> {
-        if record.is_self() {
-            return Ok(None);
-        }
+    fn associated(
+        &self,
+        record: &Record<'_>,
+        (base, sector): (u64, &[u8]),
+    ) -> Result<Option<Data>> {
         let before = base.saturating_sub(SECTOR_BYTES);
         let previous = if record.at == base { self.sectors(before, 1)? } else { Vec::new() };
         let is_fork = |other: &Record<'_>| {
@@ -121,10 +147,10 @@ impl IsoVolume {
     }
 
     /// What system use entries record.
-    fn recorded(&self, record: &Record<'_>, rock_ridge: &RockRidge) -> Result<Vec<Xattr>> {
+    fn recorded(&self, site: Site, rock_ridge: &RockRidge) -> Result<Vec<Xattr>> {
         let max = self.disc.limits().streams;
         let listed = rock_ridge.attribute_list.attributes(max);
-        let listed = listed.ok_or(record.site().limit("attributes of one file", max))?;
+        let listed = listed.ok_or(site.limit("attributes of one file", max))?;
         let mut found: Vec<Xattr> =
             listed.into_iter().map(|(name, value)| Xattr::of_bytes(&name, value)).collect();
         found.extend(rock_ridge.finder_info.as_deref().map(Xattr::finder_info));

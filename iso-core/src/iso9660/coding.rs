@@ -1,7 +1,8 @@
 //! In which character set the names of an ISO 9660 directory are read. Looks at names as they are
 //! recorded, of the directory and of the root; the sets themselves are in `text`.
 
-use super::volume::{IsoVolume, NameStyle};
+use super::style::NameStyle;
+use super::volume::IsoVolume;
 use crate::text::{Charset, Coding};
 use crate::volume::{DirBuilder, NodeId};
 

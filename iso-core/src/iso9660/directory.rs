@@ -12,8 +12,9 @@ use super::padding::Padding;
 use super::record::Record;
 use super::relocation::is_store_name;
 use super::rrip::RockRidge;
+use super::style::NameStyle;
 use super::susp::Budget;
-use super::volume::{IsoVolume, NameStyle};
+use super::volume::IsoVolume;
 use crate::error::Result;
 use crate::text::make_component;
 use crate::volume::{
@@ -232,8 +233,7 @@ impl IsoVolume {
     ) -> Result<Option<NodeId>> {
         let Some((plain, digits)) = split_version(name) else { return Ok(None) };
         let Some(node) = crate::volume::find(self, dir, plain, fold)? else { return Ok(None) };
-        let (base, sector) = self.sector_of(node)?;
-        let recorded = self.version(&self.find_record((base, &sector), node)?);
+        let recorded = self.with_record(node, |record, _| Ok(self.version(record)))?;
         let wanted = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
         Ok((recorded.is_some() && recorded == wanted).then_some(node))
     }

@@ -1,52 +1,72 @@
 //! What the records of one file say together: a file may have several, and several names
 //! (ECMA-119 9.1.6, RRIP 4.1.1). Reads the sectors that the records stand in.
 
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
 use super::SECTOR_BYTES;
 use super::disk::FileFlags;
 use super::kind::kind;
-use super::links::{Key, places};
+use super::links::places;
 use super::record::{Record, sector_start, site};
+use super::recorded::{File, extent_of};
 use super::records::Records;
 use super::rrip::RockRidge;
+use super::susp::xa_record;
 use super::volume::IsoVolume;
-use crate::error::{Error, Result, Site};
+use crate::error::{Error, Result};
 use crate::num::{quotient, to_u64};
-use crate::volume::{Extent, Extents, ExtentsBuilder, FileKind, NodeId};
-
-/// What is recorded of one file or directory.
-pub(super) struct File {
-    pub(super) kind: FileKind,
-    /// Where the bytes of its first record begin.
-    pub(super) at: u64,
-    /// Bytes of all its records; of a directory its own.
-    pub(super) len: u64,
-    pub(super) rock_ridge: RockRidge,
-    pub(super) recorded: crate::Timestamp,
-    /// What its names have in common, if it may have several.
-    pub(super) link_key: Option<Key>,
-    pub(super) site: Site,
-}
+use crate::volume::{Extent, Extents, ExtentsBuilder, FileExtent, FileKind, NodeId};
 
 impl IsoVolume {
     /// Everything recorded of a node.
-    pub(super) fn file(&self, node: NodeId) -> Result<File> {
-        let mut len = 0u64;
-        let mut file = self.for_each_section(node, &mut |record| {
-            len = len.saturating_add(record.data_len());
-            Ok(())
-        })?;
-        file.len = len;
-        Ok(file)
+    pub(super) fn file(&self, node: NodeId) -> Result<Arc<File>> {
+        // Where the medium failed, the next look may find more.
+        let lasts = |file: &Arc<File>| !file.rock_ridge.is_cut;
+        self.last_file.get(node, lasts, || {
+            let (mut len, mut sections) = (0u64, 0u64);
+            let mut file = self.for_each_section(node, &mut |record| {
+                len = len.saturating_add(record.data_len());
+                sections = sections.saturating_add(1);
+                Ok(())
+            })?;
+            file.len = len;
+            file.is_one_run &= sections == 1;
+            Ok(Arc::new(file))
+        })
     }
 
-    /// Everything recorded of a node, and where its bytes lie.
-    pub(super) fn file_with_extents(&self, node: NodeId) -> Result<(File, Extents)> {
+    /// Where the bytes of a node lie, of which `file` tells.
+    pub(super) fn extents(&self, node: NodeId, file: &File) -> Result<Extents> {
         let mut extents = ExtentsBuilder::new(self.disc.limits(), site(node.position()));
-        let mut file =
+        if file.is_one_run {
+            extents.push(Extent { at: Some(file.at), len: file.len })?;
+        } else {
             self.for_each_section(node, &mut |record| self.push_extents(&mut extents, record))?;
+        }
         let len = extents.len();
-        file.len = len;
-        Ok((file, extents.finish(len)))
+        Ok(extents.finish(len))
+    }
+
+    /// First byte and bytes of the files that the records of a directory tell of, without those
+    /// that have several records.
+    pub(super) fn file_extents(&self, dir: NodeId) -> Result<Vec<FileExtent>> {
+        let dir = self.dir_extent(dir)?;
+        let budget = self.budget();
+        let mut found = Vec::new();
+        self.for_each_record(&dir, &mut |record| {
+            if let Ok(record) = record
+                && !record.flags().contains(FileFlags::MULTI_EXTENT)
+            {
+                let rock_ridge = self.rock_ridge_within(&record, &budget);
+                let range = (record.data_at(self.block_bytes), record.data_len());
+                let extent = extent_of(kind(&record, &rock_ridge), &rock_ridge, range);
+                found.push((NodeId::at(record.at), extent));
+            }
+            let is_over = budget.is_spent();
+            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
     }
 
     /// What the first record of a node says, all of whose records are handed to `take`: a file
@@ -60,15 +80,15 @@ impl IsoVolume {
         if node != self.root && node.position() >= self.disc.len() {
             return Err(Error::Stale(node.number()));
         }
-        let (base, sector) = self.sector_of(node)?;
-        let first = self.find_record((base, &sector), node)?;
-        let file = self.file_of(&first);
-        take(&first)?;
-        if !first.flags().contains(FileFlags::MULTI_EXTENT) || file.kind == FileKind::Directory {
-            return Ok(file);
-        }
-        self.for_each_further_section(&first, take)?;
-        Ok(file)
+        self.with_record(node, |first, _| {
+            let file = self.file_of(first);
+            take(first)?;
+            let is_in_parts = first.flags().contains(FileFlags::MULTI_EXTENT);
+            if is_in_parts && file.kind != FileKind::Directory {
+                self.for_each_further_section(first, take)?;
+            }
+            Ok(file)
+        })
     }
 
     /// Hands the records of a file after its first one to `take`.
@@ -111,6 +131,9 @@ impl IsoVolume {
             recorded: record.recorded(),
             link_key: self.links.key(record, &rock_ridge),
             site: record.site(),
+            is_self: record.is_self(),
+            xa: xa_record(record).map(<[u8]>::to_vec),
+            is_one_run: record.head.unit_size == 0,
             rock_ridge,
         }
     }
@@ -177,15 +200,16 @@ impl IsoVolume {
     /// would take long.
     fn parts(&self, node: NodeId) -> Option<Vec<(u32, u64, u8, u8)>> {
         const MAX_PARTS: usize = 64;
-        let (base, sector) = self.sector_of(node).ok()?;
-        let first = self.find_record((base, &sector), node).ok()?;
-        let mut parts = vec![places(&first)];
-        let walked = self.for_each_further_section(&first, &mut |record| {
-            parts.push(places(record));
-            if parts.len() > MAX_PARTS {
-                return Err(record.site().limit("extents in one file with several names", 64));
-            }
-            Ok(())
+        let mut parts = Vec::new();
+        let walked = self.with_record(node, |first, _| {
+            parts.push(places(first));
+            self.for_each_further_section(first, &mut |record| {
+                parts.push(places(record));
+                if parts.len() > MAX_PARTS {
+                    return Err(record.site().limit("extents in one file with several names", 64));
+                }
+                Ok(())
+            })
         });
         walked.ok().map(|()| parts)
     }

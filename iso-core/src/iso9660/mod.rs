@@ -15,17 +15,21 @@ mod listing;
 mod name;
 mod own;
 mod padding;
+mod recent;
 mod record;
+mod recorded;
 mod records;
 mod relocation;
 mod repeats;
 mod rrip;
+mod style;
 mod susp;
 mod volume;
 mod zisofs;
 
 pub(crate) use descriptor::{DescriptorSet, SYSTEM_AREA_SECTORS, TreeDescriptor};
-pub(crate) use volume::{IsoVolume, NameStyle};
+pub(crate) use style::NameStyle;
+pub(crate) use volume::IsoVolume;
 
 /// Bytes of a logical sector, in which volume descriptors and directory records are laid out
 /// (ECMA-119 6.1.2).

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use super::SECTOR_BYTES;
 use super::descriptor::TreeDescriptor;
 use super::links::HardLinks;
+use super::recent::Recent;
 use super::record::{Form, Record, sector_start, site};
+use super::recorded::File;
 use super::records::{Records, certain_record};
 use super::rrip::RockRidge;
+use super::style::NameStyle;
 use super::susp::{Budget, Place, Sharing, for_each_entry};
 use super::zisofs::Zisofs;
 use crate::cache::Disc;
@@ -16,23 +19,9 @@ use crate::error::{Error, Result, Site};
 use crate::num::{to_u64, to_usize};
 use crate::text::Charset;
 use crate::volume::{
-    Attr, Data, Dir, DirPart, Facts, FileKind, NodeId, ParsedCaches, Posix, Shelf, Volume, Xattr,
+    Attr, Data, Dir, DirPart, Facts, FileExtent, FileKind, NodeId, ParsedCaches, Posix, Shelf,
+    Volume, Xattr,
 };
-
-/// Which names of an ISO 9660 volume are shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NameStyle {
-    /// The identifiers of the primary tree.
-    Plain,
-    /// The primary tree with the names and attributes of Rock Ridge.
-    RockRidge,
-    /// The Unicode identifiers of a Joliet tree.
-    Joliet,
-    /// The long identifiers of an enhanced tree (ISO 9660:1999).
-    Enhanced,
-    /// The identifiers of a High Sierra tree.
-    HighSierra,
-}
 
 /// One tree of an ISO 9660 volume.
 pub(crate) struct IsoVolume {
@@ -50,6 +39,11 @@ pub(crate) struct IsoVolume {
     pub(super) named_root: Box<[u8]>,
     pub(super) shelf: Shelf,
     pub(super) links: HardLinks,
+    pub(super) last_file: Recent<NodeId, Arc<File>>,
+    /// Whether records of associated files stand in a sector, by its place.
+    pub(super) last_forks: Recent<u64, bool>,
+    /// Whether records of a directory may have extended attributes.
+    pub(super) last_attributes: Recent<NodeId, bool>,
 }
 
 /// Which record of the root directory counts.
@@ -123,6 +117,9 @@ impl IsoVolume {
             named_root: tree.root_record.as_slice().into(),
             shelf: caches.shelf(),
             links: HardLinks::default(),
+            last_file: Recent::default(),
+            last_forks: Recent::default(),
+            last_attributes: Recent::default(),
             disc: disc.clone(),
         };
         let bytes = volume.sectors(root_at, 1)?;
@@ -165,23 +162,26 @@ impl IsoVolume {
         self.disc.metadata(at, to_usize(len.max(1)), site(at))
     }
 
-    /// The bytes in which `find_record` finds the record of a node, and where they begin: those of
-    /// its sector, and of the next one for a record that crosses into that.
-    pub(super) fn sector_of(&self, node: NodeId) -> Result<(u64, Vec<u8>)> {
+    /// What `take` makes of the record of a node. It is given the bytes of its sector too, and of
+    /// the next one for a record that crosses into that, and where they begin.
+    pub(super) fn with_record<T>(
+        &self,
+        node: NodeId,
+        take: impl FnOnce(&Record<'_>, (u64, &[u8])) -> Result<T>,
+    ) -> Result<T> {
         let base = sector_start(node.position());
         let sector = self.sectors(base, 1)?;
-        if node == self.root && self.root_record.is_some()
-            || self.find_record((base, &sector), node).is_ok()
-        {
-            return Ok((base, sector));
+        if let Ok(record) = self.find_record((base, &sector), node) {
+            return take(&record, (base, &sector));
         }
-        Ok((base, self.sectors(base, 2)?))
+        let sectors = self.sectors(base, 2)?;
+        take(&self.find_record((base, &sectors), node)?, (base, &sectors))
     }
 
     /// The record of a node in the bytes of its sector: the one that stands there for certain, else
     /// the one to which the records before it lead. Directories begin at a block, and hardly any
     /// record crosses the edge of a sector, so walking from a block's beginning leads to it.
-    pub(super) fn find_record<'a>(
+    fn find_record<'a>(
         &'a self,
         (base, bytes): (u64, &'a [u8]),
         node: NodeId,
@@ -305,11 +305,12 @@ impl Volume for IsoVolume {
 
     fn data(&self, node: NodeId) -> Result<Arc<Data>> {
         self.shelf.file(node, || {
-            let (file, extents) = self.file_with_extents(node)?;
+            let file = self.file(node)?;
             file.kind.has_bytes()?;
             if file.rock_ridge.sparse {
                 return Err(file.site.unsupported("sparse files of Rock Ridge"));
             }
+            let extents = self.extents(node, &file)?;
             let Some(compressed) = file.rock_ridge.compressed else {
                 return Ok(Arc::new(Data::Plain(extents)));
             };
@@ -342,11 +343,13 @@ impl Volume for IsoVolume {
         self.file(node).ok().map(|file| file.at)
     }
 
-    /// As by default, from one look at the record: all files of a folder are asked for.
     fn extent(&self, node: NodeId) -> Option<(u64, u64)> {
-        let file = self.file(node).ok()?;
-        let size = file.rock_ridge.compressed.map_or(file.len, |compressed| compressed.size);
-        (file.kind == FileKind::Regular && size > 0).then_some((file.at, size))
+        self.file(node).ok()?.extent()
+    }
+
+    fn extents_in(&self, dir: NodeId) -> Vec<FileExtent> {
+        // What could not be read is missing, and is asked for by itself.
+        self.file_extents(dir).unwrap_or_default()
     }
 
     fn dir_span(&self, dir: NodeId) -> Option<(u64, u64)> {
@@ -355,8 +358,10 @@ impl Volume for IsoVolume {
 
     fn read_link(&self, node: NodeId) -> Result<Vec<u8>> {
         let file = self.file(node)?;
-        match file.rock_ridge.target {
-            Some(target) if file.kind == FileKind::Symlink && !target.damaged => Ok(target.path),
+        match &file.rock_ridge.target {
+            Some(target) if file.kind == FileKind::Symlink && !target.damaged => {
+                Ok(target.path.clone())
+            }
             _ if file.kind != FileKind::Symlink => Err(Error::NotSymlink),
             _ => Err(Site::new("symbolic link", "RRIP 4.1.3", node.position())
                 .corrupt("its target is missing or cut off")),
@@ -365,15 +370,8 @@ impl Volume for IsoVolume {
 }
 
 fn facts(tree: &TreeDescriptor, style: NameStyle) -> Facts {
-    let system = match style {
-        NameStyle::Plain => "ISO 9660",
-        NameStyle::RockRidge => "ISO 9660 + Rock Ridge",
-        NameStyle::Joliet => "ISO 9660 + Joliet",
-        NameStyle::Enhanced => "ISO 9660:1999",
-        NameStyle::HighSierra => "High Sierra",
-    };
     Facts {
-        system: system.to_owned(),
+        system: style.system().to_owned(),
         label: tree.label.clone(),
         block_bytes: tree.block_bytes,
         volume_bytes: tree.volume_bytes,

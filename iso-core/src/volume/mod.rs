@@ -82,6 +82,9 @@ pub struct Facts {
     pub descriptor_at: Option<u64>,
 }
 
+/// A file, and the first byte and the bytes of its data, if it is a regular file that has any.
+pub type FileExtent = (NodeId, Option<(u64, u64)>);
+
 /// A read-only file system on a disc. All methods may be called from many threads.
 pub trait Volume: Send + Sync {
     /// What the volume says of itself.
@@ -158,6 +161,12 @@ pub trait Volume: Send + Sync {
         let attr = self.attr(node).ok()?;
         let has_data = attr.kind == FileKind::Regular && attr.size > 0;
         has_data.then(|| self.first_byte(node)).flatten().map(|at| (at, attr.size))
+    }
+
+    /// As [`Volume::extent`], for the files that a directory names, in the order of their nodes.
+    /// It may lack some, or all. One pass costs less than asking for each.
+    fn extents_in(&self, _dir: NodeId) -> Vec<FileExtent> {
+        Vec::new()
     }
 
     /// First byte and bytes of a directory's own data on the disc, where it lies in one piece and
