@@ -4,15 +4,15 @@
 //! Folders and files are matched by name, and files by the place of their data where names are cut
 //! to eight letters. What is not known for certain speaks for no tree and against none.
 
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::cache::BLOCK_BYTES;
 use crate::num::{quotient, to_u64};
 use crate::view::Below;
 use crate::volume::{FileKind, NodeId, Volume};
 
-use super::groups::{Group, Groups, Held};
-use super::survey::{is_content, place_of};
+use super::groups::{Group, Groups, Held, key};
+use super::survey::{extents, is_content, place_of};
 
 /// One tree, and whether its directories tell sizes and places of their files. In UDF each file
 /// has an entry of its own for that, which costs a read.
@@ -65,8 +65,8 @@ struct Folder {
     /// Then those that were found first.
     order: std::cmp::Reverse<usize>,
     nodes: Vec<Option<NodeId>>,
-    /// Its entries in the trees whose directories were read to find the gap.
-    listed: Vec<Option<Entries>>,
+    /// What it names in the trees whose directories were read to find the gap.
+    listed: Vec<Option<Vec<Named>>>,
 }
 
 /// The comparison of some trees.
@@ -80,8 +80,6 @@ struct Comparison<'a> {
     much: u64,
     /// Files that directories tell: first byte and bytes.
     starts: BTreeMap<u64, u64>,
-    /// The same by tree and node.
-    extents: HashMap<(usize, NodeId), Option<(u64, u64)>>,
     open: BinaryHeap<Folder>,
     order: usize,
     below: Vec<Below>,
@@ -108,7 +106,6 @@ pub(super) fn compare(
         names,
         much,
         starts: BTreeMap::new(),
-        extents: HashMap::new(),
         open: BinaryHeap::new(),
         order: 0,
         below: sides.iter().map(|_| Below::default()).collect(),
@@ -132,24 +129,24 @@ impl Comparison<'_> {
     /// be read.
     fn push(&mut self, nodes: Vec<Option<NodeId>>) -> Option<()> {
         let mut gap = 0;
-        let mut listed: Vec<Option<Entries>> = vec![None; nodes.len()];
+        let mut listed: Vec<Option<Vec<Named>>> = vec![None; nodes.len()];
         let sides = self.sides.iter().zip(&nodes).enumerate();
         for (index, (side, node)) in sides.filter(|(_, (side, _))| side.has_extents) {
             let Some(node) = *node else { continue };
-            let files = list(side, node, &mut self.blocks, UNSPENT)?;
-            self.names = self.names.checked_sub(files.len())?;
+            let mut names = list(side, node, &mut self.blocks, UNSPENT)?;
+            self.names = self.names.checked_sub(names.len())?;
+            let extent_of = extents(side.volume, node);
             // The record of a folder's own lies in the folder, which would be read for it.
-            for (_, _, file) in files.iter().filter(|(_, is_dir, _)| !is_dir) {
-                let extent = side.volume.extent(*file);
-                self.extents.insert((index, *file), extent);
-                if let Some((at, len)) = extent {
+            for file in names.iter_mut().filter(|named| !named.is_dir) {
+                file.extent = extent_of(file.node);
+                if let Some((at, len)) = file.extent {
                     let known = self.starts.entry(at).or_default();
                     *known = len.max(*known);
                     gap = gap.max(self.gap_behind(at, len));
                 }
             }
             if let Some(kept) = listed.get_mut(index) {
-                *kept = Some(files);
+                *kept = Some(names);
             }
         }
         self.order = self.order.saturating_add(1);
@@ -170,38 +167,28 @@ impl Comparison<'_> {
         let sides = self.sides.iter().zip(&folder.nodes).zip(folder.listed);
         for (index, ((side, node), listed)) in sides.enumerate() {
             let Some(node) = *node else { continue };
-            let entries = match listed {
-                Some(entries) => entries,
+            let names = match listed {
+                Some(names) => names,
                 None => list(side, node, &mut self.blocks, 0)?,
             };
             if !side.has_extents {
-                self.names = self.names.checked_sub(entries.len())?;
+                self.names = self.names.checked_sub(names.len())?;
             }
-            for (name, is_dir, node) in entries {
-                groups.add(index, &name, is_dir, node);
+            for named in names {
+                let Some(group) = groups.add(index, named.key, named.is_dir, named.node) else {
+                    continue;
+                };
+                if side.has_extents && !named.is_dir {
+                    weigh_extent(group, index, named.extent, self.boot_catalog);
+                }
             }
         }
         groups.match_folders();
-        self.weigh_extents(&mut groups);
         groups.match_places();
         self.weigh_entries(&mut groups);
         groups.match_places();
         self.take(&groups);
         Some(())
-    }
-
-    /// Weighs the files whose directories tell of them.
-    fn weigh_extents(&self, groups: &mut Groups) {
-        for group in groups.files() {
-            for (index, _) in self.sides.iter().enumerate().filter(|(_, side)| side.has_extents) {
-                let Some(node) = group.nodes.get(index).copied().flatten() else { continue };
-                match self.extents.get(&(index, node)).copied().flatten() {
-                    Some((at, _)) if Some(at) == self.boot_catalog => group.is_empty = true,
-                    Some(place) => group.set(index, place),
-                    None => group.is_empty = true,
-                }
-            }
-        }
     }
 
     /// Weighs the files that have entries of their own: those behind which data lies that nothing
@@ -269,17 +256,45 @@ impl Comparison<'_> {
     }
 }
 
-/// The entries of a directory that can be read, which count as content: name, whether it is a
-/// directory, node.
-type Entries = Vec<(Vec<u8>, bool, NodeId)>;
+/// What a directory names that counts as content.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Named {
+    /// The name, as names are compared.
+    key: String,
+    is_dir: bool,
+    node: NodeId,
+    /// First byte and bytes of a file that has data, where the directory tells.
+    extent: Option<(u64, u64)>,
+}
 
-fn list(side: &Side<'_>, node: NodeId, blocks: &mut Blocks, unspent: usize) -> Option<Entries> {
+/// What a directory names, if it can be read.
+fn list(side: &Side<'_>, node: NodeId, blocks: &mut Blocks, unspent: usize) -> Option<Vec<Named>> {
     let place = (side.volume.place_of(node), 1);
     let span = blocks.take(place, unspent).then(|| side.volume.dir_span(node)).flatten()?;
     let is_known = blocks.take(span, unspent);
     let dir = is_known.then(|| side.volume.read_names(node).ok()).flatten()?;
     let entries = dir.iter().filter(|entry| is_content(entry.name));
-    Some(entries.map(|e| (e.name.to_vec(), e.kind == Some(FileKind::Directory), e.node)).collect())
+    let named = entries.map(|entry| Named {
+        key: key(entry.name),
+        is_dir: entry.kind == Some(FileKind::Directory),
+        node: entry.node,
+        extent: None,
+    });
+    Some(named.collect())
+}
+
+/// Weighs a file by what its directory tells.
+fn weigh_extent(
+    group: &mut Group,
+    index: usize,
+    extent: Option<(u64, u64)>,
+    boot_catalog: Option<u64>,
+) {
+    match extent {
+        Some((at, _)) if Some(at) == boot_catalog => group.is_empty = true,
+        Some(place) => group.set(index, place),
+        None => group.is_empty = true,
+    }
 }
 
 /// Weighs a file by its own entry.

@@ -10,7 +10,7 @@ use crate::view::{self, Candidate, STUB_BYTES, View};
 use crate::volume::{Dir, Volume};
 
 use super::below::{self, Blocks, Side};
-use super::survey::contents;
+use super::survey::{contents, extents};
 use super::{Image, Shown, System};
 
 impl Image {
@@ -159,7 +159,8 @@ impl Image {
         let volume = &*system.volume;
         let root = if begin > 0 { volume.read_names(volume.root()).ok() } else { None };
         let Some(root) = root else { return };
-        let extents = root.iter().filter_map(|entry| volume.extent(entry.node));
+        let extent_of = extents(volume, volume.root());
+        let extents = root.iter().filter_map(|entry| extent_of(entry.node));
         let (lost, files) = extents.fold((0usize, 0usize), |(lost, files), (at, _)| {
             (lost.saturating_add(usize::from(at < begin)), files.saturating_add(1))
         });

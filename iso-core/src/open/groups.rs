@@ -1,8 +1,8 @@
 //! The names of a folder that is the same in several trees, and which of them mean one thing.
 //! Reads nothing; `below` tells what the trees hold.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, btree_map, hash_map};
+use std::rc::Rc;
 
 use crate::text::Folded;
 use crate::volume::NodeId;
@@ -21,8 +21,8 @@ pub(super) struct Group {
     is_unclear: bool,
     /// Part of another group by now.
     is_gone: bool,
-    /// A name, folded.
-    name: Vec<u32>,
+    /// A name, as `key` makes it.
+    name: Rc<str>,
 }
 
 /// Whether a tree holds a group.
@@ -32,6 +32,17 @@ pub(super) enum Held {
     No,
     /// It may hold it under another name.
     Unclear,
+}
+
+/// A name as names are compared. Names that differ in case alone are one, since some trees have
+/// capital letters only; bytes that are no UTF-8 stand as characters that hardly any name has.
+pub(super) fn key(name: &[u8]) -> String {
+    const STRAY: u32 = 0x10_FF00;
+    if let Some(ascii) = std::str::from_utf8(name).ok().filter(|name| name.is_ascii()) {
+        return ascii.to_ascii_lowercase();
+    }
+    let stray = |number: u32| char::from_u32(STRAY | (number & 0xFF));
+    Folded(name).chars().filter_map(|c| char::from_u32(c).or(stray(c))).collect()
 }
 
 impl Group {
@@ -69,11 +80,10 @@ impl Group {
     /// Whether its name is one that writers give in all trees: they change longer names, and those
     /// with other signs (ECMA-119 7.5, 10.1: eight letters and three).
     fn has_short_name(&self) -> bool {
-        let is_plain =
-            |c: &u32| char::from_u32(*c).is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
-        let mut parts = self.name.split(|c| *c == u32::from('.'));
-        let fits = |part: Option<&[u32]>, most: usize| {
-            part.is_none_or(|part| part.len() <= most && part.iter().all(is_plain))
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        let mut parts = self.name.split('.');
+        let fits = |part: Option<&str>, most: usize| {
+            part.is_none_or(|part| part.len() <= most && part.bytes().all(is_plain))
         };
         fits(parts.next(), 8) && fits(parts.next(), 3) && parts.next().is_none()
     }
@@ -105,22 +115,27 @@ pub(super) struct Groups {
     /// Which trees have the folder.
     present: Vec<bool>,
     groups: Vec<Group>,
-    by_name: BTreeMap<Vec<u32>, usize>,
+    by_name: HashMap<Rc<str>, usize>,
 }
 
 impl Groups {
     pub(super) fn new(nodes: &[Option<NodeId>]) -> Self {
         let present = nodes.iter().map(Option::is_some).collect();
-        Self { present, groups: Vec::new(), by_name: BTreeMap::new() }
+        Self { present, groups: Vec::new(), by_name: HashMap::new() }
     }
 
-    /// Adds a name of one tree. Names that differ in case alone are one, since some trees have
-    /// capital letters only.
-    pub(super) fn add(&mut self, index: usize, name: &[u8], is_dir: bool, node: NodeId) {
-        let name: Vec<u32> = Folded(name).chars().collect();
+    /// Adds a name of one tree, as `key` makes it, and gives its group.
+    pub(super) fn add(
+        &mut self,
+        index: usize,
+        name: String,
+        is_dir: bool,
+        node: NodeId,
+    ) -> Option<&mut Group> {
+        let name = Rc::<str>::from(name);
         let at = match self.by_name.entry(name.clone()) {
-            Entry::Occupied(known) => *known.get(),
-            Entry::Vacant(free) => {
+            hash_map::Entry::Occupied(known) => *known.get(),
+            hash_map::Entry::Vacant(free) => {
                 let nodes = vec![None; self.present.len()];
                 let places = vec![None; self.present.len()];
                 free.insert(self.groups.len());
@@ -136,11 +151,12 @@ impl Groups {
                 self.groups.len().saturating_sub(1)
             }
         };
-        let Some(group) = self.groups.get_mut(at) else { return };
+        let group = self.groups.get_mut(at)?;
         group.is_unclear |= group.has(index) || group.is_dir != is_dir;
         if let Some(known) = group.nodes.get_mut(index) {
             *known = Some(node);
         }
+        Some(group)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Group> {
@@ -170,10 +186,10 @@ impl Groups {
         for at in self.partial(false) {
             let Some(place) = self.groups.get(at).and_then(Group::slot) else { continue };
             match by_place.entry(place.0) {
-                Entry::Vacant(free) => {
+                btree_map::Entry::Vacant(free) => {
                     free.insert(at);
                 }
-                Entry::Occupied(first) => self.join(*first.get(), at),
+                btree_map::Entry::Occupied(first) => self.join(*first.get(), at),
             }
         }
     }
@@ -207,8 +223,10 @@ impl Groups {
 
     /// A name with nothing but letters and digits in it, for trees that hold hardly any signs.
     fn plain_name(&self, at: usize) -> String {
-        let plain = |c: &u32| char::from_u32(*c).filter(char::is_ascii_alphanumeric).unwrap_or('_');
-        self.groups.get(at).map_or_else(String::new, |group| group.name.iter().map(plain).collect())
+        let plain = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
+        self.groups
+            .get(at)
+            .map_or_else(String::new, |group| group.name.chars().map(plain).collect())
     }
 
     /// Whether a name may have been made of a longer one, which begins like it, by cutting it.
@@ -314,7 +332,7 @@ mod tests {
         for (index, names) in trees.iter().enumerate() {
             for (number, name) in (10..).zip(*names) {
                 let (is_dir, bare) = (name.ends_with('/'), name.trim_end_matches('/'));
-                groups.add(index, bare.as_bytes(), is_dir, NodeId::from_number(number));
+                groups.add(index, key(bare.as_bytes()), is_dir, NodeId::from_number(number));
             }
         }
         groups.match_folders();

@@ -97,6 +97,18 @@ fn weigh(
     *count = count.saturating_add(1);
 }
 
+/// First byte and bytes of the files that a directory names, by their nodes.
+pub(super) fn extents(
+    volume: &dyn Volume,
+    dir: NodeId,
+) -> impl Fn(NodeId) -> Option<(u64, u64)> + '_ {
+    let known = volume.extents_in(dir);
+    move |file| match known.binary_search_by_key(&file, |(node, _)| *node) {
+        Ok(at) => known.get(at).and_then(|(_, extent)| *extent),
+        Err(_) => volume.extent(file),
+    }
+}
+
 /// The first byte of a file's data on the disc, if it is found without much work.
 pub(super) fn place_of(volume: &dyn Volume, node: NodeId, bytes: u64) -> Option<u64> {
     if let Some(at) = volume.first_byte(node) {
