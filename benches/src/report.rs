@@ -1,5 +1,5 @@
 //! The tables: what each tool took, and how isodrive stands against what it is measured by.
-//! Medians only; the machine is told, since figures mean nothing without it.
+//! Medians only; the machine is named, since figures mean nothing without it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;

@@ -1,5 +1,5 @@
 //! The programs that show a disc as files, isodrive among them: how each is started, what it costs
-//! in memory, how it ends. One that is not installed is left out, and that is told.
+//! in memory, how it ends. One that is not installed is left out, and that is reported.
 
 use std::fs;
 use std::path::{Path, PathBuf};

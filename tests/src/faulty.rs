@@ -1,5 +1,5 @@
 //! A file on a medium that can be made to fail: a FUSE file system of one file, served by the test
-//! itself. Each read is told apart by its range, and can fail, hang, or go through.
+//! itself. Each read is known by its range, and can fail, hang, or go through.
 
 use std::ffi::OsStr;
 use std::fs::File;

@@ -45,7 +45,7 @@ for at in /srv/www/rhel9 /auto/disc; do
         [ \$took -le \$slowest ] || slowest=\$took
         # Only the disc: the trigger below it stays.
         umount -t fuse.isodrive \$at || exit
-        # systemd starts a unit five times in ten seconds at most, unless it is told to forget.
+        # systemd starts a unit five times in ten seconds at most, unless it is asked to forget.
         until [ "\$(systemctl is-active srv-www-rhel9.mount)" != active ]; do sleep 0.1; done
         systemctl reset-failed srv-www-rhel9.mount
     done

@@ -31,7 +31,7 @@ fn main() -> Result<ExitCode> {
         sum(|o| o.refused)
     );
     println!(
-        "{} files left alone: {} as before, {} whose loss was told",
+        "{} files left alone: {} as before, {} whose loss was reported",
         sum(|o| o.untouched),
         sum(|o| o.as_before),
         sum(|o| o.reported)

@@ -1,5 +1,5 @@
-//! Writes ISO 9660 volumes sector by sector and record by record, as right or as wrong as it is
-//! told. Knows ECMA-119, SUSP and RRIP, and nothing of iso-core.
+//! Writes ISO 9660 volumes sector by sector and record by record, as right or as wrong as the test
+//! wants. Knows ECMA-119, SUSP and RRIP, and nothing of iso-core.
 
 /// Bytes of a sector and of a logical block.
 pub const SECTOR: usize = 2048;

@@ -40,7 +40,7 @@ fn views(image: &Image) -> Vec<(String, Arc<dyn Volume>)> {
     named.chain(every.ok()).collect()
 }
 
-/// An error as it is told.
+/// An error as it is reported.
 fn reported<T>(result: iso_core::Result<T>) -> std::result::Result<T, String> {
     result.map_err(|error: Error| error.to_string())
 }

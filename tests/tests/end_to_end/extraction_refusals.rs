@@ -1,5 +1,5 @@
 //! What a destination does not take: files larger than a limit, more files than a file system has
-//! room for, things in the way. The reason is told, and advice only where it helps.
+//! room for, things in the way. The reason is given, and advice only where it helps.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -75,7 +75,7 @@ fn more_files_than_a_file_system_takes_are_refused_before_anything_is_written() 
     let want = "error: there are 5 files and directories to write, and the file system takes 4 \
                 more, of whatever size\n  try     another folder";
     assert!(ended.err.starts_with(want), "{}", ended.err);
-    // What was not certain before is told then.
+    // What was not certain before is reported then.
     let ended = few(6)?.context("as before")?;
     assert_eq!(ended.code, 1, "{}", ended.err);
     let want = "No space left on device: ";

@@ -210,7 +210,7 @@ fn the_mirror_stands_in_for_damage_in_the_metadata_file() -> Result<()> {
             let (got, findings) = tree(bytes).with_context(|| format!("{at:#x}+{damage}"))?;
             let lines = differences(&got, &want, fields);
             assert!(lines.is_empty(), "{at:#x}+{damage}: {lines:#?}");
-            assert!(findings > 0 || damage > 1, "{at:#x}+{damage}: damage is told");
+            assert!(findings > 0 || damage > 1, "{at:#x}+{damage}: damage is reported");
         }
     }
     Ok(())

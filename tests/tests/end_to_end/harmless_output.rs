@@ -198,7 +198,7 @@ fn no_name_acts_on_a_terminal_while_a_disc_is_mounted() -> Result<()> {
     Ok(())
 }
 
-/// All that is told of a mount: while it is made, while it is there, and when it goes.
+/// All that is printed of a mount: while it is made, while it is there, and when it goes.
 fn mounted(session: &Session, word: &[u8], bytes: &[u8]) -> Result<()> {
     let image = file_name(word);
     let place = OsString::from_vec([image.as_bytes(), b".d"].concat());

@@ -311,7 +311,7 @@ fn the_kernels_own_driver_shows_hostile_discs_as_it_should_or_not_at_all() -> Re
 }
 
 /// What a drive of Windows shows has to be the same: the healthy file always, errors where the disc
-/// is damaged, and nothing else. Where links lead and what kind a device is are not told there.
+/// is damaged, and nothing else. Where links lead and what kind a device is are not reported there.
 #[test]
 fn a_drive_of_windows_shows_hostile_discs_as_it_should() -> Result<()> {
     if !drive::is_there() {
@@ -346,7 +346,7 @@ fn a_drive_of_windows_shows_hostile_discs_as_it_should() -> Result<()> {
     Ok(())
 }
 
-/// What a drive told of a file; of its bytes their sum.
+/// What a drive reported of a file; of its bytes their sum.
 fn by_drive(entry: &Entry) -> Seen {
     match (entry.kind, &entry.error, &entry.sha256) {
         ('d', None, _) => Seen::Directory,

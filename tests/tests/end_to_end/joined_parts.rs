@@ -369,7 +369,7 @@ fn an_image_on_a_mount_of_roots_own_is_read_as_root_and_another_users_is_explain
     Ok(())
 }
 
-/// What a command told as JSON.
+/// What a command reported as JSON.
 fn json(ended: &Ended) -> Result<Value> {
     serde_json::from_str(&ended.out).with_context(|| format!("{ended:?}"))
 }

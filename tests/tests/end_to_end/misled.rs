@@ -1,6 +1,6 @@
 //! Records of ISO 9660 that lead elsewhere than they should: what was moved and what nothing leads
 //! to, directories that are called files, and records that disagree about one directory. Whatever
-//! lies there is shown, and the loss or the doubt is told.
+//! lies there is shown, and the loss or the doubt is reported.
 
 use std::fs;
 use std::process::Command;

@@ -37,7 +37,7 @@ fn a_mount_whose_folder_was_renamed_is_listed_and_ejected_where_it_is() -> Resul
             assert!(again.out.contains("\"already_mounted\":true"), "{}", again.out);
             assert!(again.out.contains(new_text), "{}", again.out);
             let ended = session.run(&["eject", target])?;
-            // Another test may copy the mount into a namespace of its own, which is told.
+            // Another test may copy the mount into a namespace of its own, which is reported.
             assert_eq!(ended.code, 0, "{driver:?}: {target}: {}", ended.err);
             assert!(until(PATIENCE, || is_gone(&mount)) && !is_mounted(&new), "{target}");
             assert!(!new.exists(), "{driver:?}: {target} leaves the folder that was made");

@@ -1,4 +1,4 @@
-//! The sandbox of the worker: code that tries to get out of it, and the level that is told.
+//! The sandbox of the worker: code that tries to get out of it, and the level that is reported.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! What is left of a mount when its processes are killed, stopped, or told to end (F33 to F46 of
+//! What is left of a mount when its processes are killed, stopped, or asked to end (F33 to F46 of
 //! the faults that must be survived): nothing, or what the next command cleans up by itself.
 
 use std::fs;

@@ -1,4 +1,4 @@
-//! Discs of several trees, made by other programs: which tree is shown, what is told of the others,
+//! Discs of several trees, made by other programs: which tree is shown, what is reported of the others,
 //! and that finding out costs no more reads than it did when only roots were counted.
 
 use std::fs::{self, File};

@@ -246,8 +246,8 @@ fn posix_acls_and_user_attributes_come_from_the_disc() -> Result<()> {
     assert_eq!(get("many", "user.attribute-01")?, b"value 1");
     assert!(get("big", "user.big")?.starts_with(b"big 00000000\nbig 00000001\n"));
     let acl = get("acl", "system.posix_acl_access")?;
-    // user::rw-, user:1000:rwx, group::r--, group:100:r-x, mask::rwx, other::r-- as xorriso was
-    // told.
+    // user::rw-, user:1000:rwx, group::r--, group:100:r-x, mask::rwx, other::r--: what xorriso
+    // recorded.
     assert_eq!(acl.len(), 4 + 6 * 8);
     assert_eq!(acl[12..20], [2, 0, 7, 0, 0xE8, 3, 0, 0]);
     assert!(get("cap", "security.capability").is_err(), "a stranger's disc gives no privileges");
