@@ -182,6 +182,22 @@ impl Disc {
         Ok(bytes)
     }
 
+    /// As `metadata`, for a few bytes at each of many places. Where reading costs little, they do
+    /// not bring whole blocks into the cache.
+    ///
+    /// # Errors
+    /// As `metadata`.
+    pub(crate) fn glance(&self, at: u64, len: usize, site: Site) -> Result<Vec<u8>> {
+        let start = at.saturating_sub(remainder(at, BLOCK_BYTES));
+        let is_there = at.checked_add(to_u64(len)).is_some_and(|end| end <= self.len());
+        if !is_there || !self.is_cheap() || self.metadata.get(&start).is_some() {
+            return self.metadata(at, len, site);
+        }
+        let mut bytes = zeroed(len)?;
+        self.read_source(&mut bytes, at)?;
+        Ok(bytes)
+    }
+
     /// Fills `buf` from byte `at` and keeps nothing of it: a look at a place where there is most
     /// likely nothing.
     ///

@@ -24,10 +24,7 @@ impl IsoVolume {
     /// identifier and the flag of a directory's own, points at itself, and gives one length in both
     /// spellings. Some writers leave it out, forget its flag or give it another identifier.
     pub(super) fn has_own_record(&self, at: u64) -> Result<bool> {
-        self.own_record_is(at, |own| {
-            let len = usize::from(own.head.len_dr);
-            len >= OWN_BYTES && own.head.spells_alike() && own.data_len() > 0
-        })
+        self.own_record_is(at, counts)
     }
 
     /// As `has_own_record`, whatever the record says of lengths: for volumes in which no record
@@ -37,10 +34,21 @@ impl IsoVolume {
     }
 
     fn own_record_is(&self, at: u64, fits: impl Fn(&Record<'_>) -> bool) -> Result<bool> {
+        let bytes = self.first_bytes(at)?;
+        Ok(self.own_record(&bytes, at).is_some_and(|own| fits(&own)))
+    }
+
+    /// What a directory's own record would be parsed from: a folder is asked for those of all its
+    /// folders, of which nothing else may be wanted.
+    fn first_bytes(&self, at: u64) -> Result<Vec<u8>> {
         let len = self.disc.len().saturating_sub(at).min(to_u64(OWN_BYTES));
-        let bytes = self.disc.metadata(at, to_usize(len.max(1)), site(at))?;
-        let own = Record::parse_cut(&bytes, at, self.form(), bytes.len());
-        Ok(own.is_ok_and(|own| own.is_self() && self.leads_to(&own, at) && fits(&own)))
+        self.disc.glance(at, to_usize(len.max(1)), site(at))
+    }
+
+    /// The record of its own with which the directory at byte `at` begins.
+    fn own_record<'a>(&self, bytes: &'a [u8], at: u64) -> Option<Record<'a>> {
+        let own = Record::parse_cut(bytes, at, self.form(), bytes.len()).ok()?;
+        (own.is_self() && self.leads_to(&own, at)).then_some(own)
     }
 
     /// Whether the directory at byte `at` is known by the record that names it: its own does not
@@ -78,20 +86,26 @@ impl IsoVolume {
         {
             return NodeId::at(other);
         }
-        if at >= self.disc.len() || self.is_known_by_name(at) {
+        if at >= self.disc.len() {
             return NodeId::at(record.at);
         }
-        self.note_other_length(record, at);
+        let Ok(bytes) = self.first_bytes(at) else { return NodeId::at(at) };
+        let own = self.own_record(&bytes, at);
+        if !own.as_ref().is_some_and(counts) && self.holds_records(at).unwrap_or(false) {
+            return NodeId::at(record.at);
+        }
+        if let Some(own) = own {
+            self.note_other_length(record, &own);
+        }
         NodeId::at(at)
     }
 
     /// Reports a directory whose own record is sound and gives another length or beginning than the
     /// one that names it: entries are not listed, or are another directory's.
-    pub(super) fn note_other_length(&self, record: &Record<'_>, at: u64) {
+    fn note_other_length(&self, record: &Record<'_>, own: &Record<'_>) {
         let begins = |record: &Record<'_>| (record.head.extent.get(), record.head.len_ear);
-        let differs =
-            |own: &Record<'_>| own.data_len() != record.data_len() || begins(own) != begins(record);
-        if record.data_len() > 0 && matches!(self.own_record_is(at, differs), Ok(true)) {
+        let differs = own.data_len() != record.data_len() || begins(own) != begins(record);
+        if record.data_len() > 0 && differs {
             let error = record
                 .site()
                 .corrupt("its length or first block differs from the directory's own record");
@@ -118,7 +132,10 @@ impl IsoVolume {
             && is_known_by_its_own
             && named.data_at(self.block_bytes) == dir.at
         {
-            self.note_other_length(&named, dir.at);
+            let bytes = self.first_bytes(dir.at).unwrap_or_default();
+            if let Some(own) = self.own_record(&bytes, dir.at) {
+                self.note_other_length(&named, &own);
+            }
         }
     }
 
@@ -206,6 +223,12 @@ impl IsoVolume {
             && matches!(record.identifier, [0..=b' ']);
         (record.at == dir.at && self.leads_to(record, dir.at)) || (is_early && is_nameless)
     }
+}
+
+/// Whether a directory's own record tells of it: it gives one length in both spellings.
+fn counts(own: &Record<'_>) -> bool {
+    let len = usize::from(own.head.len_dr);
+    len >= OWN_BYTES && own.head.spells_alike() && own.data_len() > 0
 }
 
 /// Where the second record of a directory has begun at the latest.
