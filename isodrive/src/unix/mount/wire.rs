@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use iso_core::source::Medium;
+use rustix::io::Errno;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
     SendAncillaryMessage, SendFlags, SocketFlags, SocketType,
@@ -208,14 +209,22 @@ impl Line {
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut parts = [IoSliceMut::new(&mut bytes)];
-        let received = rustix::io::retry_on_intr(|| {
-            rustix::net::recvmsg(
-                self.0.as_fd(),
-                &mut parts,
-                &mut ancillary,
-                RecvFlags::CMSG_CLOEXEC,
-            )
-        })?;
+        let mut receive = || {
+            rustix::io::retry_on_intr(|| {
+                rustix::net::recvmsg(
+                    self.0.as_fd(),
+                    &mut parts,
+                    &mut ancillary,
+                    RecvFlags::CMSG_CLOEXEC,
+                )
+            })
+        };
+        // An end that closes with messages unread is reported first, and once; what it had sent
+        // before is still here, such as why it ends.
+        let received = match receive() {
+            Err(Errno::CONNRESET) => receive()?,
+            outcome => outcome?,
+        };
         let mut descriptor = None;
         for message in ancillary.drain() {
             if let RecvAncillaryMessage::ScmRights(mut sent) = message {
@@ -247,6 +256,18 @@ mod tests {
         let (second, some) = theirs.receive::<ToWorker>().unwrap().unwrap();
         assert!(matches!(second, ToWorker::Part) && some.is_some());
         assert!(theirs.receive::<ToWorker>().unwrap().is_none());
+    }
+
+    #[test]
+    fn last_words_arrive_from_an_end_that_closed_with_a_message_unread() {
+        let (ours, theirs) = Line::pair().unwrap();
+        let theirs = Line::on(theirs);
+        theirs.send(&FromWorker::Ended(None), None).unwrap();
+        ours.send(&ToWorker::Ping, None).unwrap();
+        drop(theirs);
+        let (last, _) = ours.receive::<FromWorker>().unwrap().unwrap();
+        assert!(matches!(last, FromWorker::Ended(None)));
+        assert!(ours.receive::<FromWorker>().unwrap().is_none());
     }
 
     #[test]
