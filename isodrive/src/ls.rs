@@ -40,7 +40,7 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     /// It is a directory in which damage was met, or a file that does not hold all of its bytes:
-    /// the disc may hold more of it.
+    /// the disc may hold more of it. Or the image does not hold all of it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     damaged: bool,
 }
@@ -181,6 +181,10 @@ impl<'a> Listing<'a> {
 
     /// Points to the findings, and fails if anything was lost.
     fn finish(self, opened: &iso_core::Image) -> Outcome {
+        if self.losses.has_lacking() {
+            let what_now = "the files that the cut costs are named below";
+            image::warn_if_truncated(&self.arguments.image.image, opened, what_now, self.terminal);
+        }
         mention_findings(self.arguments, opened, self.terminal);
         self.losses.outcome(
             "entry could not be read and is marked",
@@ -204,11 +208,16 @@ impl<'a> Listing<'a> {
         if is_cut {
             self.losses.cut(path);
         }
+        // A directory in which damage was met has been named.
+        let is_lacking = !is_damaged && volume.lacks_bytes(node);
+        if is_lacking {
+            self.losses.lacking(path);
+        }
         let windows_name = self.on_windows.as_ref().and_then(|names| names.other_name(path));
         if arguments.json {
             let windows_name = windows_name.map(|name| String::from_utf16_lossy(&name));
-            let line =
-                Line { windows_name, damaged: is_damaged || is_cut, ..line(volume, path, &attr) };
+            let damaged = is_damaged || is_cut || is_lacking;
+            let line = Line { windows_name, damaged, ..line(volume, path, &attr) };
             self.losses.unread(line.error.is_some());
             return self.write(|out| json::write_line(out, &line));
         }
@@ -219,6 +228,9 @@ impl<'a> Listing<'a> {
         }
         if is_cut {
             note.push_str("  [damaged: it does not hold all of its bytes]");
+        }
+        if is_lacking {
+            note.push_str("  [cut: the image does not hold all of it]");
         }
         let target = target(volume, &attr).filter(|_| arguments.long);
         self.losses.unread(matches!(target, Some(Err(_))));

@@ -15,7 +15,7 @@ use crate::error::{Error, Result, Site};
 use crate::num::{to_u64, to_usize};
 use crate::volume::{
     Attr, Data, Device, Dir, DirPart, Extent, Extents, ExtentsBuilder, FINDER_INFO, Facts,
-    FileKind, NodeId, ParsedCaches, RESOURCE_FORK, Shelf, Volume, Xattr,
+    FileKind, NodeId, ParsedCaches, RESOURCE_FORK, Shelf, Volume, Xattr, lacks,
 };
 
 /// A volume of either kind.
@@ -341,6 +341,12 @@ impl Volume for HfsVolume {
             return Err(site(node.position()).unsupported("files compressed by HFS+"));
         }
         Ok(Arc::new(Data::Plain(self.extents_of(item.id, DATA_FORK, &item.data)?)))
+    }
+
+    fn lacks_bytes(&self, node: NodeId) -> bool {
+        let item = self.item(node).ok().filter(|item| item.kind == FileKind::Regular);
+        let extents = item.map(|item| self.extents_of(item.id, DATA_FORK, &item.data));
+        extents.is_some_and(|extents| lacks(&self.disc, &extents))
     }
 
     fn first_byte(&self, node: NodeId) -> Option<u64> {

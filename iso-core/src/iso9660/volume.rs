@@ -20,7 +20,7 @@ use crate::num::{to_u64, to_usize};
 use crate::text::Charset;
 use crate::volume::{
     Attr, Data, Dir, DirPart, Facts, FileExtent, FileKind, NodeId, ParsedCaches, Posix, Shelf,
-    Volume, Xattr,
+    Volume, Xattr, lacks,
 };
 
 /// One tree of an ISO 9660 volume.
@@ -327,16 +327,24 @@ impl Volume for IsoVolume {
         self.has_attributes_in(dir)
     }
 
-    fn is_cut(&self, node: NodeId) -> bool {
-        let file = self.file(node).ok().filter(|file| file.kind == FileKind::Regular);
-        let is_before = file.is_some_and(|file| file.len > 0 && file.at < self.disc.begin());
+    fn lacks_bytes(&self, node: NodeId) -> bool {
+        let file = match self.file(node) {
+            Ok(file) if !matches!(file.kind, FileKind::Regular | FileKind::Directory) => {
+                return false;
+            }
+            file => file,
+        };
+        let begins = file.as_ref().ok().map(|file| file.at);
+        let extents = file.and_then(|file| self.extents(node, &file));
+        let is_before = begins.is_some_and(|at| at < self.disc.begin())
+            && extents.as_ref().is_ok_and(|extents| !extents.is_empty());
         if is_before {
             self.disc.findings().note(
                 "files lie in an earlier session or track of the disc, which the image does not \
                  hold, and cannot be read; isodrive tree names them",
             );
         }
-        is_before
+        is_before || lacks(&self.disc, &extents)
     }
 
     fn first_byte(&self, node: NodeId) -> Option<u64> {

@@ -21,6 +21,7 @@ use crate::num::{quotient, to_u64, to_usize};
 use crate::text::{decode_dstring, trim_padding};
 use crate::volume::{
     Attr, Data, Dir, DirPart, Extents, Facts, FileKind, NodeId, ParsedCaches, Shelf, Volume, Xattr,
+    lacks,
 };
 
 /// The file set of a UDF logical volume.
@@ -313,6 +314,13 @@ impl Volume for UdfVolume {
     fn is_cut(&self, node: NodeId) -> bool {
         let is_file = |icb: &Icb| icb.kind == FileKind::Regular;
         self.icb(node).is_ok_and(|icb| is_file(&icb) && self.note_excess(&icb, site(icb.at)))
+    }
+
+    fn lacks_bytes(&self, node: NodeId) -> bool {
+        let has_extents = |icb: &Icb| matches!(icb.kind, FileKind::Regular | FileKind::Directory);
+        let Some(icb) = self.icb(node).ok().filter(has_extents) else { return false };
+        let extents = allocation::extents(&self.disc, &self.partitions, &icb, Replica::Main);
+        lacks(&self.disc, &extents)
     }
 
     fn first_byte(&self, node: NodeId) -> Option<u64> {

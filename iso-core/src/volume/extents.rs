@@ -109,6 +109,16 @@ impl Extents {
         Ok(len)
     }
 
+    /// Whether the image holds all bytes of the file.
+    pub(crate) fn are_held_by(&self, disc: &Disc) -> bool {
+        let end = self.runs.last().map_or(0, |(start, run)| start.saturating_add(run.len));
+        let is_inside = |at: u64, len: u64| {
+            at >= disc.begin() && at.checked_add(len).is_some_and(|end| end <= disc.len())
+        };
+        let is_held = |run: &Extent| run.len == 0 || run.at.is_none_or(|at| is_inside(at, run.len));
+        end >= self.len && self.runs.iter().all(|(_, run)| is_held(run))
+    }
+
     /// What is left of the run that holds byte `offset`.
     #[must_use]
     pub fn run_at(&self, offset: u64) -> Option<Extent> {

@@ -56,6 +56,22 @@ pub(crate) fn finished(
     Ok((dir, outline))
 }
 
+/// Whether the image lacks bytes of a file that lies in extents. Extents that cannot be worked out
+/// because of damage lead to no bytes either.
+pub(crate) fn lacks(disc: &Disc, extents: &Result<Extents>) -> bool {
+    let lacks = match extents {
+        Ok(extents) => !extents.are_held_by(disc),
+        Err(error) => matches!(error, Error::Corrupt { .. }),
+    };
+    if lacks {
+        disc.findings().note(
+            "bytes of files are not in the image, and reading them is an error; isodrive tree names \
+             the files",
+        );
+    }
+    lacks
+}
+
 /// What a volume says of itself as a whole.
 #[derive(Debug, Clone, Default)]
 pub struct Facts {
@@ -148,6 +164,13 @@ pub trait Volume: Send + Sync {
     /// Whether a regular file gives fewer bytes than the disc has of it, or should have. What is
     /// wrong is a finding then, each time that it is asked.
     fn is_cut(&self, _node: NodeId) -> bool {
+        false
+    }
+
+    /// Whether the image lacks bytes of a regular file, or of a directory: they lie behind its end,
+    /// before its beginning, or nowhere, and reading them is an error. By what is recorded of the
+    /// node: the bytes themselves are not read. That there are such files is a finding then.
+    fn lacks_bytes(&self, _node: NodeId) -> bool {
         false
     }
 

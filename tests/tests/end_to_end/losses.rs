@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
+use isodrive_tests::make::hfs;
 use isodrive_tests::make::craft::{Craft, FILES, ROOT, Record, SECTOR, both32};
 use isodrive_tests::program::{Session, can_mount, until};
 use serde_json::Value;
@@ -297,5 +298,60 @@ fn zeros_in_joliet_names_hide_no_file() -> Result<()> {
     }
     bytes.sort();
     assert_eq!(bytes, ["abcd.txt", "abce.txt", "lmno.txt", "wxyz.txt"]);
+    Ok(())
+}
+
+/// A download that stopped: what lies behind the cut is named, whichever format records it.
+#[test]
+fn a_cut_image_names_the_files_that_it_does_not_hold() -> Result<()> {
+    let session = Session::new()?;
+    fs::create_dir_all(session.path("tree/sub"))?;
+    for number in 0..30 {
+        let name = if number < 5 { format!("f{number:02}") } else { format!("sub/g{number:02}") };
+        fs::write(session.path("tree").join(name), vec![b'x'; 20_000])?;
+    }
+    let mut making = Command::new("genisoimage");
+    making.args(["-quiet", "-r", "-J", "-udf", "-o", "whole.iso", "tree"]);
+    anyhow::ensure!(making.current_dir(session.path("")).output()?.status.success(), "genisoimage");
+    let image = fs::read(session.path("whole.iso"))?;
+    let first = image.windows(64).position(|bytes| bytes == [b'x'; 64]).expect("the first file");
+    // The first file is whole, the second is cut at its last byte but one.
+    let sectors = 20_000usize.div_ceil(SECTOR) * SECTOR;
+    fs::write(session.path("cut.iso"), &image[..first + sectors + 19_999])?;
+    for view in ["rockridge", "joliet", "iso9660", "udf"] {
+        let run = |command: &[&str]| session.run(&[command, &["--view", view]].concat());
+        assert_eq!(run(&["tree", "whole.iso"])?.code, 0, "{view}");
+        let listed = run(&["ls", "cut.iso"])?;
+        assert_eq!(listed.code, 5, "{view}: {}{}", listed.out, listed.err);
+        let marked = |out: &str| out.matches("  [cut: the image does not hold all of it]\n").count();
+        assert_eq!(marked(&listed.out), 4, "{view}: {}", listed.out);
+        assert!(listed.err.contains("error: 4 files cannot be read whole"), "{}", listed.err);
+        assert!(listed.err.contains("is shorter than its file system says"), "{}", listed.err);
+        let tree = run(&["tree", "cut.iso"])?;
+        assert_eq!((tree.code, marked(&tree.out)), (5, 29), "{view}: {}", tree.out);
+        assert!(tree.err.contains("error: 29 files cannot be read whole"), "{}", tree.err);
+        assert_eq!(tree.err.matches("\n  cut  ").count(), 20, "{}", tree.err);
+        assert!(tree.err.ends_with("and 9 more\n"), "{}", tree.err);
+        let lines = run(&["tree", "--json", "cut.iso"])?.out;
+        assert_eq!(lines.matches("\"damaged\":true").count(), 29, "{view}: {lines}");
+    }
+    // What was asked for is whole.
+    let whole = session.run(&["ls", "--view", "iso9660", "cut.iso", "F00"])?;
+    assert_eq!((whole.code, whole.err.as_str()), (0, ""), "{}", whole.out);
+    Ok(())
+}
+
+#[test]
+fn a_cut_hfs_volume_names_the_files_that_it_does_not_hold() -> Result<()> {
+    let session = Session::new()?;
+    let whole = hfs::write(&vec![b'x'; 9_000], b"fork");
+    let at = whole.windows(64).position(|bytes| bytes == [b'x'; 64]).expect("the data fork");
+    fs::write(session.path("whole.hfs"), &whole)?;
+    fs::write(session.path("cut.hfs"), &whole[..at + 8_999])?;
+    assert_eq!(session.run(&["tree", "whole.hfs"])?.code, 0);
+    let tree = session.run(&["tree", "cut.hfs"])?;
+    assert_eq!(tree.code, 5, "{}{}", tree.out, tree.err);
+    assert!(tree.out.contains("  [cut: the image does not hold all of it]\n"), "{}", tree.out);
+    assert!(tree.err.contains("error: 1 file cannot be read whole"), "{}", tree.err);
     Ok(())
 }
