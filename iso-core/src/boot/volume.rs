@@ -27,60 +27,83 @@ pub struct BootFile {
     pub entry: BootEntry,
     /// Its name, after platform and kind, as in `2-uefi-fat.img`.
     pub name: String,
-    /// Its true length, which the catalogue does not tell; no more than the disc image holds.
+    /// Its true length, which the catalogue does not tell; no more than the disc has room for. Of a
+    /// disc image that was cut, the image may hold less, and reading the rest is an error.
     pub bytes: u64,
-    /// Whether it claims to be longer than the disc image holds.
+    /// Whether the boot image claims to be longer than the disc has room for.
     pub is_cut: bool,
 }
 
-/// The boot images that the catalogue in a sector names. Reads the first sector of each.
-/// Each ends with the disc image at the latest; one that claims more is a finding.
+/// The boot images that the catalogue in a sector names. Reads the first sector of each. Each ends
+/// at byte `disc_end` at the latest, where the disc would end that the image is of; one that claims
+/// more is a finding, and so is one that the image does not hold whole.
 ///
 /// # Errors
 /// What is wrong with the catalogue.
-pub(crate) fn boot_files(disc: &Disc, catalog: Option<u32>) -> Result<Vec<BootFile>> {
+pub(crate) fn boot_files(
+    disc: &Disc,
+    catalog: Option<u32>,
+    disc_end: u64,
+) -> Result<Vec<BootFile>> {
     let entries = boot_entries(disc, catalog)?;
     let partitions = if entries.is_empty() { Vec::new() } else { partition::partitions(disc) };
+    let disc_end = disc_end.max(disc.len());
     let files = (1u32..).zip(entries).map(|(number, entry)| {
         let sized = size::of(disc, &entry, &partitions);
         let name = format!("{number}-{}-{}.img", platform_word(entry.platform), sized.kind);
-        let bytes = bytes_present(disc, &entry, &name, sized.bytes);
-        BootFile { entry, name, bytes, is_cut: bytes < sized.bytes }
+        let bytes = sized.bytes.min(disc_end.saturating_sub(entry.at));
+        let file = BootFile { entry, name, bytes, is_cut: bytes < sized.bytes };
+        note_length(disc, &file, sized.bytes);
+        file
     });
     Ok(files.collect())
 }
 
-/// The bytes of a boot image that the disc image holds. A partition table inside the boot image
-/// may claim more, and so may an emulated floppy disk on a disc image that was cut.
-fn bytes_present(disc: &Disc, entry: &BootEntry, name: &str, claimed: u64) -> u64 {
-    let present = disc.len().saturating_sub(entry.at);
-    if claimed <= present {
-        return claimed;
+impl BootFile {
+    /// Bytes of it that the image does not hold.
+    fn missing(&self, disc: &Disc) -> u64 {
+        self.bytes.saturating_sub(disc.len().saturating_sub(self.entry.at))
     }
+}
+
+/// Notes a boot image that the disc has no room for: a partition table inside it may claim more,
+/// and so may an emulated floppy disk. And one that reaches past the end of an image that was cut.
+fn note_length(disc: &Disc, file: &BootFile, claimed: u64) {
+    let BootFile { entry, name, bytes, .. } = file;
     let site = Site::new("boot image", "El Torito 1.0, 2.2", entry.at);
-    let (why, what_happens) = match present {
-        0 => ("it begins past the end of the disc image", format!("{name} is empty")),
-        _ => (
-            "it claims to reach past the end of the disc image",
-            format!("{name} holds {present} of {claimed} bytes"),
-        ),
+    let note = |why, what_happens: &str| {
+        disc.findings().note_error(what_happens, &site.corrupt(why));
     };
-    disc.findings().note_error(&what_happens, &site.corrupt(why));
-    present
+    if file.is_cut && *bytes == 0 {
+        note("the boot image begins past the end of the disc image", &format!("{name} is empty"));
+    } else if file.is_cut {
+        let what_happens = format!("{name} holds {bytes} of {claimed} bytes");
+        note("the boot image claims to reach past the end of the disc image", &what_happens);
+    }
+    if let missing @ 1.. = file.missing(disc) {
+        let what_happens = format!("the last {missing} of {bytes} bytes of {name} cannot be read");
+        note("the boot image reaches past the byte at which the disc image was cut", &what_happens);
+    }
 }
 
 /// The root lies in the system area, where no catalogue can.
 const ROOT: NodeId = NodeId::from_number(2);
 
 impl BootVolume {
-    /// Reads the catalogue in sector `catalog` and the first sector of each image.
+    /// Reads the catalogue in sector `catalog` and the first sector of each image. `disc_end` is as
+    /// for `boot_files`, and `label` that of the disc.
     ///
     /// # Errors
     /// What is wrong with the catalogue.
-    pub(crate) fn open(disc: Arc<Disc>, catalog: Option<u32>) -> Result<Self> {
+    pub(crate) fn open(
+        disc: Arc<Disc>,
+        catalog: u32,
+        disc_end: u64,
+        label: Vec<u8>,
+    ) -> Result<Self> {
         let site = Site::new("boot catalogue", "El Torito 1.0, 2.0", 0);
         let mut builder = DirBuilder::new(ROOT, ROOT, disc.limits(), site);
-        let files = boot_files(&disc, catalog)?;
+        let files = boot_files(&disc, Some(catalog), disc_end)?;
         for file in &files {
             let (name, node) = (file.name.as_bytes(), NodeId::at(file.entry.entry_at));
             let kind = Some(FileKind::Regular);
@@ -88,6 +111,7 @@ impl BootVolume {
         }
         let facts = Facts {
             system: "El Torito boot images".to_owned(),
+            label,
             block_bytes: 2048,
             ignores_case: true,
             ..Facts::default()
@@ -144,6 +168,10 @@ impl Volume for BootVolume {
         self.file(node).is_ok_and(|file| file.is_cut)
     }
 
+    fn lacks_bytes(&self, node: NodeId) -> bool {
+        self.file(node).is_ok_and(|file| file.missing(&self.disc) > 0)
+    }
+
     fn read_link(&self, _: NodeId) -> Result<Vec<u8>> {
         Err(Error::NotSymlink)
     }
@@ -189,15 +217,35 @@ mod tests {
         ];
         for (emulation, first, boot_sector, want, finding) in table {
             let disc = disc(emulation, first, &boot_sector);
-            let files = boot_files(&disc, Some(CATALOG)).unwrap();
+            let files = boot_files(&disc, Some(CATALOG), 0).unwrap();
             assert_eq!((files[0].bytes, files[0].is_cut), (want, true), "{finding}");
             let findings = disc.findings().list();
             assert_eq!(findings.len(), 1, "{findings:?}");
             assert!(findings[0].text.contains(finding), "{findings:?}");
         }
         let whole = disc(0, 39, &[]);
-        let files = boot_files(&whole, Some(CATALOG)).unwrap();
+        let files = boot_files(&whole, Some(CATALOG), 0).unwrap();
         assert_eq!((files[0].bytes, files[0].is_cut), (512, false));
         assert_eq!(whole.findings().list(), []);
+    }
+
+    #[test]
+    fn the_boot_image_of_a_cut_disc_image_is_an_error_behind_the_cut() {
+        const FLOPPY: u64 = 1_474_560;
+        let disc = Arc::new(disc(2, 30, &[]));
+        let volume = BootVolume::open(disc.clone(), CATALOG, 30 * 2048 + FLOPPY, b"DISC".to_vec());
+        let volume = volume.unwrap();
+        let node = volume.root.iter().next().unwrap().node;
+        assert_eq!(volume.attr(node).unwrap().size, FLOPPY);
+        assert_eq!((volume.is_cut(node), volume.lacks_bytes(node)), (false, true));
+        assert_eq!(volume.read(node, 0, 20_480).unwrap().len(), 20_480);
+        assert!(matches!(volume.read(node, 20_480, 1), Err(Error::Corrupt { .. })));
+        let findings = disc.findings().list();
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        let text = "the last 1454080 of 1474560 bytes of 1-bios-floppy.img cannot be read";
+        assert!(findings[0].text.ends_with(text), "{findings:?}");
+        // A disc that has no room for the floppy disk either cuts what is left of it.
+        let files = boot_files(&disc, Some(CATALOG), 30 * 2048 + 40_960).unwrap();
+        assert_eq!((files[0].bytes, files[0].is_cut), (40_960, true));
     }
 }

@@ -148,7 +148,7 @@ impl Image {
     /// # Errors
     /// What is wrong with the boot catalogue.
     pub fn boot_files(&self) -> Result<Vec<BootFile>> {
-        boot_files(&self.medium.disc, self.boot_catalog)
+        boot_files(&self.medium.disc, self.boot_catalog, self.claimed_bytes())
     }
 
     /// The images a computer could start from, as files.
@@ -157,7 +157,18 @@ impl Image {
     /// `NoSuchView` where there is no catalogue, or what is wrong with it.
     pub fn boot_images(&self) -> Result<Arc<dyn Volume>> {
         let catalog = self.boot_catalog.ok_or(Error::NoSuchView(View::Boot))?;
-        boot_volume(&self.medium.disc, catalog)
+        boot_volume(&self.medium.disc, catalog, (self.claimed_bytes(), self.label()))
+    }
+
+    /// The label of the file system that is shown unless another one is asked for.
+    fn label(&self) -> Vec<u8> {
+        self.choose(None).map(|shown| shown.volume.facts().label.clone()).unwrap_or_default()
+    }
+
+    /// The byte at which the disc ends by what its file systems say.
+    fn claimed_bytes(&self) -> u64 {
+        let facts = self.systems.iter().map(|system| system.volume.facts());
+        facts.map(|facts: &Facts| facts.volume_bytes).max().unwrap_or(0)
     }
 
     /// All views side by side, each a directory that is opened when it is looked into, beside
@@ -174,7 +185,8 @@ impl Image {
         let mut slots: Vec<Slot> = systems.collect();
         if let Some(catalog) = self.boot_catalog {
             let disc = self.medium.disc.clone();
-            let open = move || boot_volume(&disc, catalog);
+            let (end, label) = (self.claimed_bytes(), self.label());
+            let open = move || boot_volume(&disc, catalog, (end, label.clone()));
             slots.push(view(View::Boot.name().to_owned(), Box::new(open)));
         }
         for session in self.sessions.iter().copied().filter(|_| self.sessions.len() > 1) {
@@ -190,13 +202,8 @@ impl Image {
         slots.push(Slot { name: "disc.iso".to_owned(), content: Content::Disc });
         let files = reports.into_iter();
         slots.extend(files.map(|(name, report)| Slot { name, content: Content::Report(report) }));
-        let label = self.choose(None).map(|shown| shown.volume.facts().label.clone());
-        let views = AllViews::new(
-            self.medium.disc.clone(),
-            &self.medium.caches,
-            label.unwrap_or_default(),
-            slots,
-        )?;
+        let (disc, caches) = (self.medium.disc.clone(), &self.medium.caches);
+        let views = AllViews::new(disc, caches, self.label(), slots)?;
         Ok(Arc::new(views))
     }
 
@@ -210,14 +217,18 @@ impl Image {
     /// a whole image.
     #[must_use]
     pub fn truncation(&self) -> Option<(u64, u64)> {
-        let facts = self.systems.iter().map(|system| system.volume.facts());
-        let claimed = facts.map(|facts: &Facts| facts.volume_bytes).max()?;
+        let claimed = self.claimed_bytes();
         let missing = claimed.checked_sub(self.medium.disc.len()).filter(|missing| *missing > 0)?;
         Some((missing, claimed))
     }
 }
 
-/// The images of the boot catalogue in a sector, as files.
-fn boot_volume(disc: &Arc<Disc>, catalog: u32) -> Result<Arc<dyn Volume>> {
-    Ok(Arc::new(BootVolume::open(disc.clone(), Some(catalog))?))
+/// The images of the boot catalogue in a sector, as files, of a disc that ends at a byte and has a
+/// label.
+fn boot_volume(
+    disc: &Arc<Disc>,
+    catalog: u32,
+    (end, label): (u64, Vec<u8>),
+) -> Result<Arc<dyn Volume>> {
+    Ok(Arc::new(BootVolume::open(disc.clone(), catalog, end, label)?))
 }

@@ -68,6 +68,36 @@ fn boot_images_are_files_of_their_true_size() -> Result<()> {
     Ok(())
 }
 
+/// Behind the cut of an image its boot images go on: what lies there is an error and no end.
+#[test]
+fn a_boot_image_of_a_cut_image_keeps_its_length() -> Result<()> {
+    let session = Session::new()?;
+    let (_, fat) = boot_disc(&session)?;
+    let image = fs::read(session.path("boot.iso"))?;
+    let at = image.windows(512).position(|bytes| bytes == &fat[..512]).context("the FAT volume")?;
+    fs::write(session.path("cut.iso"), &image[..at + 100_000])?;
+    let listed = session.run(&["ls", "--view", "boot", "cut.iso"])?;
+    let cut = "2-uefi-fat.img  [cut: the image does not hold all of it]\n";
+    assert!(listed.code == 5 && listed.out.contains(cut), "{}{}", listed.out, listed.err);
+    let finding = "the last 104800 of 204800 bytes of 2-uefi-fat.img cannot be read";
+    assert!(session.run(&["info", "cut.iso"])?.out.contains(finding));
+    let read = session.run(&["cat", "--view", "boot", "cut.iso", "2-uefi-fat.img"])?;
+    assert_eq!(read.code, 5, "{}", read.err);
+    if !can_mount() {
+        return Ok(());
+    }
+    let ended = session.run(&["mount", "--view", "boot", "cut.iso", "here"])?;
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert!(ended.out.starts_with("Mounted  the boot images of ISOIMAGE\n"), "{}", ended.out);
+    assert!(ended.err.contains(finding), "{}", ended.err);
+    let file = session.path("here/2-uefi-fat.img");
+    assert_eq!(fs::metadata(&file)?.len(), 204_800);
+    let read = fs::read(&file);
+    assert_eq!(read.err().and_then(|error| error.raw_os_error()), Some(5), "EIO");
+    assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    Ok(())
+}
+
 fn sample_without_catalogue() -> Result<String> {
     let path = corpus::scratch()?.join("no-catalogue.iso");
     if !path.exists() {
