@@ -31,7 +31,13 @@ impl Site {
         Self { at, ..self }
     }
 
-    /// An error for a structure that breaks a rule of its standard.
+    /// A sentence about the structure.
+    fn says(self, what: impl fmt::Display) -> String {
+        format!("the {} at byte {:#x} {what} ({})", self.structure, self.at, self.clause)
+    }
+
+    /// An error for a structure that breaks a rule of its standard: `why` goes on after the name
+    /// of the structure, as in "runs past its sector".
     #[must_use]
     pub const fn corrupt(self, why: &'static str) -> Error {
         Error::Corrupt { why, site: self }
@@ -96,7 +102,7 @@ pub enum Error {
     #[error("there are {0} sessions on this disc")]
     NoSuchSession(usize),
     /// A feature that isodrive does not read.
-    #[error("not supported: {what}, in {site}")]
+    #[error("not supported: {}", site.says(format_args!("uses {what}")))]
     Unsupported {
         /// The feature.
         what: &'static str,
@@ -104,15 +110,15 @@ pub enum Error {
         site: Site,
     },
     /// A rule of the standard is broken.
-    #[error("damaged image: {why}, in {site}")]
+    #[error("{}", site.says(why))]
     Corrupt {
-        /// The broken rule.
+        /// The broken rule, in words of which the structure is the subject.
         why: &'static str,
         /// Where.
         site: Site,
     },
     /// A bound on hostile input was passed.
-    #[error("too large: more than {max} {what}, in {site}")]
+    #[error("too large: {}", site.says(format_args!("has more than {max} {what}")))]
     Limit {
         /// What there is too much of.
         what: &'static str,
@@ -193,19 +199,18 @@ mod tests {
         let site = Site::new("directory record", "ECMA-119 9.1", 0x8026);
         for (error, want) in [
             (
-                site.corrupt("it runs past its directory"),
-                "damaged image: it runs past its directory, \
-                 in directory record at byte 0x8026 (ECMA-119 9.1)",
+                site.corrupt("runs past its directory"),
+                "the directory record at byte 0x8026 runs past its directory (ECMA-119 9.1)",
             ),
             (
                 site.limit("entries", 10),
-                "too large: more than 10 entries, \
-                 in directory record at byte 0x8026 (ECMA-119 9.1)",
+                "too large: the directory record at byte 0x8026 has more than 10 entries \
+                 (ECMA-119 9.1)",
             ),
             (
                 site.unsupported("interleaved files"),
-                "not supported: interleaved files, \
-                 in directory record at byte 0x8026 (ECMA-119 9.1)",
+                "not supported: the directory record at byte 0x8026 uses interleaved files \
+                 (ECMA-119 9.1)",
             ),
         ] {
             assert_eq!(error.to_string(), want);

@@ -158,7 +158,8 @@ pub(crate) fn unreadable(path: &std::ffi::OsStr, error: &Error) -> Failure {
 
 /// A path of the image, as the image writes it, that cannot be read.
 pub(crate) fn not_read(path: &[u8], error: &Error) -> Failure {
-    Failure::new(Exit::of(error), format!("\"{}\" in the image: {error}", shown(path)))
+    let is = if matches!(error, Error::Corrupt { .. }) { " is damaged" } else { "" };
+    Failure::new(Exit::of(error), format!("\"{}\" in the image{is}: {error}", shown(path)))
 }
 
 impl<'a> Listing<'a> {

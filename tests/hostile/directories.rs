@@ -56,19 +56,19 @@ fn lengths() -> Vec<Case> {
         name_len,
         ..Record::file("BAD.TXT;1", FILES, 5)
     };
-    let left_out = &["it is left out, reading goes on at the next one"][..];
+    let left_out = &["the record is left out, and reading goes on at the next record"][..];
     let five = || Seen::File(HEALTHY[..5].to_vec());
     let rest = || [("LOST.TXT", five())];
     vec![
         Case::new("H3", "a record of length 0 in the middle", lying(record(Some(0), None)))
             .shows(rest())
-            .reported(&["it has no length, and is not unused"]),
+            .reported(&["has no length, and bytes other than zero follow"]),
         Case::new("H3", "a record of 10 bytes", lying(record(Some(10), None)))
             .shows(rest())
             .reported(left_out),
         Case::new("H3", "a record of 255 bytes that holds others", lying(record(Some(255), None)))
             .shows([("BAD.TXT", five()), ("LOST.TXT", five())])
-            .reported(&["another record begins inside it"]),
+            .reported(&["has another record inside"]),
         Case::new("H3", "a record past its sector", {
             let mut craft = Craft::new();
             craft.put(FILES, HEALTHY);
@@ -83,7 +83,7 @@ fn lengths() -> Vec<Case> {
             craft.image()
         })
         .shows((0..45).map(|n| (format!("F{n:02}.TXT"), Seen::File(HEALTHY[..5].to_vec()))))
-        .reported(&["another record begins inside it"]),
+        .reported(&["has another record inside"]),
         Case::new("H4", "a name longer than its record", lying(record(None, Some(200))))
             .shows(rest())
             .reported(left_out),
@@ -92,7 +92,7 @@ fn lengths() -> Vec<Case> {
             .reported(left_out),
         Case::new("H3", "a record that holds the head of the next", lying(record(Some(60), None)))
             .shows([("BAD.TXT", five()), ("LOST.TXT", five())])
-            .reported(&["another record begins inside it"]),
+            .reported(&["has another record inside"]),
         Case::new("H3", "a last record of an odd length", {
             let odd = Record { record_len: Some(43), ..Record::file("ODD.TXT;1", FILES, 5) };
             let mut craft = Craft::new();
@@ -100,7 +100,7 @@ fn lengths() -> Vec<Case> {
             craft.image()
         })
         .shows([("ODD.TXT", five())])
-        .reported(&["its length is odd"]),
+        .reported(&["has an odd length"]),
     ]
 }
 
@@ -168,7 +168,7 @@ fn roots() -> Vec<Case> {
         Case::new("H5", "a root behind the end", rooted_at(1 << 20)).refused(5, "past the end"),
         Case::new("H5", "a root of all ones", rooted_at(u32::MAX)).refused(5, "past the end"),
         Case::new("H5", "a root that is a file", rooted_at(FILES as u32))
-            .refused(5, "the root directory does not begin with itself"),
+            .refused(5, "is not the record with which the root directory begins"),
         Case::new("H5", "a root that only the path table knows", found_by_table.image())
             .shows_no_more()
             .reported(&["the root that the path table names is used"]),
@@ -193,6 +193,6 @@ fn sizes() -> Vec<Case> {
             .shows([("DIR", Seen::Directory), inside()]),
         Case::new("H6", "a directory past the end of the disc", sized(10 * SECTOR as u32))
             .shows([("DIR", Seen::Directory), inside()])
-            .reported(&["it reaches past the end of the image"]),
+            .reported(&["reaches past the end of the image"]),
     ]
 }

@@ -49,7 +49,7 @@ fn spellings() -> Vec<Case> {
     vec![
         Case::new("H8", "numbers whose spellings differ", craft.image())
             .shows([("F", Seen::File(vec![7; 10]))])
-            .reported(&["the two spellings of a number differ"]),
+            .reported(&["has a number whose two spellings differ"]),
     ]
 }
 

@@ -26,14 +26,14 @@ fn primary() -> Vec<Case> {
     };
     let mut missing = disc(&[]);
     missing.put(16, &[0; SECTOR]);
-    let odd = "it holds no usable primary or supplementary descriptor";
+    let odd = "holds no usable primary or supplementary descriptor";
     vec![
         Case::new("H9", "no primary descriptor", missing.image()).refused(4, "not a disc image"),
         Case::new("H9", "blocks of no bytes", block(0)).refused(5, odd),
         Case::new("H9", "blocks of 1 byte", block(1)).refused(5, odd),
         Case::new("H9", "blocks of 65 535 bytes", block(u16::MAX)).refused(5, odd),
         Case::new("H9", "blocks of 512 bytes that lead elsewhere", block(512))
-            .refused(5, "does not begin with itself"),
+            .refused(5, "is not the record with which the root directory begins"),
         Case::new("H9", "a volume of no blocks", volume(0)).shows_no_more(),
         Case::new("H9", "a volume larger than the disc", volume(1 << 30)).shows_no_more(),
         Case::new("H9", "a volume of all ones", volume(u32::MAX)).shows_no_more(),

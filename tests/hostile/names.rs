@@ -104,7 +104,7 @@ fn rock_ridge() -> Vec<Case> {
 /// Names that are equal, or are so for a system that ignores case.
 fn equal() -> Vec<Case> {
     let image = |names: &[&str]| disc(&names.iter().map(record).collect::<Vec<_>>()).image();
-    let numbered = &["names in it are not unique"][..];
+    let numbered = &["has names that are not unique"][..];
     let many: Vec<String> = (0..300).map(|_| "SAME.TXT;1".to_owned()).collect();
     let many: Vec<&str> = many.iter().map(String::as_str).collect();
     let shown = (2..=300).map(|n| format!("SAME~{n}.TXT")).chain(["SAME.TXT".to_owned()]);

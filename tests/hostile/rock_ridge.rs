@@ -68,7 +68,7 @@ fn continuations() -> Vec<Case> {
         overlapping.put(AREA as usize + 3, &[0]);
         overlapping.image[at..at + 28].copy_from_slice(&next);
     }
-    let left = &["what it continues is left as read so far"][..];
+    let left = &["the attributes of the file are those read so far"][..];
     vec![
         Case::new("H17", "a continuation of itself", circle.image())
             .shows([("a", seven())])

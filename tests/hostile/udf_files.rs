@@ -222,7 +222,7 @@ fn identifiers() -> Vec<Case> {
         .shows(seven(5000)),
         Case::new("H33", "a damaged tag", list(|block| block[OWN + 4] ^= 1))
             .shows(seven(5000))
-            .reported(&["the checksum or CRC of an identifier in it is wrong"]),
+            .reported(&["has an identifier with a wrong checksum or CRC"]),
         Case::new("H33", "a list that ends in the middle", changed(1, |icb| icb[56] = 90))
             .shows_only([("f", Seen::File(vec![7; 5000]))]),
     ]

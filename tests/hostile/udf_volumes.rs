@@ -243,7 +243,7 @@ fn sparing() -> Vec<Case> {
             .refused(5, ""),
         Case::new("H37", "packets of no blocks", with(0, 2048, &[], 0))
             .shows(seven())
-            .reported(&["packets of a sparable partition have no blocks"]),
+            .reported(&["has packets of no blocks"]),
         Case::new("H37", "a table of 2^32 - 1 bytes", with(32, u32::MAX, &[], 0))
             .shows(seven())
             .reported(&["no sparing table can be read"]),

@@ -63,7 +63,7 @@ pub(crate) fn boot_entries(disc: &Disc, catalog: Option<u32>) -> Result<Vec<Boot
     let start = u64::from(sector).saturating_mul(SECTOR_BYTES);
     let validation = entry_at(disc, start)?;
     if validation.indicator != 1 {
-        return Err(site(start).corrupt("it does not begin with a validation entry"));
+        return Err(site(start).corrupt("does not begin with a validation entry"));
     }
     let mut entries = Vec::new();
     let mut platform = validation.media;
@@ -97,7 +97,7 @@ pub(crate) fn boot_entries(disc: &Disc, catalog: Option<u32>) -> Result<Vec<Boot
 
 fn entry_at(disc: &Disc, at: u64) -> Result<BootCatalogEntry> {
     let bytes = disc.metadata(at, to_usize(ENTRY_BYTES), site(at))?;
-    BootCatalogEntry::read_from_bytes(&bytes).map_err(|_| site(at).corrupt("it is cut short"))
+    BootCatalogEntry::read_from_bytes(&bytes).map_err(|_| site(at).corrupt("is cut short"))
 }
 
 fn parse(entry: &BootCatalogEntry, entry_at: u64, platform: u8) -> BootEntry {

@@ -75,14 +75,14 @@ fn note_length(disc: &Disc, file: &BootFile, claimed: u64) {
         disc.findings().note_error(what_happens, &site.corrupt(why));
     };
     if file.is_cut && *bytes == 0 {
-        note("the boot image begins past the end of the disc image", &format!("{name} is empty"));
+        note("begins past the end of the disc image", &format!("{name} is empty"));
     } else if file.is_cut {
         let what_happens = format!("{name} holds {bytes} of {claimed} bytes");
-        note("the boot image claims to reach past the end of the disc image", &what_happens);
+        note("claims to reach past the end of the disc image", &what_happens);
     }
     if let missing @ 1.. = file.missing(disc) {
         let what_happens = format!("the last {missing} of {bytes} bytes of {name} cannot be read");
-        note("the boot image reaches past the byte at which the disc image was cut", &what_happens);
+        note("reaches past the byte at which the disc image was cut", &what_happens);
     }
 }
 

@@ -175,7 +175,7 @@ impl Disc {
     pub fn metadata(&self, at: u64, len: usize, site: Site) -> Result<Vec<u8>> {
         let end = at.checked_add(to_u64(len));
         if end.is_none_or(|end| end > self.len()) {
-            return Err(site.moved(at).corrupt("it lies past the end of the image"));
+            return Err(site.moved(at).corrupt("lies past the end of the image"));
         }
         let mut bytes = zeroed(len)?;
         self.read_cached(&self.metadata, &mut bytes, at)?;

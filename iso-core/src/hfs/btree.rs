@@ -91,10 +91,10 @@ impl Tree {
         let read = file.read_into(disc, 0, &mut bytes)?;
         let head = bytes.get(size_of::<NodeHead>()..).filter(|_| read == bytes.len());
         let head = head.and_then(|head| TreeHead::read_from_bytes(head).ok());
-        let head = head.ok_or(site(at).corrupt("it is cut short"))?;
+        let head = head.ok_or(site(at).corrupt("is cut short"))?;
         let node_bytes = u64::from(head.node_bytes.get());
         if !node_bytes.is_power_of_two() || !NODE_SIZES.contains(&node_bytes) {
-            return Err(site(at).corrupt("its nodes have no size that is known"));
+            return Err(site(at).corrupt("has nodes of a size that HFS does not know"));
         }
         let used = head.nodes.get().saturating_sub(head.free.get());
         Ok(Self { file, node_bytes, root: head.root.get(), used, has_wide_keys })
@@ -131,7 +131,7 @@ impl Tree {
         let number = u32::try_from(place.node()).unwrap_or(u32::MAX);
         let mut node = self.node(disc, number)?;
         if node.kind != LEAF {
-            return Err(self.site(number).corrupt("it is no leaf any more"));
+            return Err(self.site(number).corrupt("is no longer a leaf"));
         }
         node.records.retain(|record| record.place.index() >= place.index());
         self.scan_leaves(disc, node, compare, take)
@@ -154,10 +154,10 @@ impl Tree {
             if node.next == 0 {
                 return Ok(());
             }
-            left = left.checked_sub(1).ok_or(self.site(0).corrupt("its leaves form a circle"))?;
+            left = left.checked_sub(1).ok_or(self.site(0).corrupt("is in a circle of leaves"))?;
             node = self.node(disc, node.next)?;
             if node.kind != LEAF {
-                return Err(self.site(0).corrupt("a leaf is followed by what is none"));
+                return Err(self.site(0).corrupt("leads from a leaf to another kind of node"));
             }
         }
     }
@@ -173,7 +173,7 @@ impl Tree {
             match node.kind {
                 LEAF => return Ok(Some(node)),
                 INDEX => {}
-                _ => return Err(self.site(number).corrupt("it is neither an index nor a leaf")),
+                _ => return Err(self.site(number).corrupt("is neither an index nor a leaf")),
             }
             // The last child that begins at or before the key; the first child where none does.
             let before = node.records.iter().take_while(|r| compare(&r.key).is_le()).last();
@@ -181,7 +181,7 @@ impl Tree {
             let pointer = child.and_then(|record| record.data.get(..4)?.try_into().ok());
             number = pointer
                 .map(u32::from_be_bytes)
-                .ok_or(self.site(number).corrupt("it points nowhere"))?;
+                .ok_or(self.site(number).corrupt("points nowhere"))?;
         }
         Err(self.site(number).limit("levels in one tree", to_u64(MAX_DEPTH)))
     }
@@ -209,13 +209,13 @@ impl Tree {
                 let mut bytes = zeroed(len)?;
                 let read = self.file.read_into(disc, offset, &mut bytes)?;
                 if read < len {
-                    return Err(site.corrupt("it lies past the end of its tree"));
+                    return Err(site.corrupt("lies past the end of its tree"));
                 }
                 bytes
             }
         };
         let (head, _) =
-            NodeHead::ref_from_prefix(&bytes).map_err(|_| site.corrupt("it is cut short"))?;
+            NodeHead::ref_from_prefix(&bytes).map_err(|_| site.corrupt("is cut short"))?;
         let mut records = Vec::new();
         for index in 0..usize::from(head.records.get()) {
             let found = offset_of(&bytes, index).and_then(|start| {
@@ -228,7 +228,7 @@ impl Tree {
                 Some(record) => records.push(record),
                 // The others are as sound as before.
                 None => {
-                    let error = site.corrupt("a record in it lies at no place in it");
+                    let error = site.corrupt("gives a record a place outside the node");
                     disc.findings().note_error("the record is left out", &error);
                 }
             }

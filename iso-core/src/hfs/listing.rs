@@ -47,8 +47,9 @@ impl Listing<'_> {
             return Ok(self.met < self.expected && self.strangers < MAX_STRANGERS);
         };
         if !is_own {
-            let error = site(record.at).corrupt("a record names another parent than its thread");
-            let what = format!("it is shown in folder {}, as the thread says", self.folder);
+            let error =
+                site(record.at).corrupt("has a record that names another parent than its thread");
+            let what = format!("the record is shown in folder {}, as the thread says", self.folder);
             self.volume.disc.findings().note_error(&what, &error);
         }
         self.strangers = 0;
@@ -56,8 +57,9 @@ impl Listing<'_> {
         match self.volume.flavour.entry(&record.data) {
             None => {
                 self.met = self.met.saturating_add(1);
-                let error = site(record.at).corrupt("a record in it is no file, folder or thread");
-                disc.findings().note_error("it is left out", &error);
+                let error =
+                    site(record.at).corrupt("has a record that is no file, folder or thread");
+                disc.findings().note_error("the record is left out", &error);
             }
             Some(Entry::Thread(_)) => {}
             Some(Entry::Item(child)) => {
@@ -91,8 +93,8 @@ impl Listing<'_> {
             self.private = self.private.saturating_add(1);
         }
         if name.is_empty() {
-            let error = site(record.at).corrupt("the name of an entry in it is empty");
-            self.volume.disc.findings().note_error("it is shown as _", &error);
+            let error = site(record.at).corrupt("has an entry with an empty name");
+            self.volume.disc.findings().note_error("the entry is shown as _", &error);
         }
         make_component(&mut name);
         let is_hidden = child.finder_info.get(8).is_some_and(|f| f & INVISIBLE != 0);

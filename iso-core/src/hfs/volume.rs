@@ -70,7 +70,7 @@ impl HfsVolume {
         };
         let file = volume.extents_of(CATALOG, DATA_FORK, &catalog)?;
         volume.catalog = Tree::open(&volume.disc, file, flavour == Flavour::Plus)?;
-        let missing = site(blocks.start_at).corrupt("it lacks the root folder");
+        let missing = volume_site(blocks.start_at).corrupt("lacks the root folder");
         let (_, record) = volume.folder(ROOT)?.ok_or(missing)?;
         volume.root = NodeId::at(record.at);
         if let Some(key) = flavour.key(&record.key) {
@@ -166,7 +166,7 @@ impl HfsVolume {
         let private: Vec<u8> = PRIVATE.iter().flat_map(|byte| [0, *byte]).collect();
         let name = format!("iNode{}", item.special);
         let name: Vec<u8> = name.bytes().flat_map(|byte| [0, byte]).collect();
-        let missing = site(self.blocks.start_at).corrupt("the file of a hard link is missing");
+        let missing = volume_site(self.blocks.start_at).corrupt("lacks the file of a hard link");
         let Some(folder) = self.child(ROOT, &private)? else { return Err(missing) };
         self.child(folder.id, &name)?.ok_or(missing)
     }
@@ -277,7 +277,7 @@ fn overflow_key(flavour: Flavour, key: &[u8]) -> Option<(u32, u8, u64)> {
 
 /// The bytes that runs of allocation blocks cover, cut at the length of the fork.
 fn runs(disc: &Disc, blocks: Blocks, runs: &[(u32, u32)], bytes: u64) -> Result<Extents> {
-    let mut builder = ExtentsBuilder::new(disc.limits(), site(blocks.start_at));
+    let mut builder = ExtentsBuilder::new(disc.limits(), volume_site(blocks.start_at));
     for (start, count) in runs {
         let offset = u64::from(*start).saturating_mul(blocks.block_bytes);
         let len = u64::from(*count).saturating_mul(blocks.block_bytes);
@@ -288,7 +288,12 @@ fn runs(disc: &Disc, blocks: Blocks, runs: &[(u32, u32)], bytes: u64) -> Result<
 }
 
 pub(super) const fn site(at: u64) -> Site {
-    Site::new("catalogue file", "TN1150", at)
+    Site::new("record of the catalogue file", "TN1150", at)
+}
+
+/// The volume whose allocation blocks begin at a byte, where no record tells more.
+const fn volume_site(at: u64) -> Site {
+    Site::new("HFS volume", "TN1150", at)
 }
 
 impl Volume for HfsVolume {
@@ -385,7 +390,7 @@ impl Volume for HfsVolume {
         let extents = self.extents_of(item.id, DATA_FORK, &item.data)?;
         extents.read_into(&self.disc, 0, &mut target)?;
         if target.contains(&0) {
-            return Err(site(node.position()).corrupt("the target of a link holds a zero byte"));
+            return Err(site(node.position()).corrupt("has a link whose target holds a zero byte"));
         }
         Ok(target)
     }

@@ -140,8 +140,8 @@ impl IsoVolume {
             forks.is_empty().then_some(())
         })?;
         for site in forks.values() {
-            let error = site.corrupt("it is a part of a file that is not there");
-            self.disc.findings().note_error("its bytes are not shown", &error);
+            let error = site.corrupt("is a part of a file that is not there");
+            self.disc.findings().note_error("the bytes of that part are not shown", &error);
         }
         Ok(())
     }

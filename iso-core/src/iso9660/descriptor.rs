@@ -118,17 +118,21 @@ impl DescriptorSet {
 
 /// A tree, or a finding if its descriptor is no good.
 fn kept(disc: &Disc, parsed: Result<TreeDescriptor>) -> Option<TreeDescriptor> {
-    parsed.map_err(|error| disc.findings().note_error("its tree is left out", &error)).ok()
+    parsed
+        .map_err(|error| {
+            disc.findings().note_error("the tree of the descriptor is left out", &error)
+        })
+        .ok()
 }
 
 impl TreeDescriptor {
     /// Parses a primary, supplementary or enhanced descriptor.
     fn parse(disc: &Disc, sector: &[u8], at: u64, ucs2: bool) -> Result<Self> {
         let (d, _) = VolumeDescriptor::ref_from_prefix(sector)
-            .map_err(|_| site(at).corrupt("it is cut short"))?;
+            .map_err(|_| site(at).corrupt("is cut short"))?;
         if !d.space.agrees() || !d.root.extent.agrees() || !d.root.data_len.agrees() {
-            let error = site(at).corrupt("the two spellings of a number differ");
-            disc.findings().note_error("the first one is used", &error);
+            let error = site(at).corrupt("has a number whose two spellings differ");
+            disc.findings().note_error("the first spelling is used", &error);
         }
         let block_bytes = block_bytes(d.block_bytes.get(), at)?;
         let text = |field: &[u8]| {
@@ -203,7 +207,7 @@ fn block_bytes(recorded: u16, at: u64) -> Result<u32> {
     if block_bytes.is_power_of_two() && (512..=2048).contains(&block_bytes) {
         return Ok(block_bytes);
     }
-    Err(site(at).corrupt("its block size is not 512, 1024 or 2048"))
+    Err(site(at).corrupt("has a block size other than 512, 1024 or 2048"))
 }
 
 /// A volume descriptor's place, for errors.

@@ -55,12 +55,12 @@ impl IsoVolume {
         let readable = whole.min(self.disc.len().saturating_sub(at));
         if readable < len {
             self.disc.findings().note_error(
-                "its last entries are left out",
-                &place.corrupt("it reaches past the end of the image"),
+                "the last entries of the directory are left out",
+                &place.corrupt("reaches past the end of the image"),
             );
         }
         if readable == 0 && len > 0 {
-            return Err(place.corrupt("it lies past the end of the image"));
+            return Err(place.corrupt("lies past the end of the image"));
         }
         Ok(DirExtent { at, len, readable })
     }

@@ -22,7 +22,7 @@ use crate::volume::{
 };
 
 /// What becomes of a name that no directory can hold.
-const UNDERSCORED: &str = "it is shown with _ in place of what a name cannot hold";
+const UNDERSCORED: &str = "the name is shown with _ in place of what a name cannot hold";
 
 /// What was met among the entries of a directory.
 struct Met {
@@ -71,9 +71,10 @@ impl IsoVolume {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
-                    self.disc
-                        .findings()
-                        .note_error("it is left out, reading goes on at the next one", &error);
+                    self.disc.findings().note_error(
+                        "the record is left out, and reading goes on at the next record",
+                        &error,
+                    );
                     return Ok(ControlFlow::Continue(()));
                 }
             };
@@ -89,8 +90,9 @@ impl IsoVolume {
             has_forks |= is_fork;
             let is_other = record.is_self() || record.is_parent() || self.is_misnamed(&record, dir);
             if (record.is_self() && record.at != dir.at) || (record.is_parent() && !is_early) {
-                let error = record.site().corrupt("it has no name and stands among others");
-                self.disc.findings().note_error("it is left out", &error);
+                let error =
+                    record.site().corrupt("has no name, and stands among records with names");
+                self.disc.findings().note_error("the record is left out", &error);
             }
             if !continues && !is_other && !is_fork {
                 self.add_entry(builder, &record, &listing, &budget)?;
@@ -104,30 +106,30 @@ impl IsoVolume {
             Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         if let Some(site) = padding.damaged() {
-            let error = site.corrupt("its length is odd");
-            self.disc.findings().note_error("it is read all the same", &error);
+            let error = site.corrupt("has an odd length");
+            self.disc.findings().note_error("the record is read all the same", &error);
         }
         Ok(Met { has_forks, is_all: !listing.has_guesses() })
     }
 
     fn note_oddities(&self, record: &Record<'_>) {
         if !record.head.extent.agrees() || !record.head.data_len.agrees() {
-            let error = record.site().corrupt("the two spellings of a number differ");
-            self.disc.findings().note_error("the first one is used", &error);
+            let error = record.site().corrupt("has a number whose two spellings differ");
+            self.disc.findings().note_error("the first spelling is used", &error);
         }
         if self.is_of_another_disc(record) {
-            let error = record.site().corrupt("its file is on another disc of the set");
+            let error = record.site().corrupt("is of a file on another disc of the set");
             self.disc
                 .findings()
                 .note_error("the bytes at its place on this disc are shown", &error);
         }
         if record.has_reserved_flags() {
-            let error = record.site().corrupt("reserved file flags are set");
-            self.disc.findings().note_error("its flags are not believed", &error);
+            let error = record.site().corrupt("has reserved file flags set");
+            self.disc.findings().note_error("the flags are not believed", &error);
         }
         if record.hides_another() {
-            let error = record.site().corrupt("another record begins inside it");
-            self.disc.findings().note_error("reading goes on at that one", &error);
+            let error = record.site().corrupt("has another record inside");
+            self.disc.findings().note_error("reading goes on at the inner record", &error);
         }
     }
 
@@ -149,7 +151,7 @@ impl IsoVolume {
         let (holder, numbering) = (listing.holder, listing.numbering);
         let mut kind = kind(record, &rock_ridge);
         if self.is_unmarked_dir(record, &rock_ridge, listing) {
-            let error = record.site().corrupt("its flags say that a directory is a file");
+            let error = record.site().corrupt("says by its flags that a directory is a file");
             self.disc.findings().note_error("the directory that lies there is shown", &error);
             kind = FileKind::Directory;
         }
@@ -174,8 +176,12 @@ impl IsoVolume {
             return Ok(());
         }
         if is_moved {
-            let error = record.site().corrupt("it says that it was moved, and nothing leads to it");
-            self.disc.findings().note_error("it is shown where it is recorded", &error);
+            let error = record
+                .site()
+                .corrupt("says that its directory was moved, and nothing leads to that directory");
+            self.disc
+                .findings()
+                .note_error("the directory is shown where the record stands", &error);
         }
         if kind != FileKind::Directory
             && let Some(version) = self.version(record)
@@ -192,7 +198,7 @@ impl IsoVolume {
         match (self.style, rock_ridge.name) {
             (NameStyle::RockRidge, Some(mut name)) => {
                 if make_component(&mut name) {
-                    let error = record.site().corrupt("its Rock Ridge name is no file name");
+                    let error = record.site().corrupt("has a Rock Ridge name that is no file name");
                     self.disc.findings().note_error(UNDERSCORED, &error);
                 }
                 name
@@ -200,7 +206,7 @@ impl IsoVolume {
             (NameStyle::Joliet, _) => {
                 let (name, is_changed) = joliet_name(record.identifier);
                 if is_changed {
-                    let error = record.site().corrupt("its Joliet name is no file name");
+                    let error = record.site().corrupt("has a Joliet name that is no file name");
                     self.disc.findings().note_harmless(format!("{error}; {UNDERSCORED}"));
                 }
                 name

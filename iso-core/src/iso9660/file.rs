@@ -97,7 +97,7 @@ impl IsoVolume {
         first: &Record<'_>,
         take: &mut dyn FnMut(&Record<'_>) -> Result<()>,
     ) -> Result<()> {
-        let missing = first.site().corrupt("its last extent is missing");
+        let missing = first.site().corrupt("lacks the record of its file's last extent");
         let mut at = first.at.saturating_add(to_u64(first.len()));
         loop {
             let bytes = self.sectors(at, 2)?;

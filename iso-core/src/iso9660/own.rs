@@ -108,7 +108,7 @@ impl IsoVolume {
         if record.data_len() > 0 && differs {
             let error = record
                 .site()
-                .corrupt("its length or first block differs from the directory's own record");
+                .corrupt("differs from the directory's own record in length or first block");
             self.disc.findings().note_error("the directory's own record is used", &error);
         }
     }

@@ -41,14 +41,14 @@ impl<'a> Record<'a> {
 
     /// As `parse`, of no more than the first `len` bytes of the record.
     pub(super) fn parse_cut(bytes: &'a [u8], at: u64, form: Form, len: usize) -> Result<Self> {
-        let record = bytes.get(..len).ok_or(site(at).corrupt("it runs past its sector"))?;
+        let record = bytes.get(..len).ok_or(site(at).corrupt("runs past its sector"))?;
         let (head, tail) = DirectoryRecord::ref_from_prefix(record)
-            .map_err(|_| site(at).corrupt("it is shorter than 33 bytes"))?;
+            .map_err(|_| site(at).corrupt("is shorter than 33 bytes"))?;
         let name_len = usize::from(head.len_fi);
         let (identifier, rest) = tail
             .split_at_checked(name_len)
             .filter(|_| name_len > 0)
-            .ok_or(site(at).corrupt("its name does not fit into it"))?;
+            .ok_or(site(at).corrupt("is too short for its name"))?;
         // A padding byte makes the record's fixed part even (ECMA-119 9.1.12).
         let padding = usize::from(name_len.is_multiple_of(2));
         let system_use = rest.get(padding..).unwrap_or_default();

@@ -60,7 +60,7 @@ impl<'a> Records<'a> {
         let corrupt = |why| site(at).corrupt(why);
         let record = Record::parse(rest, at, self.form)?;
         if record.len() > room && !record.is_sound() {
-            return Err(corrupt("it runs past its sector"));
+            return Err(corrupt("runs past its sector"));
         }
         let shortest = size_of::<DirectoryRecord>().saturating_add(1);
         let range = self.pos.saturating_add(shortest)..self.pos.saturating_add(record.len());
@@ -68,10 +68,10 @@ impl<'a> Records<'a> {
         if let Some(next) = self.certain_head(range, step) {
             let len = next.saturating_sub(self.pos);
             return Record::parse_cut(rest, at, self.form, len)
-                .map_err(|_| corrupt("another record stands in its name"));
+                .map_err(|_| corrupt("has a name in which another record stands"));
         }
         if !record.is_sound() && !self.goes_on(self.pos.saturating_add(record.len())) {
-            return Err(corrupt("its fields contradict each other, and none follows it"));
+            return Err(corrupt("has fields that contradict each other, and no record follows"));
         }
         Ok(record)
     }
@@ -105,7 +105,8 @@ impl<'a> Iterator for Records<'a> {
                     self.pos = sector_end;
                     continue;
                 }
-                let error = site(self.place()).corrupt("it has no length, and is not unused");
+                let error =
+                    site(self.place()).corrupt("has no length, and bytes other than zero follow");
                 self.resume(sector_end);
                 return Some(Err(error));
             }
@@ -191,9 +192,9 @@ mod tests {
         let mut overlong = record(b"A", b"");
         overlong[32] = 200;
         for (bytes, want) in [
-            (&[40u8][..], "it runs past its sector"),
-            (&[10, 0, 0, 0, 0, 0, 0, 0, 0, 0], "it is shorter than 33 bytes"),
-            (&overlong, "its name does not fit into it"),
+            (&[40u8][..], "runs past its sector"),
+            (&[10, 0, 0, 0, 0, 0, 0, 0, 0, 0], "is shorter than 33 bytes"),
+            (&overlong, "is too short for its name"),
         ] {
             let error = Records::new(bytes, 0, 2048, Form::Iso9660).next().unwrap().unwrap_err();
             assert!(error.to_string().contains(want), "{bytes:?}: {error}");

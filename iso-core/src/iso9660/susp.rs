@@ -132,7 +132,8 @@ pub(super) fn for_each_entry(
         match read_continuation(disc, continuation, place.block_bytes, &mut visited, budget) {
             Ok(area) => next = walk_area(&area, take),
             Err(error) => {
-                disc.findings().note_error("what it continues is left as read so far", &error);
+                disc.findings()
+                    .note_error("the attributes of the file are those read so far", &error);
                 return matches!(error, Error::Corrupt { .. } | Error::Limit { .. });
             }
         }
@@ -177,7 +178,7 @@ fn read_continuation(
     let site = Site::new("continuation area", "SUSP 5.1", at);
     let limits = disc.limits();
     if visited.contains(&(at, len)) {
-        return Err(site.corrupt("it continues in itself"));
+        return Err(site.corrupt("continues in itself"));
     }
     if to_u64(visited.len()) >= limits.continuation_hops {
         return Err(site.limit("continuation areas for one record", limits.continuation_hops));
@@ -294,7 +295,7 @@ mod tests {
         disc.extend([b"PX\x04\x01".to_vec(), continuation(100, 32)].concat());
         let (seen, findings) = walk(&area, &disc);
         assert_eq!(seen, [*b"NM", *b"PX"]);
-        assert!(findings[0].contains("it continues in itself"), "{findings:?}");
+        assert!(findings[0].contains("continues in itself"), "{findings:?}");
 
         let (seen, findings) = walk(&continuation(5000, 8), b"");
         assert_eq!(seen, [[0; 2]; 0]);

@@ -91,7 +91,7 @@ impl IsoVolume {
                 open_at(tree.root_at, RootRecord::AnyOwn).map_err(|_| error)
             }
             Ok(volume) => {
-                let text = format!("{error}; its record in the volume descriptor is used");
+                let text = format!("{error}; the root's record in the volume descriptor is used");
                 disc.findings().note_made_up_for(text);
                 Ok(volume)
             }
@@ -133,7 +133,9 @@ impl IsoVolume {
             }
         };
         if !is_there {
-            return Err(site(root_at).corrupt("the root directory does not begin with itself"));
+            return Err(
+                site(root_at).corrupt("is not the record with which the root directory begins")
+            );
         }
         if style == NameStyle::RockRidge {
             let mut records = Records::new(&bytes, root_at, SECTOR_BYTES, volume.form()).flatten();
@@ -207,7 +209,7 @@ impl IsoVolume {
             }
             start = start.saturating_add(self.block_bytes);
         }
-        Err(site(position).corrupt("there is none where one is referred to"))
+        Err(site(position).corrupt("is missing, though an entry of the disc leads there"))
     }
 
     /// The Rock Ridge entries of a record; nothing where Rock Ridge is not shown.
@@ -372,7 +374,7 @@ impl Volume for IsoVolume {
             }
             _ if file.kind != FileKind::Symlink => Err(Error::NotSymlink),
             _ => Err(Site::new("symbolic link", "RRIP 4.1.3", node.position())
-                .corrupt("its target is missing or cut off")),
+                .corrupt("has no target, or a target that is cut off")),
         }
     }
 }

@@ -42,17 +42,17 @@ impl Zisofs {
     ) -> Result<Self> {
         let site = Site::new("compressed file", "zisofs format", record.at);
         if !BLOCK_SIZES_LOG2.contains(&recorded.block_size_log2) {
-            return Err(site.corrupt("its blocks have no size that zisofs knows"));
+            return Err(site.corrupt("has blocks of a size that zisofs does not know"));
         }
         let mut head = [0u8; size_of::<ZisofsHead2>()];
         // The shortest packed file of version 1 is the head and one pointer.
         let len = packed.read_into(disc, 0, &mut head)?;
         let head = head.get(..len).unwrap_or_default();
-        let broken = site.corrupt("its head is not the one that its record announces");
+        let broken = site.corrupt("has another header than its record announces");
         let (size, block_size_log2, head_words, pointer_bytes) = if recorded.is_version_2 {
             let (head, _) = ZisofsHead2::ref_from_prefix(head).ok().ok_or(broken)?;
             if head.magic != MAGIC_2 || head.version != 0 {
-                return Err(site.corrupt("its head is not the one that its record announces"));
+                return Err(site.corrupt("has another header than its record announces"));
             }
             if head.algorithm != 1 {
                 return Err(site.unsupported("zisofs with another compression than zlib"));
@@ -61,12 +61,12 @@ impl Zisofs {
         } else {
             let (head, _) = ZisofsHead::ref_from_prefix(head).ok().ok_or(broken)?;
             if head.magic != MAGIC {
-                return Err(site.corrupt("its head is not the one that its record announces"));
+                return Err(site.corrupt("has another header than its record announces"));
             }
             (head.size.get().into(), head.block_size_log2, head.head_words, size_of::<U32>())
         };
         if size != recorded.size || block_size_log2 != recorded.block_size_log2 {
-            return Err(site.corrupt("its head is not the one that its record announces"));
+            return Err(site.corrupt("has another header than its record announces"));
         }
         Ok(Self {
             packed,
@@ -85,7 +85,7 @@ impl Zisofs {
         let pair = raw.get_mut(..width.saturating_mul(2)).unwrap_or_default();
         let at = self.pointers_at.saturating_add(index.saturating_mul(self.pointer_bytes));
         if self.packed.read_into(disc, at, pair)? < pair.len() {
-            return Err(self.site.corrupt("its block pointers end before its length"));
+            return Err(self.site.corrupt("has block pointers that end before its length"));
         }
         let (low, high) = pair.split_at(width);
         let pointer = |bytes: &[u8]| match bytes.try_into() {
@@ -93,13 +93,13 @@ impl Zisofs {
             Err(_) => Some(u32::from_le_bytes(bytes.try_into().ok()?).into()),
         };
         let (Some(start), Some(end)) = (pointer(low), pointer(high)) else {
-            return Err(self.site.corrupt("its block pointers end before its length"));
+            return Err(self.site.corrupt("has block pointers that end before its length"));
         };
         // zlib makes incompressible bytes longer by less than a thousandth and a few.
         let longest = self.block_bytes.saturating_add(self.block_bytes >> 3).saturating_add(64);
         match end.checked_sub(start).filter(|len| *len <= longest && end <= self.packed.len()) {
             Some(len) => Ok((start, len)),
-            None => Err(self.site.corrupt("its block pointers lead nowhere")),
+            None => Err(self.site.corrupt("has block pointers that lead nowhere")),
         }
     }
 
@@ -120,7 +120,7 @@ impl Zisofs {
             let decoded = decompress_slice_iter_to_slice(&mut block, chunks, true, false);
             if decoded != Ok(len) {
                 let site = self.site.moved(place);
-                return Err(site.corrupt("a block of it does not decompress"));
+                return Err(site.corrupt("has a block that does not decompress"));
             }
             Ok(block.into())
         })
@@ -143,7 +143,7 @@ impl Decode for Zisofs {
             let (Some(bytes), Some((head, tail))) =
                 (bytes.get(..take).filter(|b| !b.is_empty()), rest.split_at_mut_checked(take))
             else {
-                return Err(self.site.corrupt("its blocks end before its length"));
+                return Err(self.site.corrupt("has blocks that end before its length"));
             };
             head.copy_from_slice(bytes);
             offset = offset.saturating_add(to_u64(take));
@@ -199,7 +199,7 @@ mod tests {
         assert_eq!(&*bytes, b"cdef\0\0\0\0");
         assert_eq!(&*data.read(&disc, 17, 3).unwrap(), b"123");
         let said = data.read(&disc, to_u64(2 * BLOCK), 1).unwrap_err().to_string();
-        assert!(said.contains("a block of it does not decompress"), "{said}");
+        assert!(said.contains("has a block that does not decompress"), "{said}");
         assert_eq!(&*data.read(&disc, 0, 2).unwrap(), b"01");
         assert!(data.read(&disc, recorded.size, 9).unwrap().is_empty());
     }

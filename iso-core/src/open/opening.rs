@@ -163,7 +163,7 @@ impl Image {
             Ok(None) if step.is_none() => return,
             Ok(None) => {
                 let error = Site::new("volume recognition sequence", "ECMA-167 3/9.1", 32_768)
-                    .corrupt("it announces UDF, and no anchor is found");
+                    .corrupt("announces UDF, and no anchor is found");
                 return self.refuse(View::Udf, error);
             }
             Err(error) => return self.refuse(View::Udf, error),
@@ -246,15 +246,16 @@ impl Image {
         let trees = set.primary.iter().chain(&set.joliet).chain(&set.high_sierra);
         let claimed = trees.map(|tree| tree.volume_bytes).max();
         if claimed.is_some_and(|claimed| claimed > self.medium.disc.len()) {
-            return Site::new("volume descriptor", "ECMA-119 8.4.8", 32_768)
-                .corrupt("the image is cut short, and its root directory lies past the cut");
+            return Site::new("volume descriptor", "ECMA-119 8.4.8", 32_768).corrupt(
+                "leads to a root directory past the end of the image, which was cut short",
+            );
         }
         if !self.refused.is_empty() {
             return self.refused.swap_remove(0).1;
         }
         if set.recognised {
             return Site::new("volume descriptor set", "ECMA-119 6.2.1", 32_768)
-                .corrupt("it holds no usable primary or supplementary descriptor");
+                .corrupt("holds no usable primary or supplementary descriptor");
         }
         identify::identify(&self.medium.disc).map_or_else(|error| error, Error::Unrecognised)
     }

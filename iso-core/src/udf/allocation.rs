@@ -164,7 +164,7 @@ fn push_recorded(
         let blocks = quotient(len, partitions.block_bytes());
         if left > 0 && (len == 0 || remainder(len, partitions.block_bytes()) != 0) {
             let site = Site::new("allocation descriptor", "ECMA-167 4/14.14", at);
-            return Err(site.corrupt("it reaches into a block that is not whole"));
+            return Err(site.corrupt("reaches into a block that is not whole"));
         }
         let blocks = u32::try_from(blocks).unwrap_or(u32::MAX);
         address.block = address.block.saturating_add(blocks);
@@ -217,10 +217,10 @@ fn read_continuation(
         tag::parse(&bytes).is_some_and(|tag| tag.identifier.get() == id::ALLOCATION_EXTENT);
     let Some((head, rest)) = AllocationExtent::ref_from_prefix(&bytes).ok().filter(|_| is_one)
     else {
-        return Err(place.corrupt("there is none where one is announced"));
+        return Err(place.corrupt("is missing, though the volume announces it"));
     };
     let used = to_usize(head.len.get().into());
-    Ok(rest.get(..used).ok_or(place.corrupt("its descriptors run past its extent"))?.to_vec())
+    Ok(rest.get(..used).ok_or(place.corrupt("has descriptors that run past its extent"))?.to_vec())
 }
 
 #[cfg(test)]
@@ -338,7 +338,7 @@ mod tests {
         assert!(error.unwrap_err().to_string().contains("more than 8 allocation extents"));
         let nowhere = icb(AllocationKind::Short, short(3, 2048, 1), 1);
         let said = runs(&disc(b""), &nowhere).unwrap_err().to_string();
-        assert!(said.contains("there is none where one is announced"), "{said}");
+        assert!(said.contains("is missing, though the volume announces it"), "{said}");
     }
 
     #[test]

@@ -57,14 +57,14 @@ impl<'a> Identifiers<'a> {
     fn parse(&self, rest: &'a [u8]) -> Result<(Identifier<'a>, usize)> {
         let tag = tag::parse_liberally(rest);
         let tag = tag.filter(|(tag, _)| tag.identifier.get() == id::FILE_IDENTIFIER);
-        let (_, is_sound) = tag.ok_or(self.here().corrupt("its tag is damaged"))?;
+        let (_, is_sound) = tag.ok_or(self.here().corrupt("has a damaged tag"))?;
         let (head, tail) = FileIdentifier::ref_from_prefix(rest)
-            .map_err(|_| self.here().corrupt("it runs past its directory"))?;
+            .map_err(|_| self.here().corrupt("runs past its directory"))?;
         let implementation_len = usize::from(head.implementation_len.get());
         let name = tail
             .get(implementation_len..)
             .and_then(|tail| tail.get(..usize::from(head.name_len)))
-            .ok_or(self.here().corrupt("it runs past its directory"))?;
+            .ok_or(self.here().corrupt("runs past its directory"))?;
         let len = size_of::<FileIdentifier>()
             .saturating_add(implementation_len)
             .saturating_add(name.len())
@@ -141,7 +141,7 @@ mod tests {
         bytes[4] ^= 1;
         let entries: Vec<_> = Identifiers::new(&bytes, SITE).collect();
         assert_eq!(entries.len(), 2);
-        assert!(entries[0].as_ref().unwrap_err().to_string().contains("its tag is damaged"));
+        assert!(entries[0].as_ref().unwrap_err().to_string().contains("has a damaged tag"));
         assert_eq!(entries[1].as_ref().unwrap().name, b"\x08b");
     }
 

@@ -103,11 +103,11 @@ impl Icb {
         address: Address,
         kind_of: impl Fn(u8) -> Option<FileKind>,
     ) -> Result<Self> {
-        let none = || site(at).corrupt("there is none where one is referred to");
+        let none = || site(at).corrupt("is missing, though an entry of the disc leads there");
         let (tag, is_sound) = tag::parse_liberally(block).ok_or_else(none)?;
         let variant = Variant::parse(block, tag.identifier.get()).ok_or_else(none)?;
         let (head, _) =
-            EntryHead::ref_from_prefix(block).map_err(|_| site(at).corrupt("it is cut short"))?;
+            EntryHead::ref_from_prefix(block).map_err(|_| site(at).corrupt("is cut short"))?;
         let may_be_replaced = match head.icb.strategy.get() {
             4 => false,
             4096 => true,
@@ -116,11 +116,11 @@ impl Icb {
         let attributes_end = variant.size.saturating_add(to_usize(variant.attributes_len.into()));
         let attributes = block
             .get(variant.size..attributes_end)
-            .ok_or(site(at).corrupt("its extended attributes run past its block"))?;
+            .ok_or(site(at).corrupt("has extended attributes that run past its block"))?;
         let allocation_end = attributes_end.saturating_add(to_usize(variant.allocation_len.into()));
         let allocation = block
             .get(attributes_end..allocation_end)
-            .ok_or(site(at).corrupt("its allocation descriptors run past its block"))?;
+            .ok_or(site(at).corrupt("has allocation descriptors that run past its block"))?;
         let known = Known::parse(attributes);
         let time = |time: UdfTime| time.timestamp().unwrap_or_default();
         Ok(Self {
@@ -140,7 +140,7 @@ impl Icb {
             changed: time(variant.changed),
             created: variant.created.and_then(|time| time.timestamp()).or(known.created),
             allocation_kind: allocation_kind(head.icb.flags.get())
-                .ok_or(site(at).corrupt("its kind of allocation descriptor has no meaning"))?,
+                .ok_or(site(at).corrupt("has allocation descriptors of a kind without meaning"))?,
             allocation: allocation.to_vec(),
             allocation_at: at.saturating_add(to_u64(attributes_end)),
             is_sound,
@@ -173,7 +173,7 @@ impl Icb {
 /// Bytes of the file. No system knows files of 2^63 bytes, and no disc holds one.
 fn information_len(head: &EntryHead, at: u64) -> Result<u64> {
     let len = head.information_len.get();
-    i64::try_from(len).map_err(|_| site(at).corrupt("its length is no length of a file"))?;
+    i64::try_from(len).map_err(|_| site(at).corrupt("has a length that no file can have"))?;
     Ok(len)
 }
 
@@ -304,8 +304,8 @@ mod tests {
     #[test]
     fn lengths_past_the_block_are_named() {
         for (at, want) in [
-            (168, "its extended attributes run past its block"),
-            (172, "its allocation descriptors run past its block"),
+            (168, "has extended attributes that run past its block"),
+            (172, "has allocation descriptors that run past its block"),
         ] {
             let mut bytes = entry(0, 0, 0, b"");
             bytes[at..at + 4].copy_from_slice(&1873u32.to_le_bytes());
@@ -317,6 +317,6 @@ mod tests {
     #[test]
     fn a_block_without_a_file_entry_is_an_error() {
         let said = Icb::parse(&[0; 2048], 0, HERE).unwrap_err().to_string();
-        assert!(said.contains("there is none where one is referred to"), "{said}");
+        assert!(said.contains("is missing, though an entry"), "{said}");
     }
 }

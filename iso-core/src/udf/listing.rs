@@ -61,22 +61,22 @@ impl UdfVolume {
                 Ok(entry) => entry,
                 Err(error) => {
                     is_sound = false;
-                    self.disc.findings().note_error("it is left out", &error);
+                    self.disc.findings().note_error("the identifier is left out", &error);
                     continue;
                 }
             };
             if !entry.is_sound {
                 is_sound = false;
-                let error =
-                    dir.place.corrupt("the checksum or CRC of an identifier in it is wrong");
-                self.disc.findings().note_error("it is used all the same", &error);
+                let error = dir.place.corrupt("has an identifier with a wrong checksum or CRC");
+                self.disc.findings().note_error("the identifier is used all the same", &error);
             }
             if entry.characteristics.contains(Characteristics::DELETED) || entry.is_parent(base) {
                 continue;
             }
             if entry.characteristics.contains(Characteristics::PARENT) {
-                let error = dir.place.corrupt("an identifier with a name is marked as the parent");
-                self.disc.findings().note_error("it is shown as an entry", &error);
+                let error =
+                    dir.place.corrupt("has an identifier with a name that is marked as the parent");
+                self.disc.findings().note_error("the identifier is shown as an entry", &error);
             }
             let is_hidden = entry.characteristics.contains(Characteristics::HIDDEN);
             if is_hidden && self.is_bad_block_file(dir.node, entry.name) {
@@ -95,7 +95,10 @@ impl UdfVolume {
                     let entry = DirEntry { name: &name, node, kind, is_hidden };
                     builder.push_at(entry, offset, offset)?;
                 }
-                Err(error) => self.disc.findings().note_error("an entry is left out", &error),
+                Err(error) => self
+                    .disc
+                    .findings()
+                    .note_error("the entry of the directory is left out", &error),
             }
         }
         Ok(is_sound)
@@ -119,11 +122,11 @@ impl UdfVolume {
         }
         let is_one = icb.kind == FileKind::Regular && self.begins_as_directory(&icb);
         let what = match is_one {
-            true => "it is shown as a directory",
-            false => "it is shown as what its file entry says",
+            true => "is shown as a directory",
+            false => "is shown as what its file entry says",
         };
-        let error = site(at).corrupt("a directory has the type of another file");
-        let what = format!("\"{}\": {what}", name.escape_ascii());
+        let error = site(at).corrupt("says that a directory is another kind of file");
+        let what = format!("\"{}\" {what}", name.escape_ascii());
         self.disc.findings().note_error(&what, &error);
         if is_one { (as_directory(node), said.1) } else { (node, None) }
     }
@@ -158,7 +161,7 @@ impl UdfVolume {
                 dir_at.saturating_add(offset),
             );
             // Damage to it would be known by the descriptor's CRC.
-            let error = place.corrupt("its name is no file name");
+            let error = place.corrupt("has a name that is no file name");
             self.disc.findings().note_harmless(format!(
                 "{error}; it is shown with _ in place of what a name cannot hold"
             ));
@@ -232,7 +235,8 @@ impl InParts for UdfVolume {
         let icb = self.icb(node)?;
         let limits = self.disc.limits();
         let dir = ListedDir::new(node, &icb);
-        let missing = site(icb.at).corrupt("its extents end before its length");
+        let missing =
+            site(icb.at).corrupt("leads to extents that end before the length of the file");
         let extents = outline.extents.as_ref().ok_or(missing)?;
         let (from, next) = outline.places(part);
         let end = from.saturating_add(limits.directory_part_bytes);

@@ -140,9 +140,9 @@ impl Partitions {
             }
             Map::Virtual(plain, table) => {
                 let entry = table.get(to_usize(address.block.into()));
-                let block = entry
-                    .filter(|block| **block != UNRECORDED)
-                    .ok_or(self.site.corrupt("its virtual allocation table lacks a block"))?;
+                let block = entry.filter(|block| **block != UNRECORDED).ok_or(
+                    self.site.corrupt("needs a block that the virtual allocation table lacks"),
+                )?;
                 let at = u64::from(*block).saturating_mul(self.block_bytes);
                 Ok((plain.start_at.saturating_add(at), self.block_bytes))
             }
@@ -153,9 +153,11 @@ impl Partitions {
                 };
                 let run = file.and_then(|file| file.run_at(offset));
                 run.and_then(|run| Some((run.at?, run.len)))
-                    .ok_or(self.site.corrupt("its metadata file lacks a block"))
+                    .ok_or(self.site.corrupt("needs a block that the metadata file lacks"))
             }
-            Map::Unread => Err(self.site.corrupt("its partitions need each other to be found")),
+            Map::Unread => {
+                Err(self.site.corrupt("has partitions that need each other to be found"))
+            }
         }
     }
 
@@ -175,7 +177,7 @@ impl Partitions {
     fn map(&self, partition: u16) -> Result<&Map> {
         self.maps
             .get(usize::from(partition))
-            .ok_or(self.site.corrupt("it lacks a partition map that is used"))
+            .ok_or(self.site.corrupt("lacks a partition map that is used"))
     }
 
     /// Where the ICBs of the virtual allocation tables lie, the oldest first; none elsewhere.

@@ -64,11 +64,11 @@ fn split<'m>(
     let mut rest = maps;
     while to_u64(raw.len()) < count {
         let (header, _) = MapHeader::ref_from_prefix(rest)
-            .map_err(|_| site.corrupt("its partition maps end before their number"))?;
+            .map_err(|_| site.corrupt("has fewer partition maps than announced"))?;
         let (map, after) = rest
             .split_at_checked(usize::from(header.len))
             .filter(|_| header.len > 0)
-            .ok_or(site.corrupt("a partition map runs past its end"))?;
+            .ok_or(site.corrupt("has a partition map that runs past the end of the maps"))?;
         raw.push(map);
         rest = after;
     }
@@ -116,7 +116,7 @@ impl Reader<'_> {
         let partition = self
             .sequence
             .partition(number)
-            .ok_or(self.site.corrupt("it maps a partition that has no descriptor"))?;
+            .ok_or(self.site.corrupt("maps a partition that has no descriptor"))?;
         Ok(Plain {
             number,
             start_at: u64::from(partition.start.get()).saturating_mul(self.sector_bytes),
@@ -126,7 +126,7 @@ impl Reader<'_> {
 
     /// A map of a partition that lies on the medium; the others wait.
     fn physical(&self, map: &[u8]) -> Result<Map> {
-        let short = self.site.corrupt("a partition map is cut short");
+        let short = self.site.corrupt("has a partition map that is cut short");
         match (map.first(), Kind::of(map)) {
             (Some(1), _) => {
                 let (plain, _) = PlainMap::ref_from_prefix(map).ok().ok_or(short)?;
@@ -147,10 +147,10 @@ impl Reader<'_> {
     /// With it, where the tables of a virtual one lie.
     fn mapped(&self, map: &[u8], partitions: &Partitions) -> Result<(Map, Vec<u64>)> {
         let (base, _) = VirtualMap::ref_from_prefix(map)
-            .map_err(|_| self.site.corrupt("a partition map is cut short"))?;
+            .map_err(|_| self.site.corrupt("has a partition map that is cut short"))?;
         let (index, plain) = partitions
             .physical(base.partition.get())
-            .ok_or(self.site.corrupt("it maps a partition that is not on the medium"))?;
+            .ok_or(self.site.corrupt("maps a partition that is not on the medium"))?;
         if Kind::of(map) == Some(Kind::Virtual) {
             let finder =
                 Finder { disc: self.disc, partitions, physical: index, start_at: plain.start_at };
@@ -166,7 +166,7 @@ impl Reader<'_> {
 
     fn metadata(&self, map: &[u8], index: u16, partitions: &Partitions) -> Result<Map> {
         let (metadata, _) = MetadataMap::ref_from_prefix(map)
-            .map_err(|_| self.site.corrupt("a partition map is cut short"))?;
+            .map_err(|_| self.site.corrupt("has a partition map that is cut short"))?;
         let file = |block: u32, types: &[u8]| {
             let address = Address { partition: index, block };
             self.system_file(partitions, address, types)

@@ -41,17 +41,19 @@ impl Sequence {
         let main = sequence.read_extent(disc, anchor.main, anchor.sector_bytes);
         if main.is_err() || !sequence.is_sound() {
             if let Err(error) = main {
-                disc.findings().note_error("the reserve sequence is read", &error);
+                disc.findings()
+                    .note_error("the reserve volume descriptor sequence is read", &error);
             } else {
                 disc.findings().note(
-                    "the main volume descriptor sequence is incomplete; the reserve one is read",
+                    "the main volume descriptor sequence is incomplete; the reserve volume descriptor sequence is read",
                 );
             }
             if let Err(error) = sequence.read_extent(disc, anchor.reserve, anchor.sector_bytes) {
                 if !sequence.is_complete() {
                     return Err(error);
                 }
-                disc.findings().note_error("what it holds up to there is used", &error);
+                disc.findings()
+                    .note_error("the descriptors of the sequence up to there are used", &error);
             }
         }
         Ok(sequence)
@@ -128,11 +130,11 @@ impl Sequence {
     /// `Corrupt` if there is none.
     pub(super) fn logical(&self, anchor: &Anchor) -> Result<(&LogicalDescriptor, &[u8], Site)> {
         let missing = Site::new("volume descriptor sequence", "ECMA-167 3/8.4.2", anchor.at)
-            .corrupt("it has no logical volume descriptor");
+            .corrupt("has no logical volume descriptor");
         let Some(held) = &self.logical else { return Err(missing) };
         let place = Site::new("logical volume descriptor", "ECMA-167 3/10.6", held.at);
         let (logical, rest) = LogicalDescriptor::ref_from_prefix(&held.bytes)
-            .map_err(|_| place.corrupt("it is cut short"))?;
+            .map_err(|_| place.corrupt("is cut short"))?;
         let maps = rest.get(..to_usize(u64::from(logical.map_bytes.get()))).unwrap_or(rest);
         Ok((logical, maps, place))
     }

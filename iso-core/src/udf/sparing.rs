@@ -56,11 +56,13 @@ impl Sparing {
             }
         }
         if best.is_none() {
-            disc.findings().note("no sparing table can be read; no packet is taken as replaced");
+            disc.findings().note("no sparing table can be read; packets that were replaced on the medium are read where they were first");
         }
         let recorded = map.packet_blocks.get();
         if recorded == 0 {
-            disc.findings().note("packets of a sparable partition have no blocks; 32 are assumed");
+            disc.findings().note(
+                "the sparable partition has packets of no blocks; packets of 32 blocks are assumed",
+            );
         }
         Self {
             // 32 on compact discs, and the one length that UDF 2.60 2.2.11 knows.
@@ -100,11 +102,11 @@ fn table(disc: &Disc, at: u64, len: u64, sector_bytes: u64) -> Result<Table> {
     let len = len.clamp(sector_bytes, disc.limits().partition_table_bytes);
     let bytes = disc.metadata(at, to_usize(len), site)?;
     let (head, rest) =
-        SparingTable::ref_from_prefix(&bytes).map_err(|_| site.corrupt("it is cut short"))?;
+        SparingTable::ref_from_prefix(&bytes).map_err(|_| site.corrupt("is cut short"))?;
     let is_one = tag::parse(&bytes).is_some_and(|tag| tag.identifier.get() == 0)
         && head.kind.identifier.starts_with(b"*UDF Sparing Table");
     if !is_one {
-        return Err(site.corrupt("there is none where one is announced"));
+        return Err(site.corrupt("is missing, though the volume announces it"));
     }
     let entries = rest.chunks_exact(size_of::<SparingEntry>());
     let spared = entries

@@ -48,7 +48,10 @@ impl UdfVolume {
             .and_then(|own| self.small_file(&own, Replica::Main, max, "bytes of attributes"));
         match space {
             Ok(space) => icb.add_attributes(Known::parse(&space)),
-            Err(error) => self.disc.findings().note_error("attributes are left out", &error),
+            Err(error) => self
+                .disc
+                .findings()
+                .note_error("extended attributes of the file are left out", &error),
         }
     }
 
@@ -77,7 +80,9 @@ impl UdfVolume {
                     }
                     found.push(stream);
                 }
-                Err(error) => self.disc.findings().note_error("a stream is left out", &error),
+                Err(error) => {
+                    self.disc.findings().note_error("a stream of the file is left out", &error)
+                }
             }
         }
         Ok(())

@@ -63,7 +63,7 @@ impl Finder<'_> {
             }
         }
         Err(Site::new("virtual allocation table", "UDF 2.60 2.2.11", disc.len())
-            .corrupt("there is none near the end of the image, which is cut short or not finished"))
+            .corrupt("is missing: no such table lies near the end of the image, which is cut short or was not finished"))
     }
 
     /// The table whose ICB lies at a byte position.
@@ -73,7 +73,7 @@ impl Finder<'_> {
     pub(super) fn at(&self, at: u64) -> Result<VirtualTable> {
         let offset = at.saturating_sub(self.start_at);
         let block = u32::try_from(quotient(offset, self.partitions.block_bytes())).ok();
-        let missing = site(at).corrupt("there is no virtual allocation table");
+        let missing = site(at).corrupt("holds no virtual allocation table");
         block.and_then(|block| self.table_in(block).transpose()).unwrap_or(Err(missing))
     }
 

@@ -50,7 +50,7 @@ impl UdfVolume {
         let (logical, maps, place) = sequence.logical(anchor)?;
         let block_bytes = logical.block_bytes.get();
         if !block_bytes.is_power_of_two() || !(512..=32_768).contains(&block_bytes) {
-            return Err(place.corrupt("its block size is no power of two from 512 to 32768"));
+            return Err(place.corrupt("has a block size that is no power of two from 512 to 32768"));
         }
         let partitions = partition_maps::read(
             &disc,
@@ -64,7 +64,7 @@ impl UdfVolume {
         let root = root_icb(&disc, &partitions, logical)?;
         let no_root = |error| {
             let is_nowhere = matches!(error, Error::Stale(_));
-            let nowhere = place.corrupt("its root directory lies past the end of the image");
+            let nowhere = place.corrupt("leads to a root directory past the end of the image");
             if is_nowhere { nowhere } else { error }
         };
         let volume = Self {
@@ -76,7 +76,9 @@ impl UdfVolume {
         };
         let icb = volume.icb(volume.root).map_err(no_root)?;
         if icb.kind != FileKind::Directory {
-            return Err(site(icb.at).corrupt("the root is no directory"));
+            return Err(
+                site(icb.at).corrupt("is that of the root, and says that the root is no directory")
+            );
         }
         Ok(volume)
     }
@@ -109,8 +111,8 @@ impl UdfVolume {
             let Some(replacement) = replaced_by.and_then(|(_, block)| icb::replacement(&block))
             else {
                 if !icb.is_sound {
-                    let error = site(icb.at).corrupt("its checksum or CRC is wrong");
-                    self.disc.findings().note_error("it is used all the same", &error);
+                    let error = site(icb.at).corrupt("has a wrong checksum or CRC");
+                    self.disc.findings().note_error("the file entry is used all the same", &error);
                 }
                 self.read_more_attributes(&mut icb);
                 return Ok(icb);
@@ -154,7 +156,7 @@ impl UdfVolume {
 
     pub(super) fn note_mirror(&self, what: &str) {
         self.disc.findings().note(format!(
-            "{what} in the metadata file is damaged; the mirror file's is used (UDF 2.60 2.2.13)"
+            "{what} in the metadata file is damaged; the copy in the mirror file is used (UDF 2.60 2.2.13)"
         ));
     }
 
@@ -163,8 +165,8 @@ impl UdfVolume {
     pub(super) fn note_excess(&self, icb: &Icb, place: Site) -> bool {
         let exceeds = allocation::exceeds_length(&self.disc, &self.partitions, icb);
         if exceeds {
-            let error = place.corrupt("more bytes are recorded than its length says");
-            self.disc.findings().note_error("those behind its length are left out", &error);
+            let error = place.corrupt("has more bytes recorded than its length says");
+            self.disc.findings().note_error("the bytes behind the length are left out", &error);
         }
         exceeds
     }
@@ -230,7 +232,9 @@ impl UdfVolume {
         let mut filled = 0usize;
         while filled < bytes.len() {
             let run = extents.run_at(range.start.saturating_add(to_u64(filled)));
-            let run = run.ok_or(site(entry_at).corrupt("its extents end before its length"))?;
+            let run = run.ok_or(
+                site(entry_at).corrupt("leads to extents that end before the length of the file"),
+            )?;
             let left = bytes.get_mut(filled..).unwrap_or_default();
             let len = to_usize(run.len.min(PIECE_BYTES)).min(left.len());
             if let (Some(at), Some(target)) = (run.at, left.get_mut(..len)) {
@@ -359,7 +363,7 @@ impl Volume for UdfVolume {
             "bytes in one symbolic link",
         )?;
         let target = symlink::target(&components)
-            .ok_or(place.corrupt("its path components break a rule"))?;
+            .ok_or(place.corrupt("has path components that break a rule"))?;
         if to_u64(target.len()) > max {
             return Err(place.limit("bytes in the target of a symbolic link", max));
         }
@@ -409,13 +413,14 @@ fn root_icb(disc: &Disc, partitions: &Partitions, logical: &LogicalDescriptor) -
         let bytes = disc.metadata(at, size_of::<FileSetDescriptor>(), place)?;
         let is_one = tag::parse(&bytes).is_some_and(|tag| tag.identifier.get() == id::FILE_SET);
         let file_set = FileSetDescriptor::ref_from_prefix(&bytes).ok().filter(|_| is_one);
-        let missing = place.corrupt("there is none where one is announced");
+        let missing = place.corrupt("is missing, though the volume announces it");
         Ok(file_set.ok_or(missing)?.0.root)
     };
     read(Replica::Main).or_else(|error| {
         let mirror = partitions.has_mirror(address_of(&logical.file_set));
         let root = if mirror { read(Replica::Mirror).ok() } else { None };
-        root.inspect(|_| disc.findings().note_error("the mirror's is used", &error)).ok_or(error)
+        root.inspect(|_| disc.findings().note_error("the mirror of the descriptor is used", &error))
+            .ok_or(error)
     })
 }
 

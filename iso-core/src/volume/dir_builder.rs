@@ -224,7 +224,7 @@ impl DirBuilder {
     pub(crate) fn finish_part(mut self, outline: &Outline, part: usize) -> Result<Dir> {
         let positions = outline.positions(part);
         if self.slots.len() != positions.len() {
-            return Err(self.site.corrupt("it is not the same when it is read again"));
+            return Err(self.site.corrupt("is not the same when read again"));
         }
         if let Some(coding) = outline.coding {
             self.decode(coding)?;

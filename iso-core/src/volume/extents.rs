@@ -90,15 +90,14 @@ impl Extents {
         let mut rest = buf.get_mut(..len).unwrap_or_default();
         let mut offset = offset;
         while !rest.is_empty() {
-            let run = self
-                .run_at(offset)
-                .ok_or(self.site.corrupt("its extents end before its length"))?;
+            let run = self.run_at(offset).ok_or(
+                self.site.corrupt("leads to extents that end before the length of the file"),
+            )?;
             let take = to_usize(run.len).min(rest.len());
             let Some((head, tail)) = rest.split_at_mut_checked(take) else { break };
             match run.at {
                 Some(at) if at.saturating_add(to_u64(take)) > disc.len() => {
-                    let site = self.site.moved(at);
-                    return Err(site.corrupt("its extent lies past the end of the image"));
+                    return Err(self.site.corrupt("leads to bytes past the end of the image"));
                 }
                 Some(at) => disc.read_data(head, at)?,
                 None => head.fill(0),
@@ -174,7 +173,7 @@ impl ExtentsBuilder {
         self.len = start
             .checked_add(run.len)
             .filter(|len| i64::try_from(*len).is_ok())
-            .ok_or(self.site.corrupt("its extents are longer than any file"))?;
+            .ok_or(self.site.corrupt("leads to extents that are longer than any file"))?;
         if let Some((_, last)) = self.runs.last_mut() {
             let joins = match (last.at, run.at) {
                 (Some(at), Some(next)) => at.checked_add(last.len) == Some(next),
@@ -257,7 +256,7 @@ mod tests {
         let disc = disc();
         let short = extents(&[(Some(0), 4)], 10);
         let said = short.read(&disc, 2, 8).unwrap_err().to_string();
-        assert!(said.contains("its extents end before its length"), "{said}");
+        assert!(said.contains("leads to extents that end before the length of the file"), "{said}");
         assert_eq!(&*short.read(&disc, 0, 4).unwrap(), [0, 1, 2, 3]);
 
         let past = extents(&[(Some(250), 10)], 10);

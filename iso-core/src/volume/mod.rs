@@ -46,7 +46,7 @@ pub(crate) fn finished(
 ) -> Result<(Dir, Option<Outline>)> {
     let (dir, changed, outline) = builder.finish_outlined()?;
     if changed {
-        let error = site.corrupt("names in it are not unique");
+        let error = site.corrupt("has names that are not unique");
         let text = format!("{error}; all but the first are shown with a number");
         match is_damage() {
             true => disc.findings().note_made_up_for(text),

@@ -125,7 +125,7 @@ impl<'v> Walk<'v> {
             return Err(site.limit("bytes in one path", to_u64(limits.walk_path_bytes)));
         }
         if self.above.contains(&node) {
-            return Err(site.corrupt("it contains itself"));
+            return Err(site.corrupt("contains itself"));
         }
         if !self.visited.insert(node) {
             self.revisits = self.revisits.saturating_add(1);

@@ -160,12 +160,7 @@ fn a_stub_is_not_shown_in_place_of_a_file_system_that_cannot_be_read() -> Result
         }
     }
     fs::write(session.path("bridge.iso"), bytes)?;
-    refused(
-        &session,
-        "bridge.iso",
-        5,
-        &["it announces UDF, and no anchor is found", "--view iso"],
-    )?;
+    refused(&session, "bridge.iso", 5, &["announces UDF, and no anchor is found", "--view iso"])?;
     let ended = session.run(&["ls", "--view", "iso9660", "bridge.iso"])?;
     assert_eq!((ended.code, ended.out.as_str()), (0, "README.TXT\n"), "{}", ended.err);
     Ok(())

@@ -66,7 +66,7 @@ fn a_directory_whose_entry_has_another_type_is_shown_and_reported() -> Result<()
         let disc = Disc::new().entry("sub", FILE_TYPE, &[file_type]);
         let tree = disc.run(&session, &["tree"])?;
         assert_eq!(tree.code, 5, "{file_type}: {}", tree.err);
-        assert!(tree.err.contains("\"sub\": it is shown as a directory"), "{}", tree.err);
+        assert!(tree.err.contains("\"sub\" is shown as a directory"), "{}", tree.err);
         assert!(tree.out.contains("first") && tree.out.contains("second"), "{}", tree.out);
         let listed = disc.run(&session, &["ls"])?;
         assert_eq!((listed.code, listed.out.as_str()), (5, "alone\nsub/\n"), "{}", listed.err);
@@ -77,7 +77,7 @@ fn a_directory_whose_entry_has_another_type_is_shown_and_reported() -> Result<()
     // A file whose identifier says that it is a directory stays one.
     let tree = Disc::new().identifier("alone", 2).run(&session, &["ls"])?;
     assert_eq!((tree.code, tree.out.as_str()), (5, "alone\nsub/\n"), "{}", tree.err);
-    assert!(tree.err.contains("\"alone\": it is shown as what its file entry says"));
+    assert!(tree.err.contains("\"alone\" is shown as what its file entry says"));
     Ok(())
 }
 
@@ -102,7 +102,7 @@ fn a_directory_shorter_than_what_is_recorded_of_it_is_reported() -> Result<()> {
         fs::write(session.path("disc.udf"), &disc.image)?;
         let listed = session.run(&["ls", "disc.udf", "sub"])?;
         assert_eq!((listed.code, listed.out.lines().count()), (5, left), "{len}: {}", listed.err);
-        assert!(listed.err.contains("more bytes are recorded than its length says"));
+        assert!(listed.err.contains("has more bytes recorded than its length says"));
         assert!(listed.err.contains("damaged \"sub\""), "{len}: {}", listed.err);
     }
     Ok(())

@@ -133,7 +133,7 @@ fn a_directory_that_contains_itself_ends_a_walk_and_nothing_else() -> Result<()>
     let steps: Vec<_> = Walk::new(&*volume, volume.root())?.collect();
     let docs = steps.iter().find(|step| step.path == b"DOCS").expect("it is listed");
     let error = docs.error.as_ref().expect("it cannot be entered").to_string();
-    assert!(error.contains("it contains itself"), "{error}");
+    assert!(error.contains("contains itself"), "{error}");
     assert!(steps.iter().any(|step| step.path.starts_with(b"SIZES/")), "the rest is walked");
     Ok(())
 }
