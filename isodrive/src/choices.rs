@@ -88,7 +88,8 @@ pub(crate) struct Keeping {
     /// Eject automatically after being unused this long, such as 15m
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(crate) idle: Option<Duration>,
-    /// Refuse damaged, truncated or ambiguous images instead of warning
+    /// Refuse damaged, truncated or ambiguous images instead of warning: read all directories
+    /// before mounting, and no file
     #[arg(long)]
     pub(crate) strict: bool,
     /// How long to wait for the mount to become ready

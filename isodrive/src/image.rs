@@ -195,14 +195,3 @@ fn remedy(found: Foreign) -> Option<&'static str> {
         | Foreign::Unknown => None,
     }
 }
-
-/// Whether an image is whole and sound enough for `--strict`.
-pub(crate) fn check_strict(path: &Path, image: &Image) -> Result<(), Failure> {
-    let message = format!("{} is damaged or ambiguous, and --strict was given", quoted(path));
-    let objections = report::objections(image);
-    if objections.is_empty() {
-        return Ok(());
-    }
-    let failure = Failure::new(Exit::Damaged, message);
-    Err(objections.into_iter().fold(failure, |failure, found| failure.line("found", found)))
-}

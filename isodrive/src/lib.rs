@@ -19,6 +19,7 @@ mod ready;
 mod report;
 mod shell;
 mod shown;
+mod strict;
 mod table;
 mod terminal;
 #[cfg(unix)]

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
+use iso_core::View;
 use serde::{Deserialize, Serialize};
 
 use crate::choices::Telling;
@@ -24,17 +25,51 @@ pub(crate) struct Ready {
     pub(crate) system: String,
     pub(crate) reason: String,
     pub(crate) already_mounted: bool,
+    /// The view that is shown, by its name; empty for a mount that was there.
+    #[serde(default)]
+    pub(crate) view: String,
+    /// What opening found odd about the disc.
+    #[serde(default)]
+    pub(crate) findings: Found,
     /// The names of the files that were joined, where the image lies in more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) parts: Vec<Name>,
+}
+
+/// How many findings opening made, and the first that tells of damage, else the first.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) count: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first: Option<String>,
+}
+
+/// Characters of a finding that are passed on.
+pub(crate) const MAX_FINDING: usize = 400;
+
+impl Found {
+    /// The findings so far.
+    pub(crate) fn of(findings: &iso_core::Findings) -> Self {
+        let short = |text: String| text.chars().take(MAX_FINDING).collect();
+        Self { count: findings.count(), first: findings.foremost().map(short) }
+    }
 }
 
 impl Ready {
     /// The report about a mount that existed before.
     pub(crate) fn again(path: Name, label: Name, system: String) -> Self {
         let reason = "the image is mounted already".to_owned();
-        let parts = Vec::new();
-        Self { schema: SCHEMA, path, label, system, reason, already_mounted: true, parts }
+        Self {
+            schema: SCHEMA,
+            path,
+            label,
+            system,
+            reason,
+            already_mounted: true,
+            view: String::new(),
+            findings: Found::default(),
+            parts: Vec::new(),
+        }
     }
 }
 
@@ -63,8 +98,9 @@ pub(crate) fn with_flag(own: impl Iterator<Item = OsString>, flag: &str) -> Vec<
     arguments
 }
 
-/// Tells people, scripts or programs that the mount can be used.
-pub(crate) fn tell(ready: &Ready, how: Telling, terminal: &mut Terminal) -> Outcome {
+/// Tells people, scripts or programs that the mount of an image can be used; then, on standard
+/// error, what opening found odd about the disc.
+pub(crate) fn tell(ready: &Ready, image: &Path, how: Telling, terminal: &mut Terminal) -> Outcome {
     let out = terminal.out();
     let written = if how.quiet {
         Ok(())
@@ -76,15 +112,37 @@ pub(crate) fn tell(ready: &Ready, how: Telling, terminal: &mut Terminal) -> Outc
         tell_people(ready, out)
     };
     written.map_err(|error| output_failed(&error))?;
-    terminal.flush()
+    terminal.flush()?;
+    if !how.quiet && !how.json {
+        tell_findings(&ready.findings, image, terminal);
+    }
+    Ok(())
+}
+
+fn tell_findings(found: &Found, image: &Path, terminal: &mut Terminal) {
+    let Some(first) = &found.first else { return };
+    let message = match found.count {
+        ..=1 => format!("1 finding about this disc: {first}"),
+        count => format!("{count} findings about this disc; the first: {first}"),
+    };
+    let info = ShellCommand::new("isodrive info").operand(image).text();
+    let lines: Vec<String> = info.map(|info| format!("to see all:  {info}")).into_iter().collect();
+    terminal.warn(&message, if found.count > 1 { &lines } else { &[] });
 }
 
 fn tell_people(ready: &Ready, out: &mut impl Write) -> std::io::Result<()> {
     let first = if ready.already_mounted { "Already mounted  " } else { "Mounted  " };
     let label = ready.label.text();
-    let name = if label.is_empty() { "a disc without a label".to_owned() } else { label };
+    let disc = if label.is_empty() { "a disc without a label".to_owned() } else { label };
     let path = path_shown(&ready.path.bytes());
-    writeln!(out, "{first}{name}, {}", ready.system)?;
+    let is = |view: View| ready.view == view.name();
+    if is(View::Boot) {
+        writeln!(out, "{first}the boot images of {disc}")?;
+    } else if is(View::All) {
+        writeln!(out, "{first}all views of {disc}")?;
+    } else {
+        writeln!(out, "{first}{disc}, {}", ready.system)?;
+    }
     writeln!(out, "at       {path}")?;
     if !ready.parts.is_empty() {
         let names: Vec<String> = ready.parts.iter().map(Name::text).collect();

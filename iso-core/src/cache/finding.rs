@@ -93,6 +93,13 @@ impl Findings {
         self.damage.get().map(String::as_str)
     }
 
+    /// The first damage that was noted, else the first oddity.
+    #[must_use]
+    pub fn foremost(&self) -> Option<String> {
+        let first = || self.list().into_iter().next().map(|finding| finding.text);
+        self.damage().map(str::to_owned).or_else(first)
+    }
+
     /// All oddities so far, in the order they were met.
     #[must_use]
     pub fn list(&self) -> Vec<Finding> {
@@ -133,9 +140,11 @@ mod tests {
         let findings = Findings::new(1);
         findings.note_harmless("names are no UTF-8");
         assert_eq!(findings.damage(), None);
+        assert_eq!(findings.foremost().as_deref(), Some("names are no UTF-8"));
         findings.note("a record is cut short");
         findings.note("another record is cut short");
         assert_eq!(findings.damage(), Some("a record is cut short"));
+        assert_eq!(findings.foremost().as_deref(), Some("a record is cut short"));
         assert_eq!(findings.list().len(), 1);
     }
 

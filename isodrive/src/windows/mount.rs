@@ -27,7 +27,7 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Outcome {
     // Nothing where it was served in the foreground and is gone again.
     let Some(ready) = mounted(arguments, verbose, terminal)? else { return Ok(()) };
-    tell(&ready, arguments.keep.telling, terminal)?;
+    tell(&ready, &arguments.image.image, arguments.keep.telling, terminal)?;
     let at = ready.path.text();
     if !arguments.keep.telling.quiet
         && !ready.already_mounted

@@ -12,7 +12,7 @@ use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{Name, SCHEMA, os};
-use crate::ready::Ready;
+use crate::ready::{Found, Ready};
 use crate::shell::ShellCommand;
 use crate::terminal::quoted;
 
@@ -67,6 +67,8 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
         system: system_name(&system),
         reason: shown.reason.clone(),
         already_mounted: false,
+        view: shown.view.name().to_owned(),
+        findings: Found::of(opened.disc().findings()),
         parts: Vec::new(),
     })
 }

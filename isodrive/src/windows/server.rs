@@ -16,7 +16,8 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{self, Name, SCHEMA};
 use crate::logs;
-use crate::ready::{Ready, tell};
+use crate::ready::{Found, Ready, tell};
+use crate::strict;
 use crate::terminal::{Terminal, output_failed};
 
 use super::place::letter;
@@ -39,7 +40,7 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     let limits = arguments.cache.map_or_else(Limits::default, Limits::caching);
     let (image, shown, joined) = image::open_joined_within(&arguments.image, limits)?;
     if arguments.keep.strict {
-        image::check_strict(&arguments.image.image, &image)?;
+        strict::check(&arguments.image.image, (&image, &shown), &mut |_| {})?;
     }
     let activity = Arc::new(Activity::default());
     let drive = make_drive(arguments, &shown, place, activity.clone())?;
@@ -69,7 +70,8 @@ pub(super) fn run(arguments: &Mount, terminal: &mut Terminal) -> Outcome {
     tracing::info!(image = logs::path(&arguments.image.image), at, "mounted");
     // A drive pins no other folder, so that theirs can be moved and removed.
     let _ = std::env::var_os("SystemRoot").map(std::env::set_current_dir);
-    let announced = say_ready(arguments, &shown, joined.names, &at, terminal);
+    let found = Found::of(image.disc().findings());
+    let announced = say_ready(arguments, (&shown, found), joined.names, &at, terminal);
     if announced.is_ok() {
         wait(&stop, &drive, &activity, arguments.keep.idle);
     }
@@ -125,7 +127,7 @@ fn network_name(label: &str) -> String {
 
 fn say_ready(
     arguments: &Mount,
-    shown: &Shown,
+    (shown, findings): (&Shown, Found),
     parts: Vec<Name>,
     at: &str,
     terminal: &mut Terminal,
@@ -138,10 +140,12 @@ fn say_ready(
         system: facts.system.clone(),
         reason: shown.reason.clone(),
         already_mounted: false,
+        view: shown.view.name().to_owned(),
+        findings,
         parts,
     };
     if !arguments.keep.ready_pipe {
-        return tell(&ready, arguments.keep.telling, terminal);
+        return tell(&ready, &arguments.image.image, arguments.keep.telling, terminal);
     }
     json::write_line(terminal.out(), &ready).map_err(|error| output_failed(&error))?;
     terminal.flush()

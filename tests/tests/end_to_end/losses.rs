@@ -79,6 +79,76 @@ fn a_mount_counts_what_it_met_and_list_tells() -> Result<()> {
     Ok(())
 }
 
+/// A disc whose root holds a damaged record beside a sound one.
+fn damaged_root() -> Vec<u8> {
+    let mut craft = Craft::new();
+    craft.put(FILES, b"sound");
+    let file = |name: &str| Record::file(name, FILES, 5);
+    let lost = Record { record_len: Some(20), ..file("LOST.TXT;1") };
+    craft.root(&[file("KEPT.TXT;1"), lost]);
+    craft.image()
+}
+
+#[test]
+fn a_mount_says_what_opening_found() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::new()?;
+    fs::write(session.path("disc.iso"), damaged_root())?;
+    fs::write(session.path("below.iso"), damaged())?;
+    let mounted = |options: &[&str], image: &str| -> Result<_> {
+        let ended = session.run(&[&["mount"], options, &[image, "here"]].concat())?;
+        assert_eq!(ended.code, 0, "{}", ended.err);
+        assert_eq!(session.run(&["eject", "here"])?.code, 0);
+        Ok(ended)
+    };
+    for options in [&[][..], &["--print-path"]] {
+        let said = mounted(options, "disc.iso")?.err;
+        assert!(said.starts_with("warning: 1 finding about this disc: "), "{said}");
+        assert!(said.contains("the directory record at byte"), "{said}");
+    }
+    assert_eq!(mounted(&["-q"], "disc.iso")?.err, "");
+    let json: Value = serde_json::from_str(&mounted(&["--json"], "disc.iso")?.out)?;
+    assert_eq!(json["findings"]["count"], 1, "{json}");
+    assert!(json["findings"]["first"].as_str().is_some_and(|text| text.contains("record")));
+    assert_eq!(mounted(&[], "below.iso")?.err, "", "opening reads no directory but the root");
+    Ok(())
+}
+
+#[test]
+fn strict_refuses_damage_in_any_directory() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::new()?;
+    let (sound, _) = folder();
+    fs::write(session.path("sound.iso"), sound.image())?;
+    fs::write(session.path("root.iso"), damaged_root())?;
+    fs::write(session.path("below.iso"), damaged())?;
+    let mut outside = sound.clone();
+    // The place of the file behind the two records of the directory itself and of its parent.
+    outside.patch(DIRECTORY, 2 * 34 + 2, &both32(900_000));
+    fs::write(session.path("outside.iso"), outside.image())?;
+    for (name, found) in [
+        ("root.iso", "the directory record at byte"),
+        ("below.iso", "\"BAD\": the disc may hold more in this directory"),
+        ("outside.iso", "\"SUB/F10.TXT\": the image does not hold all of its bytes"),
+    ] {
+        let ended = session.run(&["mount", "--strict", name, "here"])?;
+        assert_eq!(ended.code, 5, "{name}: {}{}", ended.out, ended.err);
+        assert!(ended.err.contains(&format!("  found   {found}")), "{name}: {}", ended.err);
+        let without = session.mount(&[name, "here"])?;
+        let again = session.run(&["mount", "--strict", name, "here"])?;
+        assert!(matches!(again.code, 5 | 9), "{name}: {}", again.err);
+        drop(without);
+        assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    }
+    session.mount(&["--strict", "sound.iso", "here"])?;
+    assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    Ok(())
+}
+
 #[test]
 fn info_puts_the_cut_first_and_says_what_it_has_read() -> Result<()> {
     let session = Session::new()?;

@@ -25,6 +25,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::json::{self, Name, SCHEMA};
 use crate::logs;
 use crate::parts::Joined;
+use crate::ready::Found;
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
 use crate::unix::arguments::DriverChoice;
 use crate::unix::process::{self, Process};
@@ -162,6 +163,11 @@ impl Making<'_> {
             system: harmless(&self.opened.system),
             reason: harmless(&self.opened.reason),
             already_mounted: false,
+            view: harmless(&self.opened.view),
+            findings: Found {
+                count: self.opened.findings.count,
+                first: self.opened.findings.first.as_deref().map(harmless),
+            },
             parts: self.joined.names.clone(),
         };
         tracing::info!(
@@ -181,7 +187,7 @@ impl Making<'_> {
             terminal.flush()?;
             process::leave_terminal();
         } else {
-            tell(&ready, self.arguments.keep.telling, terminal)?;
+            tell(&ready, &self.arguments.image.image, self.arguments.keep.telling, terminal)?;
             let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
         }
         Ok(kept)
@@ -206,7 +212,7 @@ impl Making<'_> {
             label: Name::new(&self.opened.label.bytes()),
             system: harmless(&self.opened.system),
             bytes: self.opened.bytes,
-            findings: self.opened.findings,
+            findings: self.opened.findings.count,
             made_directory: self.place.point().and_then(|point| point.made()),
             since: jiff::Timestamp::now().as_second(),
             sandbox: self.level.clone(),

@@ -75,13 +75,13 @@ pub(crate) fn run(arguments: &Mount, verbose: u8, terminal: &mut Terminal) -> Ou
     let deadline = Deadline::after(arguments.keep.ready_timeout);
     let lock = ImageLock::take(&arguments.image.image, deadline)?;
     if let Some(ready) = already_mounted(&arguments)? {
-        return tell(&ready, arguments.keep.telling, terminal);
+        return tell(&ready, &arguments.image.image, arguments.keep.telling, terminal);
     }
     if is_front {
         return supervisor::run(&arguments, lock, terminal);
     }
     let (ready, caller) = start_supervisor(&arguments)?;
-    tell(&ready, arguments.keep.telling, terminal)?;
+    tell(&ready, &arguments.image.image, arguments.keep.telling, terminal)?;
     take_over(caller);
     Ok(())
 }

@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &Mount, lock: Option<ImageLock>, terminal: &mut Ter
     };
     let user = user::for_reader(&files);
     let level = enter(&mut worker, user, &events, deadline, terminal)?;
-    let opened = open(&mut worker, &events, deadline, &files)?;
+    let opened = open(&mut worker, &events, deadline, &files, terminal)?;
     warn_if_truncated(arguments, &opened, terminal);
     let image = &arguments.image.image;
     let place = match place {
@@ -137,6 +137,7 @@ fn open(
     events: &Events,
     deadline: Deadline,
     files: &[File],
+    terminal: &mut Terminal,
 ) -> Result<Opened, Failure> {
     medium::prepare(files);
     files.iter().for_each(|file| worker.give(file));
@@ -144,10 +145,16 @@ fn open(
         worker.tell(&ToWorker::Watch { numbers }, Some(kernel.as_fd()));
     }
     worker.tell(&ToWorker::open(medium::of(files)), None);
-    let FromWorker::Opened(opened) = worker.word(events, deadline)? else {
-        return Err(unexpected());
-    };
-    Ok(*opened)
+    loop {
+        match worker.word(events, deadline)? {
+            FromWorker::Opened(opened) => return Ok(*opened),
+            FromWorker::Checked(names) if Terminal::is_watched() => {
+                terminal.say(&format!("--strict: {names} names checked"));
+            }
+            FromWorker::Checked(_) => {}
+            _ => return Err(unexpected()),
+        }
+    }
 }
 
 fn warn_if_truncated(arguments: &Mount, opened: &Opened, terminal: &mut Terminal) {

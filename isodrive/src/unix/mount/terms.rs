@@ -10,6 +10,7 @@ use super::wire::Opened;
 use crate::cli::Mount;
 use crate::exit::{Exit, Failure};
 use crate::shell::ShellCommand;
+use crate::strict;
 use crate::terminal::quoted;
 use crate::unix::arguments::DriverChoice;
 
@@ -71,6 +72,8 @@ impl Keep {
         [
             // Nobody can be made to wait for a mount that somebody else keeps.
             (asked.is_foreground, "--foreground"),
+            // What the directories hold has not been checked.
+            (asked.is_strict && !self.is_strict, "--strict"),
             (asked.no_sandbox && !self.no_sandbox, "--no-sandbox"),
             (asked.redact && !self.redact, "--redact"),
             (differs(&self.idle_seconds, &asked.idle_seconds), "--idle"),
@@ -117,12 +120,7 @@ impl Terms {
         let image = quoted(&arguments.image.image);
         let asked = Keep::of(arguments);
         if asked.is_strict && !self.objections.is_empty() {
-            let message = format!("{image} is damaged or ambiguous, and --strict was given");
-            let failure = Failure::new(Exit::Damaged, message);
-            return Err(self
-                .objections
-                .iter()
-                .fold(failure, |failure, found| failure.line("found", found.clone())));
+            return Err(strict::refusal(&arguments.image.image, self.objections.clone()));
         }
         let Some(option) = self.keep.lacks(&asked) else { return Ok(()) };
         let eject = ShellCommand::new("isodrive eject").operand(at);
@@ -198,6 +196,9 @@ mod tests {
         for (made, now, want) in [
             ("", "--foreground", Some("--foreground")),
             ("--foreground", "", None),
+            ("", "--strict", Some("--strict")),
+            ("--strict", "--strict", None),
+            ("--strict", "", None),
             ("", "--idle 5m", Some("--idle")),
             ("--idle 5m", "--idle 300", None),
             ("--idle 5m", "--idle 6m", Some("--idle")),

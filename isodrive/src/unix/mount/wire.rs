@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, Failure};
 use crate::json::Name;
+use crate::ready::Found;
 use crate::terminal::harmless;
 
 /// Bytes of one message at most.
@@ -51,6 +52,8 @@ pub(super) enum ToWorker {
 pub(super) enum FromWorker {
     /// The level of the sandbox, and the parts that are missing.
     Sandboxed { level: String, missing: Vec<String> },
+    /// So many names were checked for `--strict` so far.
+    Checked(u64),
     /// The image is open.
     Opened(Box<Opened>),
     /// It did not go.
@@ -75,7 +78,7 @@ pub(super) struct Opened {
     pub(super) reason: String,
     pub(super) bytes: u64,
     /// Oddities of the disc that were met so far.
-    pub(super) findings: u64,
+    pub(super) findings: Found,
     /// Bytes there are and bytes there ought to be, of an image that is cut short.
     pub(super) truncated: Option<(u64, u64)>,
     /// The file system that is shown, by its name.

@@ -22,7 +22,9 @@ use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::Name;
+use crate::ready::{Found, MAX_FINDING};
 use crate::report;
+use crate::strict;
 use crate::unix::arguments::{CaseChoice, DEFAULT_MEMORY, PermissionsChoice, Show};
 use crate::unix::confined::{Confined, Entered};
 
@@ -60,7 +62,7 @@ fn work(arguments: &Mount, line: &Line) -> Outcome {
     let image = entered
         .image(files, medium, Some(medium::drop_behind))
         .map_err(|error| Failure::io(Exit::CannotRead, "cannot read the image", &error))?;
-    let (image, shown) = open(arguments, image, &budget)?;
+    let (image, shown) = open(arguments, image, &budget, line)?;
     line.send(&FromWorker::Opened(Box::new(opened(&image, &shown))), None).map_err(lost)?;
     loop {
         match next(line)? {
@@ -128,22 +130,25 @@ fn enter(arguments: &Mount, user: User, budget: &Budget) -> (Entered, String, Ve
     (entered, level.summary(), missing)
 }
 
-fn open(arguments: &Mount, image: Confined, budget: &Budget) -> Result<(Image, Shown), Failure> {
-    let path = &arguments.image.image;
+fn open(
+    arguments: &Mount,
+    image: Confined,
+    budget: &Budget,
+    line: &Line,
+) -> Result<(Image, Shown), Failure> {
     let (source, _) = image.into_parts();
     let image = image::open(&arguments.image, source, budget.limits())?;
     let shown = image::choose(&arguments.image, &image)?;
     if arguments.keep.strict {
-        image::check_strict(path, &image)?;
+        // Nobody waits for a word about how far it is.
+        let mut tell = |names| drop(line.send(&FromWorker::Checked(names), None));
+        strict::check(&arguments.image.image, (&image, &shown), &mut tell)?;
     }
     Ok((image, shown))
 }
 
 /// Objections to an image that are passed on.
 const MAX_OBJECTIONS: usize = 20;
-
-/// Characters of an objection that are passed on.
-const MAX_OBJECTION: usize = 400;
 
 fn opened(image: &Image, shown: &Shown) -> Opened {
     let facts = shown.volume.facts();
@@ -154,12 +159,12 @@ fn opened(image: &Image, shown: &Shown) -> Opened {
         default_view: default_view.unwrap_or_default(),
         session: image.session().number,
         last_session: image.sessions().last().map_or(1, |session| session.number),
-        objections: objections.map(|text| text.chars().take(MAX_OBJECTION).collect()).collect(),
+        objections: objections.map(|text| text.chars().take(MAX_FINDING).collect()).collect(),
         label: Name::new(&facts.label),
         system: facts.system.clone(),
         reason: shown.reason.clone(),
         bytes: image.disc().held_bytes(),
-        findings: image.disc().findings().count(),
+        findings: Found::of(image.disc().findings()),
         truncated: image.truncation().map(|(_, claimed)| (image.disc().held_bytes(), claimed)),
     }
 }
