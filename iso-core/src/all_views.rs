@@ -1,7 +1,8 @@
 //! All views of a disc side by side, each in a directory of its own, with the disc itself as one
 //! file. Opens a view when it is first looked into; reads and decides nothing by itself.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::Timestamp;
 use crate::cache::Disc;
@@ -23,7 +24,7 @@ pub(crate) enum Content {
     View(Box<dyn Fn() -> Result<Arc<dyn Volume>> + Send + Sync>),
     /// All bytes of the image.
     Disc,
-    /// A report, written on demand.
+    /// A report, written on demand and again when there are new findings.
     Report(Report),
 }
 
@@ -35,6 +36,8 @@ pub(crate) struct AllViews {
     disc: Arc<Disc>,
     facts: Facts,
     slots: Vec<(Slot, OnceLock<Opened>)>,
+    /// The reports by their slots, each with the number of findings when it was written.
+    reports: Mutex<BTreeMap<usize, (u64, Arc<Data>)>>,
     root: Arc<Dir>,
     shelf: Shelf,
 }
@@ -97,7 +100,8 @@ impl AllViews {
         };
         let slots = slots.into_iter().map(|slot| (slot, OnceLock::new())).collect();
         let root = Arc::new(builder.finish()?.0);
-        Ok(Self { facts, slots, root, shelf: caches.shelf(), disc })
+        let reports = Mutex::default();
+        Ok(Self { facts, slots, reports, root, shelf: caches.shelf(), disc })
     }
 
     /// What a slot holds, opened.
@@ -123,7 +127,7 @@ impl AllViews {
             Content::Disc => {
                 self.whole_disc().map_or_else(Opened::Failed, |data| Opened::File(Arc::new(data)))
             }
-            Content::Report(report) => Opened::File(Arc::new(Data::Synthetic(report(&self.disc)))),
+            Content::Report(_) => Opened::Failed(Error::NotDirectory),
         }
     }
 
@@ -171,12 +175,34 @@ impl AllViews {
         if dir == volume.root() { ROOT } else { Self::outer(slot, volume, parent) }
     }
 
+    /// The report of a slot, as of now.
+    fn report(&self, slot: usize, report: &Report) -> Arc<Data> {
+        let findings = self.disc.findings().count();
+        let reports = || self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, data)) = reports().get(&slot)
+            && *of == findings
+        {
+            return data.clone();
+        }
+        let data = Arc::new(Data::Synthetic(report(&self.disc)));
+        reports().insert(slot, (findings, data.clone()));
+        data
+    }
+
+    /// When a report was written, by the number of findings: all a kernel needs is that the time
+    /// differs where the bytes do.
+    fn written(&self) -> Timestamp {
+        let findings = self.disc.findings().count().min(999_999_999);
+        Timestamp { seconds: 0, nanoseconds: u32::try_from(findings).unwrap_or(0) }
+    }
+
     /// The file of a node that stands in the root and is no view.
     fn file(&self, node: NodeId) -> Result<Option<Arc<Data>>> {
         let Some(slot) = Self::slot_of(node) else { return Ok(None) };
-        match self.slots.get(slot) {
-            Some((Slot { content: Content::Disc | Content::Report(_), .. }, _)) => {}
-            Some((Slot { content: Content::View(_), .. }, _)) | None => return Ok(None),
+        match self.slots.get(slot).map(|(slot, _)| &slot.content) {
+            Some(Content::Report(report)) => return Ok(Some(self.report(slot, report))),
+            Some(Content::Disc) => {}
+            Some(Content::View(_)) | None => return Ok(None),
         }
         match self.opened(slot)? {
             Opened::File(data) => Ok(Some(data.clone())),
@@ -210,7 +236,12 @@ impl Volume for AllViews {
         if let Some(data) = self.file(node)? {
             // A report is no program, whoever may read it.
             let posix = crate::volume::Posix { permissions: 0o444, uid: None, gid: None };
-            return Ok(Attr { posix: Some(posix), ..plain(FileKind::Regular, data.len()) });
+            let attr = Attr { posix: Some(posix), ..plain(FileKind::Regular, data.len()) };
+            if self.may_change(node) {
+                let written = self.written();
+                return Ok(Attr { modified: written, changed: written, ..attr });
+            }
+            return Ok(attr);
         }
         // List a view that failed to open, so that entering it reports the error.
         if Self::slot_of(node).is_some_and(|slot| self.opened(slot).is_err()) {
@@ -269,6 +300,19 @@ impl Volume for AllViews {
         }
         let (_, volume, inner) = self.inner(node)?;
         volume.data(inner)
+    }
+
+    fn may_change(&self, node: NodeId) -> bool {
+        let is_report = |slot: &Slot| matches!(slot.content, Content::Report(_));
+        if node == ROOT {
+            return self.slots.iter().any(|(slot, _)| is_report(slot));
+        }
+        let slot = Self::slot_of(node).and_then(|slot| self.slots.get(slot));
+        slot.is_some_and(|(slot, _)| is_report(slot))
+    }
+
+    fn lacks_bytes(&self, node: NodeId) -> bool {
+        self.inner(node).is_ok_and(|(_, volume, inner)| volume.lacks_bytes(inner))
     }
 
     fn is_cut(&self, node: NodeId) -> bool {

@@ -120,6 +120,15 @@ impl Adapter {
         if node == self.volume.root() { INodeNo::ROOT } else { INodeNo(node.number()) }
     }
 
+    /// How long the kernel may keep the attributes of a file, by its inode number. It asks before
+    /// each read of a file that may change, and forgets its pages where the time differs.
+    fn keep(&self, ino: INodeNo) -> Duration {
+        if self.volume.may_change(self.node(ino)) && ino != INodeNo::ROOT {
+            return Duration::ZERO;
+        }
+        self.keep
+    }
+
     fn attr(&self, node: NodeId) -> Result<FileAttr> {
         let attr = self.volume.attr(node)?;
         let stat = self.presentation.stat(&attr);
@@ -190,7 +199,9 @@ fn position_of(cookie: u64) -> usize {
 
 impl Filesystem for Adapter {
     fn init(&mut self, _: &Request, config: &mut KernelConfig) -> std::io::Result<()> {
-        for flag in [
+        let changes = self.volume.may_change(self.volume.root());
+        let by_time = changes.then_some(InitFlags::FUSE_AUTO_INVAL_DATA);
+        let flags = [
             InitFlags::FUSE_DO_READDIRPLUS,
             InitFlags::FUSE_CACHE_SYMLINKS,
             InitFlags::FUSE_PARALLEL_DIROPS,
@@ -198,7 +209,8 @@ impl Filesystem for Adapter {
             InitFlags::FUSE_ASYNC_DIO,
             InitFlags::FUSE_NO_OPEN_SUPPORT,
             InitFlags::FUSE_NO_OPENDIR_SUPPORT,
-        ] {
+        ];
+        for flag in flags.into_iter().chain(by_time) {
             if config.add_capabilities(flag).is_err() {
                 tracing::debug!(?flag, "the kernel lacks this");
             }
@@ -215,14 +227,14 @@ impl Filesystem for Adapter {
             }
         });
         match found {
-            Ok(attr) => reply.entry(&self.keep, &attr, GENERATION),
+            Ok(attr) => reply.entry(&self.keep(attr.ino), &attr, GENERATION),
             Err(errno) => reply.error(errno),
         }
     }
 
     fn getattr(&self, _: &Request, ino: INodeNo, _: Option<FileHandle>, reply: ReplyAttr) {
         match self.serve("getattr", ino, |_, node| self.attr(node)) {
-            Ok(attr) => reply.attr(&self.keep, &attr),
+            Ok(attr) => reply.attr(&self.keep(ino), &attr),
             Err(errno) => reply.error(errno),
         }
     }
@@ -366,7 +378,7 @@ impl Adapter {
             has_attributes.then(|| self.attr(entry.node).inspect_err(failed).ok()).flatten();
         let (attr, ttl) = known.map_or_else(
             || (self.placeholder_attr(entry), Duration::ZERO),
-            |attr| (attr, self.keep),
+            |attr| (attr, self.keep(attr.ino)),
         );
         reply.add(attr.ino, next, OsStr::from_bytes(entry.name), &ttl, &attr, GENERATION)
     }

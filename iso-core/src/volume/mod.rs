@@ -198,6 +198,12 @@ pub trait Volume: Send + Sync {
         None
     }
 
+    /// Whether the bytes of a file may change while the volume is open, as those of a report do; of
+    /// the root, whether those of any file may.
+    fn may_change(&self, _node: NodeId) -> bool {
+        false
+    }
+
     /// The target of a symbolic link, as recorded.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use iso_core::volume::Presentation;
 use iso_core::{Image, Limits, View, source};
 use isodrive_tests::corpus;
 use isodrive_tests::make::bytes;
+use isodrive_tests::make::craft::{Craft, FILES, ROOT, Record};
 use isodrive_tests::program::{Session, can_mount};
 use isodrive_tests::tree::Tree;
 use serde_json::Value;
@@ -153,6 +154,35 @@ fn all_views_stand_side_by_side_on_one_mount() -> Result<()> {
     assert_eq!(up, fs::canonicalize(&here)?, "`..` of a view is where the views are");
     let findings: Value = serde_json::from_slice(&fs::read(here.join("findings.json"))?)?;
     assert_eq!(findings["findings"], Value::Array(Vec::new()));
+    assert_eq!(session.run(&["eject", "here"])?.code, 0);
+    Ok(())
+}
+
+/// What is met while the mount is used is in the report that is read after it, past every cache.
+#[test]
+fn the_findings_beside_all_views_are_those_of_now() -> Result<()> {
+    if !can_mount() {
+        return Ok(());
+    }
+    let session = Session::new()?;
+    let mut craft = Craft::new();
+    craft.put(FILES, b"sound");
+    let lost = Record { record_len: Some(20), ..Record::file("LOST.TXT;1", FILES, 5) };
+    craft.directory(FILES + 1, ROOT, &[Record::file("KEPT.TXT;1", FILES, 5), lost]);
+    craft.root(&[Record::directory("BAD", FILES + 1)]);
+    fs::write(session.path("disc.iso"), craft.image())?;
+    let mount = session.mount(&["--all-views", "disc.iso", "here"])?;
+    let report = mount.at.join("findings.json");
+    let findings = || -> Result<usize> {
+        let bytes = fs::read(&report)?;
+        ensure!(u64::try_from(bytes.len())? == fs::metadata(&report)?.len(), "its length");
+        let report: Value = serde_json::from_slice(&bytes)?;
+        Ok(report["findings"].as_array().context("a list")?.len())
+    };
+    assert_eq!(fs::read_dir(&mount.at)?.count(), 4, "listed with attributes");
+    assert_eq!(findings()?, 0);
+    assert_eq!(fs::read_dir(mount.at.join("iso9660/BAD"))?.count(), 1);
+    assert_eq!(findings()?, 1);
     assert_eq!(session.run(&["eject", "here"])?.code, 0);
     Ok(())
 }
