@@ -16,6 +16,7 @@ use crate::ls::{not_read, unreadable};
 use crate::names;
 use crate::terminal::{Terminal, quoted, shown, size};
 
+mod left_out;
 mod links;
 mod plan;
 mod same;
@@ -25,6 +26,7 @@ mod unwritten;
 #[cfg(windows)]
 mod windows;
 
+use left_out::LeftOut;
 use links::leads_out;
 use plan::Plan;
 use same::{Keys, Written};
@@ -61,7 +63,7 @@ pub(crate) fn run(arguments: &Extract, terminal: &mut Terminal) -> Outcome {
         bytes: 0,
         losses: Losses::default(),
         unwritten: Unwritten::default(),
-        left_out: 0,
+        left_out: LeftOut::default(),
     };
     for (path, node) in wanted {
         job.extract(&path, node)?;
@@ -124,8 +126,8 @@ struct Job<'a> {
     losses: Losses,
     /// What the destination does not take.
     unwritten: Unwritten,
-    /// Devices and links that are not copied on purpose.
-    left_out: u64,
+    /// What is not copied on purpose.
+    left_out: LeftOut,
 }
 
 /// Why the bytes of a file do not go on.
@@ -177,7 +179,7 @@ impl Job<'_> {
             FileKind::Regular => self.file(path, node),
             FileKind::Symlink => self.link(path, node),
             FileKind::BlockDevice | FileKind::CharDevice | FileKind::Fifo | FileKind::Socket => {
-                self.left_out = self.left_out.saturating_add(1);
+                self.left_out.unmade(path, kind);
                 Ok(())
             }
         }
@@ -285,12 +287,12 @@ impl Job<'_> {
             }
         };
         if !Destination::HOLDS_LINKS {
-            self.left_out = self.left_out.saturating_add(1);
+            self.left_out.unmade(path, FileKind::Symlink);
             return Ok(());
         }
         let depth = path.iter().filter(|b| **b == b'/').count();
         if !self.arguments.unsafe_links && leads_out(&target, depth) {
-            self.left_out = self.left_out.saturating_add(1);
+            self.left_out.link_out();
             let (path, target) = (shown(path), shown(&target));
             let message =
                 format!("\"{path}\" is left out: it links to \"{target}\", outside the directory");
@@ -378,13 +380,7 @@ impl Job<'_> {
             let into = quoted(&self.arguments.directory);
             self.terminal.say(&format!("{files} files written, {bytes}, into {into}"));
         }
-        if self.left_out > 0 {
-            let left_out = self.left_out;
-            self.terminal.warn(
-                &format!("{left_out} devices, pipes, sockets or links are not copied"),
-                &["--unsafe-links writes links that lead out of the directory".to_owned()],
-            );
-        }
+        self.left_out.tell(self.terminal);
         self.losses.outcome(
             "file could not be read from the image",
             "files could not be read from the image",

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use isodrive_tests::corpus;
+use isodrive_tests::make::craft::{Craft, FILES, Record, er, nm, pn, px, sp};
 use isodrive_tests::program::Session;
 
 #[test]
@@ -56,6 +57,41 @@ fn links_that_lead_out_are_left_out_unless_asked_for() -> Result<()> {
     let ended = session.run(&["extract", "--unsafe-links", "links.iso", "-C", "unsafe"])?;
     assert_eq!(ended.code, 0, "{}", ended.err);
     assert_eq!(fs::read_link(session.path("unsafe/absolute"))?, Path::new("/etc/passwd"));
+    Ok(())
+}
+
+#[test]
+fn devices_pipes_and_sockets_are_named() -> Result<()> {
+    let session = Session::new()?;
+    let mut craft = Craft::new();
+    craft.put(FILES, b"sound");
+    let own = [sp(0), px(0o040_755), er()];
+    let mut records = vec![Record::file("FILE", FILES, 5).with(&[px(0o100_644), nm(0, "file")])];
+    for (name, mode) in [("null", 0o020_666), ("disk", 0o060_660), ("pipe", 0o010_644)] {
+        let entries = [px(mode), nm(0, name), pn(1, 3)];
+        records.push(Record::file(name.to_uppercase(), FILES, 0).with(&entries));
+    }
+    for number in 0..4 {
+        let entries = [px(0o140_644), nm(0, format!("socket{number}"))];
+        records.push(Record::file(format!("S{number}"), FILES, 0).with(&entries));
+    }
+    craft.root_with(&own, &records);
+    fs::write(session.path("disc.iso"), craft.image())?;
+    let ended = session.run(&["extract", "disc.iso", "-C", "out"])?;
+    assert_eq!(ended.code, 0, "{}", ended.err);
+    assert_eq!(fs::read(session.path("out/file"))?, b"sound");
+    let want = "warning: 7 files are not copied, since extract makes no devices, pipes or \
+                sockets\n  \"disk\", a block device\n  \"null\", a character device\n  \
+                \"pipe\", a pipe\n  \"socket0\", a socket\n  \"socket1\", a socket\n  \
+                and 2 more\n";
+    let lines = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    let (said, hint) = ended.err.rsplit_once("  root can copy them").expect("a hint");
+    assert_eq!(lines(said), lines(want), "{}", ended.err);
+    assert!(!hint.contains("unsafe-links"), "{}", ended.err);
     Ok(())
 }
 
