@@ -12,6 +12,7 @@ use crate::exit::{Outcome, bare};
 use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, output_failed, quoted};
 use crate::unix::health::{self, Health};
+use crate::unix::mount::refusal::NO_USER;
 use crate::unix::mounts;
 use crate::unix::state::{self, Driver, Record};
 use rustix::process::geteuid;
@@ -22,6 +23,7 @@ pub(crate) fn run(arguments: &Doctor, terminal: &mut Terminal) -> Outcome {
     }
     let mut checks =
         vec![device(), helper(), other_users(), sandboxing(), kernel_driver(), folder()];
+    checks.extend(user());
     checks.extend(left_behind(arguments.fix));
     checks::tell(&checks, arguments.json, terminal)
 }
@@ -58,6 +60,20 @@ fn helper() -> Check {
         let text = format!("{} is not set-uid; users other than root cannot mount", quoted(&path));
         check(needed, text).fix(ShellCommand::new("sudo chmod u+s").operand(&path))
     }
+}
+
+/// A user without an entry in the user table, for whom `fusermount3` mounts nothing. As `getent`
+/// tells it, which asks all that the system asks; nothing where that cannot be run.
+fn user() -> Option<Check> {
+    const NO_ENTRY: i32 = 2;
+    let uid = rustix::process::getuid();
+    let mut getent = Command::new("getent");
+    getent.args(["passwd", &uid.as_raw().to_string()]).stdin(Stdio::null());
+    let said = getent.stdout(Stdio::null()).stderr(Stdio::null()).status().ok()?;
+    (!uid.is_root() && said.code() == Some(NO_ENTRY)).then(|| {
+        Check::new("user", Verdict::Broken, format!("{NO_USER}: user number {}", uid.as_raw()))
+            .fix("in a container, name a user of its /etc/passwd; else ask who manages the system")
+    })
 }
 
 fn other_users() -> Check {

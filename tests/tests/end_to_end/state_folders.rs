@@ -195,6 +195,7 @@ fn without_a_user_table_or_mtab_it_works_or_one_sentence_says_why_not() -> Resul
         chmod 777 home
         unknown $ISODRIVE mount -q disc.iso home/m; echo $? $(count) $(ls home)
         unknown $ISODRIVE ls disc.iso | wc -l
+        unknown $ISODRIVE doctor | grep ' user: '; as_user $ISODRIVE doctor | grep -c ' user: '
         mkdir -p up/upper up/work; mount -t tmpfs none up; mkdir up/upper up/work
         mount -t overlay none -o lowerdir=/etc,upperdir=up/upper,workdir=up/work /etc || exit 77
         as_user $ISODRIVE mount -q disc.iso home/m; echo $?
@@ -208,7 +209,19 @@ fn without_a_user_table_or_mtab_it_works_or_one_sentence_says_why_not() -> Resul
     let Some(ended) = run(script)? else { return Ok(()) };
     assert_eq!(
         lines(&ended),
-        ["8 0", "11", "0", "1 1", "0 0", "8 0", "0 1", "0 0"],
+        [
+            "8 0",
+            "11",
+            "broken  user: fusermount3 finds no entry for you in the user table (passwd): user \
+             number 54321",
+            "0",
+            "0",
+            "1 1",
+            "0 0",
+            "8 0",
+            "0 1",
+            "0 0"
+        ],
         "{}",
         ended.err
     );

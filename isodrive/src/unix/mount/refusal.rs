@@ -12,7 +12,8 @@ use crate::terminal::quoted;
 
 const ELSE: &str = "isodrive ls, cat, extract and info work without it";
 
-const NO_USER: &str = "fusermount3 finds no entry for you in the user table (passwd)";
+/// What `fusermount3` says of somebody whom the user table does not list.
+pub(crate) const NO_USER: &str = "fusermount3 finds no entry for you in the user table (passwd)";
 
 const MTAB: &str = "sudo ln -s /proc/self/mounts /etc/mtab";
 
