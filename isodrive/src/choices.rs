@@ -29,8 +29,8 @@ pub(crate) struct ImageArguments {
     /// recorded bytes
     #[arg(long, value_name = "NAME", default_value = "auto", value_parser = charset)]
     pub(crate) charset: Charset,
-    /// Where the image begins in the file, in bytes
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    /// Where the disc begins in the image file: bytes, also as 0x8000, 32K, 4M or 1G
+    #[arg(long, value_name = "BYTES", default_value = "0", value_parser = bytes)]
     pub(crate) image_offset: u64,
 }
 
@@ -174,9 +174,15 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A number of bytes, with K, M or G behind it or nothing.
+/// A number of bytes, with K, M or G behind it or nothing; or hexadecimal, with 0x before it.
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let expected = || "expected a number of bytes, such as 67108864, 64M or 0x4000000".to_owned();
     let upper = text.to_ascii_uppercase();
+    if let Some(digits) = upper.strip_prefix("0X") {
+        let is_number = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let number = u64::from_str_radix(digits, 16).ok().filter(|_| is_number);
+        return number.ok_or_else(expected);
+    }
     let (number, shift) = match upper.as_bytes().last() {
         Some(b'K') => (upper.trim_end_matches('K'), 10),
         Some(b'M') => (upper.trim_end_matches('M'), 20),
@@ -184,7 +190,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
         _ => (upper.as_str(), 0),
     };
     let bytes = number.parse().ok().and_then(|number: u64| number.checked_mul(1 << shift));
-    bytes.ok_or_else(|| "expected a number followed by K, M or G, such as 64M".to_owned())
+    bytes.ok_or_else(expected)
 }
 
 #[cfg(test)]
@@ -198,6 +204,10 @@ mod tests {
         assert_eq!(duration("7"), Ok(Duration::from_secs(7)));
         assert!(duration("0").is_err() && duration("1d").is_err() && duration("m").is_err());
         assert_eq!((bytes("64M"), bytes("3")), (Ok(64 << 20), Ok(3)));
-        assert!(bytes("M").is_err() && bytes("99999999999G").is_err());
+        assert_eq!((bytes("0x8000"), bytes("0X1fF")), (Ok(32768), Ok(0x1FF)));
+        for wrong in ["M", "99999999999G", "0x", "0x+8", "0x8K", "0x10000000000000000", "-1", "8 K"]
+        {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
     }
 }

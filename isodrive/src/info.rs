@@ -32,14 +32,18 @@ pub(crate) fn run(arguments: &Info, terminal: &mut Terminal) -> Outcome {
     written.map_err(|error| output_failed(&error))
 }
 
-/// Where the volume begins, in words; nothing where it begins with the image.
-fn place_of_volume(begins_at: i64) -> Option<String> {
-    let bytes = begins_at.unsigned_abs();
-    match begins_at {
+/// Where the disc begins, in words; nothing where it begins with the image file.
+fn place_of_volume(report: &Report) -> Option<String> {
+    let place = report.begins_at.unsigned_abs();
+    match report.begins_at {
         0 => None,
-        1.. => Some(format!("at byte {bytes:#x} of the image")),
+        1.. => Some(format!(
+            "at byte {place:#x} of the image (--image-offset {place:#x}), and spans {} bytes; \
+             bytes of sessions, boot images and findings count from there",
+            report.bytes
+        )),
         _ => Some(format!(
-            "behind {bytes} bytes of its disc, which the image does not hold: it is a later \
+            "behind {place} bytes of its disc, which the image does not hold: it is a later \
              session or track by itself"
         )),
     }
@@ -52,9 +56,10 @@ fn print(report: &Report, facts: &Facts, out: &mut impl Write) -> std::io::Resul
         format!("the last {} are missing", size(report.missing_bytes))
     };
     let name = path_shown(&report.image.bytes());
-    row(out, "Image", format!("{name}, {} bytes ({}), {whole}", report.bytes, size(report.bytes)))?;
-    if let Some(place) = place_of_volume(report.begins_at) {
-        row(out, "Begins", place)?;
+    let bytes = report.image_bytes;
+    row(out, "Image", format!("{name}, {bytes} bytes ({}), {whole}", size(bytes)))?;
+    if let Some(place) = place_of_volume(report) {
+        row(out, "Disc", format!("begins {place}"))?;
     }
     if !report.parts.is_empty() {
         let names: Vec<String> = report.parts.iter().map(Name::text).collect();

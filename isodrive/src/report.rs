@@ -19,6 +19,9 @@ pub(crate) struct Report {
     /// The file at which the set was cut, and why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refused_part: Option<RefusedReport>,
+    /// Bytes of the image: of all its files.
+    pub(crate) image_bytes: u64,
+    /// Those of them that belong to the disc.
     pub(crate) bytes: u64,
     pub(crate) missing_bytes: u64,
     /// Byte of the image at which byte 0 of the volume lies; below zero where the image is a track
@@ -161,6 +164,7 @@ pub(crate) fn report(arguments: &ImageArguments, image: &Image, chosen: &Shown) 
         image: Name::new(arguments.image.as_os_str().as_encoded_bytes()),
         parts: Vec::new(),
         refused_part: None,
+        image_bytes: image.source_bytes(),
         bytes: image.disc().held_bytes(),
         missing_bytes: image.truncation().map_or(0, |(missing, _)| missing),
         begins_at: image.origin(),

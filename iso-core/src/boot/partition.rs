@@ -57,7 +57,8 @@ pub(crate) fn partitions(disc: &Disc) -> Vec<Partition> {
     if let Some(at) = extended.map(|partition| partition.at) {
         found.extend(logical(disc, at));
     }
-    for block_bytes in [SECTOR_BYTES, 2048] {
+    // A disk with sectors of 4096 bytes counts in those (UEFI 2.10, 5.3.1).
+    for block_bytes in [SECTOR_BYTES, 2048, 4096] {
         found.extend(guid(disc, block_bytes));
     }
     found.extend(apple_partitions(disc));

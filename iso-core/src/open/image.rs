@@ -34,6 +34,8 @@ pub struct Image {
 #[derive(Clone)]
 pub(super) struct Medium {
     pub(super) disc: Arc<Disc>,
+    /// All bytes of the source, from its first one on; the disc may be a part of them.
+    pub(super) whole: Arc<Disc>,
     pub(super) caches: Arc<ParsedCaches>,
 }
 
@@ -207,10 +209,17 @@ impl Image {
         Ok(Arc::new(views))
     }
 
-    /// The partitions of a disc that can also be used as a disk.
+    /// The partitions of a disc that can also be used as a disk, or of the disk that the volume is a
+    /// partition of; their places count from the first byte of the source.
     #[must_use]
     pub fn partitions(&self) -> Vec<Partition> {
-        partitions(&self.medium.disc)
+        partitions(&self.medium.whole)
+    }
+
+    /// Bytes of the source: those before the volume and behind it among them.
+    #[must_use]
+    pub fn source_bytes(&self) -> u64 {
+        self.medium.whole.len()
     }
 
     /// Bytes that the file systems claim to span and the image lacks, with the claim; nothing for

@@ -39,7 +39,10 @@ impl Image {
         let caches = ParsedCaches::new(&limits);
         let whole = Arc::new(Disc::new(source, limits));
         let open = |disc: Arc<Disc>| {
-            let of_disc = |disc| Self::of_disc(Medium { disc, caches: caches.clone() }, options);
+            let of_disc = |disc| {
+                let (whole, caches) = (whole.clone(), caches.clone());
+                Self::of_disc(Medium { disc, whole, caches }, options)
+            };
             let nothing = match of_disc(disc.clone()) {
                 Err(nothing @ Unopened::Empty { .. }) => nothing,
                 opened => return opened,
@@ -76,6 +79,7 @@ impl Image {
     fn of_disc(medium: Medium, options: &Options) -> std::result::Result<Self, Unopened> {
         let Sessions { sessions, beside, unread } = find_sessions(&medium.disc);
         if let Some(at) = beside {
+            let at = at.saturating_add_signed(medium.disc.origin());
             medium.disc.findings().note_harmless(format!(
                 "another volume begins at byte {at}; --image-offset {at} shows it"
             ));

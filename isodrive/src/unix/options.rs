@@ -76,7 +76,7 @@ pub(crate) fn folded(arguments: &Mount) -> Result<Mount, Failure> {
             "charset" | "iocharset" => {
                 mount.image.charset = parsed(&option, choices::charset(value))?;
             }
-            "offset" => mount.image.image_offset = number(&option, value, 10)?,
+            "offset" => mount.image.image_offset = parsed(&option, choices::bytes(value))?,
             "idle" => mount.keep.idle = Some(parsed(&option, choices::duration(value))?),
             "ready_timeout" => {
                 mount.keep.ready_timeout = parsed(&option, choices::duration(value))?
@@ -139,6 +139,16 @@ mod tests {
         assert_eq!((mount.show.uid, mount.show.fmode), (Some(7), Some(0o640)));
         assert_eq!(mount.show.permissions, Some(PermissionsChoice::Image));
         assert!(mount.show.noexec && !mount.show.allow_other);
+    }
+
+    #[test]
+    fn an_offset_is_any_number_of_bytes() {
+        for (options, want) in
+            [("offset=32768", 32768), ("offset=0x8000", 32768), ("offset=1M", 1 << 20)]
+        {
+            assert_eq!(parse(options).unwrap().image.image_offset, want, "{options}");
+        }
+        assert_eq!(parse("offset=0x").unwrap_err().exit, Exit::Usage);
     }
 
     #[test]

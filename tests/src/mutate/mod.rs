@@ -228,7 +228,8 @@ fn files(volume: &dyn Volume) -> Result<(Found, usize)> {
     let walk = Walk::new(volume, volume.root())?;
     let mut named = usize::from(walk.is_start_damaged());
     for step in walk.take(20_000) {
-        let is_cut = step.kind == FileKind::Regular && (volume.is_cut(step.node) || volume.lacks_bytes(step.node));
+        let is_cut = step.kind == FileKind::Regular
+            && (volume.is_cut(step.node) || volume.lacks_bytes(step.node));
         named += usize::from(step.error.is_some() || step.is_damaged || is_cut);
         if step.kind == FileKind::Regular && step.error.is_none() {
             let file = (step.name().to_vec(), digest(volume, step.node));

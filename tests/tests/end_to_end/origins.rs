@@ -10,6 +10,7 @@ use iso_core::{Image, Limits};
 use isodrive_tests::make;
 use isodrive_tests::make::udf::{self, Entry, Layout};
 use isodrive_tests::program::{self, Session, can_mount};
+use serde_json::Value;
 use windows_view::{Choices, Tree as WindowsTree};
 
 const SECTOR: usize = 512;
@@ -84,19 +85,28 @@ fn logical(volume: &[u8]) -> Vec<u8> {
 
 /// A disk with a GUID partition table, as far as a reader of the image needs it (UEFI 2.10, 5.3).
 fn gpt(volume: &[u8]) -> Vec<u8> {
+    gpt_of(SECTOR, volume)
+}
+
+/// As `gpt`, of a disk with sectors of 4096 bytes.
+fn gpt_of_large_sectors(volume: &[u8]) -> Vec<u8> {
+    gpt_of(4096, volume)
+}
+
+fn gpt_of(sector: usize, volume: &[u8]) -> Vec<u8> {
     let mut disk = disk(&[(2, volume)]);
-    let first = 2 * MEBIBYTE / SECTOR;
-    let sectors = disk.len() / SECTOR;
+    let first = 2 * MEBIBYTE / sector;
+    let sectors = disk.len() / sector;
     entry(&mut disk, 0, 0, (0xEE, 1, sectors - 1));
-    disk[512..520].copy_from_slice(b"EFI PART");
-    disk[512 + 72] = 2;
-    disk[512 + 80] = 4;
-    disk[512 + 84] = 128;
+    disk[sector..][..8].copy_from_slice(b"EFI PART");
+    disk[sector + 72] = 2;
+    disk[sector + 80] = 4;
+    disk[sector + 84] = 128;
     // The second of four entries.
-    let raw = &mut disk[1024 + 128..][..128];
+    let raw = &mut disk[2 * sector + 128..][..128];
     raw[..16].fill(0xA5);
     raw[32..40].copy_from_slice(&first.to_le_bytes());
-    raw[40..48].copy_from_slice(&(first + volume.len() / SECTOR - 1).to_le_bytes());
+    raw[40..48].copy_from_slice(&(first + volume.len() / sector - 1).to_le_bytes());
     disk
 }
 
@@ -169,9 +179,25 @@ fn a_volume_in_a_partition_is_opened() -> Result<()> {
         ("mbr-udf", mbr(&stick)),
         ("logical", logical(&volume)),
         ("gpt", gpt(&volume)),
+        ("gpt4096", gpt_of_large_sectors(&volume)),
         ("apple", apple(&volume)),
     ] {
         is_shown_by_every_door(&session, name, &disc, &want)?;
+        let image = format!("{name}.img");
+        let report: Value = serde_json::from_str(&session.run(&["info", "--json", &image])?.out)?;
+        assert_eq!(report["image_bytes"], disc.len(), "{name}");
+        let begins = report["begins_at"].as_u64().context("a place")?;
+        let partitions = report["partitions"].as_array().context("a list")?;
+        assert!(partitions.iter().any(|part| part["at"] == begins), "{name}: {partitions:?}");
+        // What `info` prints can be pasted; so can other ways to write a number.
+        let place = format!("{begins:#x}");
+        let text = session.run(&["info", &image])?.out;
+        assert!(text.contains(&format!("(--image-offset {place})")), "{name}: {text}");
+        assert!(text.contains(&format!("{} bytes (", disc.len())), "{name}: {text}");
+        for place in [place, begins.to_string(), format!("{}K", begins >> 10)] {
+            let listed = session.run(&["ls", "--image-offset", &place, &image])?;
+            assert_eq!((listed.code, &*listed.out), (0, "deep/\nreadme.txt\n"), "{name}: {place}");
+        }
     }
     Ok(())
 }
