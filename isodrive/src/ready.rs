@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::choices::Telling;
 use crate::exit::Outcome;
 use crate::json::{self, Name, SCHEMA};
+use crate::report::Found;
 use crate::shell::ShellCommand;
 use crate::terminal::{Terminal, output_failed, path_shown};
 
@@ -34,25 +35,6 @@ pub(crate) struct Ready {
     /// The names of the files that were joined, where the image lies in more than one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) parts: Vec<Name>,
-}
-
-/// How many findings opening made, and the first that tells of damage, else the first.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(crate) struct Found {
-    pub(crate) count: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) first: Option<String>,
-}
-
-/// Characters of a finding that are passed on.
-pub(crate) const MAX_FINDING: usize = 400;
-
-impl Found {
-    /// The findings so far.
-    pub(crate) fn of(findings: &iso_core::Findings) -> Self {
-        let short = |text: String| text.chars().take(MAX_FINDING).collect();
-        Self { count: findings.count(), first: findings.foremost().map(short) }
-    }
 }
 
 impl Ready {

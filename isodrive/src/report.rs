@@ -3,7 +3,7 @@
 
 use iso_core::volume::Facts;
 use iso_core::{BootFile, Emulation, Findings, Image, Partition, Scheme, Shown};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::choices::ImageArguments;
 use crate::json::{self, Name};
@@ -111,6 +111,25 @@ pub(crate) struct PartitionReport {
     pub(crate) name: Name,
     pub(crate) at: u64,
     pub(crate) bytes: u64,
+}
+
+/// How many findings opening made, and the first that tells of damage, else the first.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Found {
+    pub(crate) count: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) first: Option<String>,
+}
+
+/// Characters of a finding that are passed on.
+pub(crate) const MAX_FINDING: usize = 400;
+
+impl Found {
+    /// The findings so far.
+    pub(crate) fn of(findings: &Findings) -> Self {
+        let short = |text: String| text.chars().take(MAX_FINDING).collect();
+        Self { count: findings.count(), first: findings.foremost().map(short) }
+    }
 }
 
 /// The report as a JSON file.

@@ -14,21 +14,21 @@ use crate::terminal::{quoted, shown};
 /// Objections that are named; a walk that has met more goes no further.
 const MAX_NAMED: usize = 20;
 
-/// How often is told how far the walk is.
+/// How often the walk says how far it is.
 const BEAT: Duration = Duration::from_secs(2);
 
-/// Whether an image is whole and sound enough for `--strict`. `tell` is told now and then how many
+/// Whether an image is whole and sound enough for `--strict`. `say` gets now and then how many
 /// names were checked.
 pub(crate) fn check(
     path: &Path,
     (image, shown): (&Image, &Shown),
-    tell: &mut dyn FnMut(u64),
+    say: &mut dyn FnMut(u64),
 ) -> Result<(), Failure> {
     let found = report::objections(image);
     if !found.is_empty() {
         return Err(refusal(path, found));
     }
-    let met = walk(&*shown.volume, tell);
+    let met = walk(&*shown.volume, say);
     // Oddities of a sound disc are no reason: nothing is lost by them.
     match shown.volume.disc().findings().damage() {
         None if met.is_empty() => Ok(()),
@@ -47,7 +47,7 @@ pub(crate) fn refusal(path: &Path, objections: Vec<String>) -> Failure {
 }
 
 /// What cannot be read, or not whole, of the tree of a volume, each by its name.
-fn walk(volume: &dyn Volume, tell: &mut dyn FnMut(u64)) -> Vec<String> {
+fn walk(volume: &dyn Volume, say: &mut dyn FnMut(u64)) -> Vec<String> {
     let walk = match Walk::new(volume, volume.root()) {
         Ok(walk) => walk,
         Err(error) => return vec![format!("\"/\": {error}")],
@@ -56,12 +56,12 @@ fn walk(volume: &dyn Volume, tell: &mut dyn FnMut(u64)) -> Vec<String> {
     if walk.is_start_damaged() {
         met.push("\"/\": the disc may hold more in this directory".to_owned());
     }
-    let (mut names, mut told) = (0u64, Instant::now());
+    let (mut names, mut said) = (0u64, Instant::now());
     for step in walk {
         names = names.saturating_add(1);
-        if told.elapsed() >= BEAT {
-            told = Instant::now();
-            tell(names);
+        if said.elapsed() >= BEAT {
+            said = Instant::now();
+            say(names);
         }
         if let Some(why) = objection(volume, &step) {
             met.push(format!("\"{}\": {why}", shown(&step.path)));
@@ -81,9 +81,10 @@ fn objection(volume: &dyn Volume, step: &Step) -> Option<String> {
     if step.is_damaged {
         return Some("the disc may hold more in this directory".to_owned());
     }
-    let unread = match step.kind {
-        FileKind::Symlink => volume.read_link(step.node).err(),
-        _ => volume.attr(step.node).err(),
+    let unread = if step.kind == FileKind::Symlink {
+        volume.read_link(step.node).err()
+    } else {
+        volume.attr(step.node).err()
     };
     if let Some(error) = unread {
         return Some(error.to_string());

@@ -209,8 +209,8 @@ impl Image {
         Ok(Arc::new(views))
     }
 
-    /// The partitions of a disc that can also be used as a disk, or of the disk that the volume is a
-    /// partition of; their places count from the first byte of the source.
+    /// The partitions of a disc that can also be used as a disk, or of the disk that the volume is
+    /// a partition of; their places count from the first byte of the source.
     #[must_use]
     pub fn partitions(&self) -> Vec<Partition> {
         partitions(&self.medium.whole)

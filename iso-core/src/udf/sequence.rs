@@ -45,7 +45,8 @@ impl Sequence {
                     .note_error("the reserve volume descriptor sequence is read", &error);
             } else {
                 disc.findings().note(
-                    "the main volume descriptor sequence is incomplete; the reserve volume descriptor sequence is read",
+                    "the main volume descriptor sequence is incomplete; the reserve volume \
+                     descriptor sequence is read",
                 );
             }
             if let Err(error) = sequence.read_extent(disc, anchor.reserve, anchor.sector_bytes) {

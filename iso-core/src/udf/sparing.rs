@@ -56,7 +56,10 @@ impl Sparing {
             }
         }
         if best.is_none() {
-            disc.findings().note("no sparing table can be read; packets that were replaced on the medium are read where they were first");
+            disc.findings().note(
+                "no sparing table can be read; packets that were replaced on the medium are read \
+                 where they were first",
+            );
         }
         let recorded = map.packet_blocks.get();
         if recorded == 0 {

@@ -62,8 +62,9 @@ impl Finder<'_> {
                 return Ok(table);
             }
         }
-        Err(Site::new("virtual allocation table", "UDF 2.60 2.2.11", disc.len())
-            .corrupt("is missing: no such table lies near the end of the image, which is cut short or was not finished"))
+        Err(Site::new("virtual allocation table", "UDF 2.60 2.2.11", disc.len()).corrupt(
+            "is missing near the end of the image, which is cut short or was not finished",
+        ))
     }
 
     /// The table whose ICB lies at a byte position.

@@ -156,7 +156,8 @@ impl UdfVolume {
 
     pub(super) fn note_mirror(&self, what: &str) {
         self.disc.findings().note(format!(
-            "{what} in the metadata file is damaged; the copy in the mirror file is used (UDF 2.60 2.2.13)"
+            "{what} in the metadata file is damaged; the copy in the mirror file is used \
+             (UDF 2.60 2.2.13)"
         ));
     }
 

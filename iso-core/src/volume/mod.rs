@@ -65,8 +65,8 @@ pub(crate) fn lacks(disc: &Disc, extents: &Result<Extents>) -> bool {
     };
     if lacks {
         disc.findings().note(
-            "bytes of files are not in the image, and reading them is an error; isodrive tree names \
-             the files",
+            "bytes of files are not in the image, and reading them is an error; isodrive tree \
+             names the files",
         );
     }
     lacks

@@ -12,7 +12,8 @@ use crate::cli::Mount;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{Name, SCHEMA, os};
-use crate::ready::{Found, Ready};
+use crate::ready::Ready;
+use crate::report::Found;
 use crate::shell::ShellCommand;
 use crate::terminal::quoted;
 

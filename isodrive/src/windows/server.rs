@@ -16,7 +16,8 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::image;
 use crate::json::{self, Name, SCHEMA};
 use crate::logs;
-use crate::ready::{Found, Ready, tell};
+use crate::ready::{Ready, tell};
+use crate::report::Found;
 use crate::strict;
 use crate::terminal::{Terminal, output_failed};
 

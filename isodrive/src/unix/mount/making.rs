@@ -25,7 +25,7 @@ use crate::exit::{Exit, Failure, Outcome};
 use crate::json::{self, Name, SCHEMA};
 use crate::logs;
 use crate::parts::Joined;
-use crate::ready::Found;
+use crate::report::Found;
 use crate::terminal::{Terminal, harmless, output_failed, quoted};
 use crate::unix::arguments::DriverChoice;
 use crate::unix::process::{self, Process};

@@ -146,13 +146,13 @@ fn open(
     }
     worker.tell(&ToWorker::open(medium::of(files)), None);
     loop {
-        match worker.word(events, deadline)? {
-            FromWorker::Opened(opened) => return Ok(*opened),
-            FromWorker::Checked(names) if Terminal::is_watched() => {
-                terminal.say(&format!("--strict: {names} names checked"));
-            }
-            FromWorker::Checked(_) => {}
-            _ => return Err(unexpected()),
+        let word = worker.word(events, deadline)?;
+        if let FromWorker::Opened(opened) = word {
+            return Ok(*opened);
+        }
+        let FromWorker::Checked(names) = word else { return Err(unexpected()) };
+        if Terminal::is_watched() {
+            terminal.say(&format!("--strict: {names} names checked"));
         }
     }
 }

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::exit::{Exit, Failure};
 use crate::json::Name;
-use crate::ready::Found;
+use crate::report::Found;
 use crate::terminal::harmless;
 
 /// Bytes of one message at most.
