@@ -23,7 +23,7 @@ impl IsoVolume {
                 let coding = Coding::detect(dir.names().chain(root.iter().map(Vec::as_slice)))?;
                 self.disc
                     .findings()
-                    .note_harmless(format!("names are no UTF-8; they are read as {coding}"));
+                    .note_harmless(format!("names are not UTF-8, and are read as {coding}"));
                 Some(coding)
             }
             Charset::Detect | Charset::Raw => None,

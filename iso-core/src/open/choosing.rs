@@ -166,9 +166,9 @@ impl Image {
         });
         if lost > 0 {
             self.medium.disc.findings().note(format!(
-                "it looks like a later session of a disc, copied without the earlier ones: {lost} \
-                 of the {files} files in its root lie there and cannot be read; isodrive tree \
-                 names all such files"
+                "the image looks like a later session of a disc, copied without the earlier \
+                 sessions: {lost} of the {files} files in its root lie in those and cannot be \
+                 read; isodrive tree names all such files"
             ));
         }
     }

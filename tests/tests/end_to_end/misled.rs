@@ -56,7 +56,7 @@ fn what_says_it_was_moved_is_shown_where_nothing_leads_to_it() -> Result<()> {
         let listed = session.run(&["tree", "disc.iso"])?;
         assert_eq!(listed.code, 5, "{}", listed.out);
         assert!(listed.out.contains("deep.txt"), "{}", listed.out);
-        assert!(listed.err.contains("it says that it was moved"), "{}", listed.err);
+        assert!(listed.err.contains("says that its directory was moved"), "{}", listed.err);
     }
     // A directory that was never moved says so.
     let mut image = sound;

@@ -343,7 +343,7 @@ fn a_later_session_alone_says_so_and_names_the_files_of_earlier_ones() -> Result
     ensure!(making.args([&later, &session.path("added")]).output()?.status.success());
     let reported = session.run(&["info", "later.iso"])?.out;
     assert!(reported.contains("a later session or track by itself"), "{reported}");
-    let lost = "copied without the earlier ones: 1 of the 2 files in its root lie there";
+    let lost = "copied without the earlier sessions: 1 of the 2 files in its root lie in those";
     assert!(reported.contains(lost), "{reported}");
     let tree = session.run(&["tree", "later.iso"])?;
     assert_eq!(tree.code, 5, "{}{}", tree.out, tree.err);
