@@ -1,5 +1,5 @@
-//! Discs of several trees, made by other programs: which tree is shown, what is reported of the others,
-//! and that finding out costs no more reads than it did when only roots were counted.
+//! Discs of several trees, made by other programs: which tree is shown, what is reported of the
+//! others, and that finding out costs no more reads than it did when only roots were counted.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
