@@ -63,9 +63,6 @@ pub enum MountError {
     /// No letter is left.
     #[error("no drive letter is free")]
     NoLetterFree,
-    /// Letters are free, and other programs took each one that was tried at the same moment.
-    #[error("other programs take the same drive letters at this moment")]
-    Contended,
     /// What should hold the directory is not there.
     #[error("the folder that should hold {0} is not there")]
     NoParent(String),

@@ -1,27 +1,26 @@
 //! Gives a volume its letter or directory, among programs that want the same one. Knows letters
 //! and what is done before a drive appears; nothing of the volume.
 //!
-//! Windows lets several programs define one letter. Each looks, after it has defined one, whether
-//! the letter is its own alone, so that of several at most one keeps it, and all may give it up.
+//! Windows lets several programs define one letter. Each looks, after it has defined one, whose it
+//! is: exactly one of several keeps it, by a rule (`Whose`) that needs neither luck nor a second
+//! try. A letter that we give up is one that another keeps.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::{Duration, Instant};
 
 use winfsp::host::{FileSystemHost, FineGuard};
 
 use crate::adapter::Adapter;
 use crate::mounting::{Appearing, MountError, Mounting, Place, refused, status};
-use crate::system::{Turn, free_letters, is_letter_free, is_letter_shared};
+use crate::system::{Turn, Whose, free_letters, is_letter_free, whose_letter};
+use crate::thunks::last_device;
 
-/// How many letters are tried while others take them at the same moment: each letter at least
-/// once, and enough for a crowd to sort itself out.
-const ATTEMPTS: u32 = 40;
+/// How long a letter of ours may be hidden by others who have to give it up. They take
+/// milliseconds, or seconds on a machine with too much to do; a program that does not look keeps
+/// it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The pauses between attempts grow up to so many times the time of an attempt, as a power of two.
-const MOST_DOUBLINGS: u32 = 4;
-
-/// The longest pause between attempts.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// How often is looked whether they have.
+const BEAT: Duration = Duration::from_millis(10);
 
 /// `STATUS_OBJECT_NAME_COLLISION`: the letter or directory is there already.
 const NAME_COLLISION: u32 = 0xC000_0035;
@@ -46,10 +45,7 @@ pub(crate) fn place(host: &mut Host, mounting: &Mounting) -> Result<String, Moun
     }
 }
 
-/// Gives the volume a letter that was asked for.
-///
-/// A letter that others hold is one of them's in the end, even if several hold it at this moment
-/// and give it up: one of those gets it.
+/// Gives the volume a letter that was asked for, if nobody else gets it.
 fn place_at_wanted_letter(
     host: &mut Host,
     letter: char,
@@ -57,74 +53,35 @@ fn place_at_wanted_letter(
 ) -> Result<String, MountError> {
     let at = format!("{letter}:");
     let _turn = Turn::take();
-    for attempt in 0..ATTEMPTS {
-        // Windows would let us define a letter above one that is there, and hide it.
-        if !is_letter_free(letter) {
-            break;
-        }
-        let since = Instant::now();
-        match place_at_letter(host, letter, mounting) {
-            Ok(()) => return Ok(at),
-            Err(NAME_COLLISION) => pause(attempt, since.elapsed()),
-            Err(status) => return Err(not_placed(at, status)),
-        }
+    // Windows would let us define a letter above one that is there, and hide it.
+    if !is_letter_free(letter) {
+        return Err(MountError::Taken(at));
     }
-    Err(MountError::Taken(at))
+    match place_at_letter(host, letter, mounting) {
+        Ok(()) => Ok(at),
+        Err(status) => Err(not_placed(at, status)),
+    }
 }
 
-/// Gives the volume the first letter that is free. Without the turn, and where that letter was
-/// contended, one of the others: all who have no turn would go on to the same next one.
-///
-/// That none is free is said only of one moment at which all were held. Each program holds one at
-/// a time, so that those who hold them then get them all.
+/// Gives the volume the first letter that is free and that nobody else gets.
 fn place_at_free_letter(host: &mut Host, mounting: &Mounting) -> Result<String, MountError> {
-    let turn = Turn::take();
-    let mut tried: Vec<char> = Vec::new();
-    for attempt in 0..ATTEMPTS {
-        let free = free_letters();
-        if free.iter().all(|letter| tried.contains(letter)) {
-            tried.clear();
-        }
-        let untried: Vec<char> =
-            free.into_iter().filter(|letter| !tried.contains(letter)).collect();
-        let is_in_order = attempt == 0 || turn.is_ours();
-        let which = if is_in_order { 0 } else { random_below(untried.len()) };
-        let Some(letter) = untried.get(which).copied() else {
-            return Err(MountError::NoLetterFree);
-        };
-        let since = Instant::now();
+    let _turn = Turn::take();
+    let mut given_up: Vec<char> = Vec::new();
+    while let Some(letter) = free_letters().into_iter().find(|letter| !given_up.contains(letter)) {
         match place_at_letter(host, letter, mounting) {
             Ok(()) => return Ok(format!("{letter}:")),
-            Err(NAME_COLLISION) => {
-                tried.push(letter);
-                pause(attempt, since.elapsed());
-            }
+            Err(NAME_COLLISION) => given_up.push(letter),
             Err(status) => return Err(not_placed(format!("{letter}:"), status)),
         }
     }
-    Err(MountError::Contended)
+    Err(MountError::NoLetterFree)
 }
 
-/// Waits a random time, so that of those who gave up one letter at one moment one is first at the
-/// next. On a machine that is slow an attempt takes longer, and so does the pause.
-fn pause(attempt: u32, took: Duration) {
-    let most = took.saturating_mul(1 << attempt.min(MOST_DOUBLINGS)).min(LONGEST_PAUSE);
-    let most = usize::try_from(most.as_micros()).unwrap_or(0);
-    let time = u64::try_from(random_below(most)).unwrap_or(0);
-    std::thread::sleep(Duration::from_micros(time));
-}
-
-/// A number below `bound` that differs from call to call and from process to process; 0 where
-/// there is none.
-fn random_below(bound: usize) -> usize {
-    let random = usize::try_from(RandomState::new().hash_one(()) >> 32).unwrap_or(0);
-    random.checked_rem(bound).unwrap_or(0)
-}
-
-/// Gives the volume a letter that was free a moment ago, and takes it back if it is another's too.
+/// Gives the volume a letter that was free a moment ago, and takes it back if it is another's.
 ///
 /// Of several who have the letter, the one who prepared it may give it up, and undo that. Each does
-/// so before the letter is the others', and the last of them looks whether it is still prepared.
+/// so before its definition is gone, and the one who keeps the letter then looks whether it is
+/// still prepared.
 fn place_at_letter(host: &mut Host, letter: char, mounting: &Mounting) -> Result<(), u32> {
     let at = format!("{letter}:");
     // The Mount Manager is meant by a device's name.
@@ -134,7 +91,7 @@ fn place_at_letter(host: &mut Host, letter: char, mounting: &Mounting) -> Result
         prepared.undo();
         return Err(status(error.code().0));
     }
-    if is_letter_shared(letter) {
+    if !is_kept(letter, &last_device()) {
         prepared.undo();
         host.unmount();
         return Err(NAME_COLLISION);
@@ -143,6 +100,25 @@ fn place_at_letter(host: &mut Host, letter: char, mounting: &Mounting) -> Result
         Prepared::now(mounting, &at);
     }
     Ok(())
+}
+
+/// Whether we keep a letter that we have defined for a device: waits for others to give it up.
+///
+/// That they have is looked at, for they may not be able to: WinFsp holds the definition that it
+/// finds, which need not be its own alone, and Windows may not change one that is held.
+fn is_kept(letter: char, device: &str) -> bool {
+    let since = Instant::now();
+    loop {
+        match whose_letter(letter, device) {
+            Whose::Ours => return true,
+            Whose::Theirs => return false,
+            Whose::Hidden if since.elapsed() > PATIENCE => {
+                tracing::debug!(%letter, "another program hides the letter, and keeps it");
+                return false;
+            }
+            Whose::Hidden => std::thread::sleep(BEAT),
+        }
+    }
 }
 
 /// What was done before a drive appears.

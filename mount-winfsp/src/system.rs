@@ -37,7 +37,7 @@ use windows_sys::Win32::System::Threading::{
 
 pub use boot::boot_time;
 pub use events::{Event, NotSet};
-pub(crate) use letters::{Turn, is_letter_shared};
+pub(crate) use letters::{Turn, Whose, whose_letter};
 pub use letters::{free_letters, in_letter_turn, is_letter_free};
 pub use rights::user_name;
 

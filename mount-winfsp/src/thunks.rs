@@ -1,10 +1,12 @@
 //! The functions of WinFsp's DLL under the names that crate `winfsp` calls them by. Each one
 //! jumps to where `loader` found it; nothing is linked against the DLL, so that the program starts
-//! without it, on each ABI alike.
+//! without it, on each ABI alike. One notes on its way which device it is about.
 #![expect(unsafe_code, reason = "the functions of a C library")]
 #![expect(non_upper_case_globals, reason = "a slot has the name of its function")]
+#![expect(clippy::missing_const_for_thread_local, reason = "it is, and clippy does not see it")]
 #![expect(clippy::print_stderr, reason = "the last word of a process that would jump to nowhere")]
 
+use std::cell::RefCell;
 use std::ffi::{CStr, c_void};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
@@ -26,7 +28,10 @@ fn called_too_early(name: &str) -> ! {
 }
 
 macro_rules! thunks {
-    ($(fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;)*) => {
+    ($(
+        $(#[first($before:ident($subject:ident))])?
+        fn $name:ident($($argument:ident: $type:ty),*) $(-> $result:ty)?;
+    )*) => {
         mod slot {
             use super::{AtomicPtr, c_void};
             $(pub(super) static $name: AtomicPtr<c_void> = AtomicPtr::new(std::ptr::null_mut());)*
@@ -52,6 +57,7 @@ macro_rules! thunks {
                 if found.is_null() {
                     called_too_early(stringify!($name));
                 }
+                $($before($subject);)?
                 // SAFETY: the slot holds the address of the function of this name in the DLL,
                 // which is never unloaded.
                 let function = unsafe { std::mem::transmute::<*mut c_void, Function>(found) };
@@ -60,6 +66,25 @@ macro_rules! thunks {
             }
         )*
     };
+}
+
+thread_local! {
+    /// The device of the volume to which this thread has given a place last.
+    static DEVICE: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// The device of the volume to which this thread has given a place last, by a name as in
+/// `\Device\Volume{...}`. Crate `winfsp` keeps it to itself.
+pub(crate) fn last_device() -> String {
+    DEVICE.with_borrow(String::clone)
+}
+
+fn note_device(system: *mut FSP_FILE_SYSTEM) {
+    // SAFETY: crate `winfsp` calls with a volume that the DLL has made and not yet deleted; its
+    // name does not change.
+    let name = unsafe { (*system).VolumeName };
+    let units: Vec<u16> = name.into_iter().take_while(|unit| *unit != 0).collect();
+    DEVICE.with_borrow_mut(|device| *device = String::from_utf16_lossy(&units));
 }
 
 type GetReparsePoint = Option<
@@ -74,6 +99,7 @@ thunks! {
         made: *mut *mut FSP_FILE_SYSTEM
     ) -> NTSTATUS;
     fn FspFileSystemDelete(system: *mut FSP_FILE_SYSTEM);
+    #[first(note_device(system))]
     fn FspFileSystemSetMountPoint(system: *mut FSP_FILE_SYSTEM, at: PWSTR) -> NTSTATUS;
     fn FspFileSystemRemoveMountPoint(system: *mut FSP_FILE_SYSTEM);
     fn FspFileSystemStartDispatcher(system: *mut FSP_FILE_SYSTEM, threads: ULONG) -> NTSTATUS;

@@ -44,11 +44,9 @@ pub(crate) fn answer(code: u32, input: &[u8]) -> Result<Vec<u8>, u32> {
         QUERY_AUTO_MOUNT => return Ok(1u32.to_le_bytes().to_vec()),
         SET_AUTO_MOUNT | VOLUME_ARRIVAL => {}
         CREATE_POINT => {
-            let name = letter(&part(0));
-            if !letters::targets(&name).is_empty() {
+            if !letters::define_first(&letter(&part(0)), &part(4)) {
                 return Err(ERROR_ALREADY_EXISTS);
             }
-            letters::define(&name, &part(4));
         }
         DELETE_POINTS => {
             let name = text(input, short(input, 0), short(input, 4));

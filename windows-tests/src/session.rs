@@ -110,7 +110,7 @@ impl Session {
 
     /// Another program's definition of a letter.
     pub fn occupy(&self, letter: char) {
-        let name = format!("{letter}!{:024}!Another", 0);
+        let name = format!("{letter}!0!Another");
         std::fs::write(self.folder.join("letters").join(name), "").unwrap();
     }
 }

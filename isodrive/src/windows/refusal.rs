@@ -37,9 +37,6 @@ pub(super) fn not_mounted(error: &MountError) -> Failure {
         }
         MountError::NoLetterFree => failure(Exit::MountPoint)
             .advice("try", "a directory that is not there yet, in place of a letter"),
-        MountError::Contended => {
-            failure(Exit::MountPoint).advice("try", "the same command again, or name a letter")
-        }
         MountError::NoParent(_) => {
             failure(Exit::MountPoint).advice("try", "make that folder first")
         }

@@ -1,5 +1,6 @@
-//! Drive letters: which are free, whose one is, and a turn at choosing one. Windows itself lets
-//! two programs define the same letter, and then shows only what came last.
+//! Drive letters: which are free, whose one is, and a turn at choosing one. Asks Windows, and
+//! defines none. Windows itself lets two programs define the same letter, and then shows only what
+//! came last.
 #![expect(unsafe_code, reason = "calls of Windows")]
 
 use std::marker::PhantomData;
@@ -21,8 +22,12 @@ const MUTEX: &str = "Local\\isodrive-letters";
 /// too much to do; a program that means ill, or hangs, keeps it longer.
 const PATIENCE: u32 = 5000;
 
-/// Units that the targets of a letter may take.
-const TARGETS_UNITS: usize = 4096;
+/// Room for the targets of a letter at first, in units.
+const ROOM: usize = 1024;
+
+/// Room in which Windows finds place for all of them: it keeps them in one text (`UNICODE_STRING`),
+/// which has less than 64 KiB.
+const MOST_ROOM: usize = 0x8000;
 
 /// Whether nobody uses a drive letter.
 #[must_use]
@@ -52,39 +57,80 @@ fn is_free(letter: char, used: u32) -> bool {
 /// Where a letter, or a name as in `Global\X:`, leads: the newest definition first.
 fn targets(name: &str) -> Result<Vec<String>, u32> {
     let name = wide(name);
-    let mut units = [0u16; TARGETS_UNITS];
-    let room = u32::try_from(units.len()).unwrap_or(0);
-    // SAFETY: the name ends in a zero; writes at most as many units as there are.
-    let written = unsafe { QueryDosDeviceW(name.as_ptr(), units.as_mut_ptr(), room) };
-    if written == 0 {
-        return Err(last_error());
-    }
+    let units = growing(|units| {
+        let room = u32::try_from(units.len()).unwrap_or(0);
+        // SAFETY: the name ends in a zero; writes at most as many units as there are.
+        let written = unsafe { QueryDosDeviceW(name.as_ptr(), units.as_mut_ptr(), room) };
+        if written == 0 { Err(last_error()) } else { Ok(()) }
+    })?;
     let each = units.split(|unit| *unit == 0).take_while(|target| !target.is_empty());
     Ok(each.map(String::from_utf16_lossy).collect())
 }
 
-/// Whether a letter that this process has just defined leads elsewhere too: to a drive below it
-/// or above it, or to one for everybody that is hidden by it or hides it.
+/// Asks again with more room for as long as there is too little: the oldest definition, which
+/// comes last, is the one that counts.
+fn growing(mut ask: impl FnMut(&mut [u16]) -> Result<(), u32>) -> Result<Vec<u16>, u32> {
+    let mut room = ROOM;
+    loop {
+        let mut units = vec![0; room];
+        match ask(&mut units) {
+            Ok(()) => return Ok(units),
+            Err(ERROR_INSUFFICIENT_BUFFER) if room < MOST_ROOM => {
+                room = room.saturating_mul(2);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Whose a letter is that several programs may have defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// It leads to our drive.
+    Ours,
+    /// It is ours and leads elsewhere: a definition hides ours that has to give way.
+    Hidden,
+    /// It is another's, and ours has to give way.
+    Theirs,
+}
+
+/// Whose a letter is that this process has just defined for a device.
 ///
-/// More targets than there is room for are other programs' too. Where Windows does not answer at
-/// all, the letter counts as not shared: it was free a moment ago, and a Windows that never answers
-/// would otherwise have no drives.
-pub(crate) fn is_letter_shared(letter: char) -> bool {
-    let own = match targets(&format!("{letter}:")) {
-        Ok(own) => own,
-        Err(ERROR_INSUFFICIENT_BUFFER) => return true,
+/// Where Windows does not say where it leads, the letter counts as ours: it was free a moment ago,
+/// and a Windows that never says so would otherwise have no drives.
+pub(crate) fn whose_letter(letter: char, device: &str) -> Whose {
+    // Windows refuses where there is none for everybody, which is how it should be for our own.
+    let for_everybody = targets(&format!("Global\\{letter}:")).unwrap_or_default();
+    match targets(&format!("{letter}:")) {
+        Ok(seen) => whose(device, &seen, &for_everybody),
         Err(error) => {
             tracing::debug!(%letter, error, "Windows does not say where the letter leads");
-            return false;
+            Whose::Ours
         }
-    };
-    // Fails where there is no such letter for everybody, which is how it should be for our own.
-    let for_everybody = match targets(&format!("Global\\{letter}:")) {
-        Ok(targets) => targets,
-        Err(ERROR_INSUFFICIENT_BUFFER) => return true,
-        Err(_) => Vec::new(),
-    };
-    own.len() > 1 || !(for_everybody.is_empty() || for_everybody == own)
+    }
+}
+
+/// Whose a letter is by where this session sees it lead and by where it leads for everybody, each
+/// with the newest definition first.
+///
+/// Of definitions that meet, the oldest keeps the letter. Windows makes one after the other, so
+/// that each program finds those that came before its own and are still there, and no two programs
+/// can each find their own to be the oldest. Who gives a letter up has found an older definition,
+/// so that one of them stays.
+///
+/// A letter for everybody goes before those of a session: the Mount Manager, which refuses a second
+/// one, knows nothing of those. Which of the two is older cannot be seen, but a session's that was
+/// kept before stays and hides the other. Where another program keeps a definition above ours, we
+/// give up too.
+fn whose(device: &str, seen: &[String], for_everybody: &[String]) -> Whose {
+    let is_ours =
+        |target: Option<&String>| target.is_some_and(|target| target.eq_ignore_ascii_case(device));
+    let oldest = if for_everybody.is_empty() { seen.last() } else { for_everybody.last() };
+    match (is_ours(oldest), is_ours(seen.first())) {
+        (true, true) => Whose::Ours,
+        (true, false) => Whose::Hidden,
+        (false, _) => Whose::Theirs,
+    }
 }
 
 /// Does a work while nobody else of this session chooses a letter, as far as others wait for the
@@ -105,18 +151,13 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// Waits for the turn, not for ever: a program that keeps it must not keep others from
-    /// mounting. Many that waited in vain go on at one moment, and take the same letters.
+    /// mounting. Who waited in vain goes on without, and may define a letter with others.
     pub(crate) fn take() -> Self {
         let mutex = open().and_then(wait);
         if let Err(error) = &mutex {
             tracing::debug!(error, "no turn at choosing a letter; the letter is checked alone");
         }
         Self { mutex: mutex.ok(), of_this_thread: PhantomData }
-    }
-
-    /// Whether the turn was got.
-    pub(crate) fn is_ours(&self) -> bool {
-        self.mutex.is_some()
     }
 }
 
@@ -143,5 +184,58 @@ impl Drop for Turn {
             // SAFETY: this thread owns the mutex.
             unsafe { ReleaseMutex(mutex.0) };
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = "\\Device\\Volume{1}";
+    const OTHER: &str = "\\Device\\Volume{2}";
+
+    fn of(seen: &[&str], for_everybody: &[&str]) -> Whose {
+        let texts = |list: &[&str]| list.iter().copied().map(str::to_owned).collect::<Vec<_>>();
+        whose(OWN, &texts(seen), &texts(for_everybody))
+    }
+
+    #[test]
+    fn the_oldest_definition_keeps_the_letter() {
+        assert_eq!(of(&[OWN], &[]), Whose::Ours);
+        // The newest comes first.
+        assert_eq!(of(&[OWN, OTHER], &[]), Whose::Theirs);
+        assert_eq!(of(&[OTHER, OWN], &[]), Whose::Hidden);
+        assert_eq!(of(&[OTHER, OWN, OTHER], &[]), Whose::Theirs);
+        assert_eq!(of(&[OWN, "\\??\\C:\\folder"], &[]), Whose::Theirs);
+        assert_eq!(of(&["\\Device\\volume{1}"], &[]), Whose::Ours);
+        // Somebody took it away.
+        assert_eq!(of(&[OTHER], &[]), Whose::Theirs);
+        assert_eq!(of(&[], &[]), Whose::Theirs);
+    }
+
+    #[test]
+    fn a_letter_for_everybody_goes_before_one_of_a_session() {
+        assert_eq!(of(&[OWN], &[OWN]), Whose::Ours);
+        assert_eq!(of(&[OWN], &[OTHER]), Whose::Theirs);
+        assert_eq!(of(&[OTHER], &[OWN]), Whose::Hidden);
+        assert_eq!(of(&[OTHER], &[OTHER]), Whose::Theirs);
+    }
+
+    #[test]
+    fn room_grows_until_the_oldest_definition_is_seen() {
+        let mut rooms = Vec::new();
+        let units = growing(|units| {
+            rooms.push(units.len());
+            *units.get_mut(4999).ok_or(ERROR_INSUFFICIENT_BUFFER)? = 1;
+            Ok(())
+        });
+        assert_eq!((rooms, units.map(|units| units[4999])), (vec![1024, 2048, 4096, 8192], Ok(1)));
+        let mut most = 0;
+        let refused = growing(|units| {
+            most = units.len();
+            Err(ERROR_INSUFFICIENT_BUFFER)
+        });
+        assert_eq!((refused, most), (Err(ERROR_INSUFFICIENT_BUFFER), MOST_ROOM));
+        assert_eq!(growing(|_| Err(2)), Err(2));
     }
 }
