@@ -47,14 +47,12 @@ impl Drive {
         let (stopped, open_files) = (adapter.stopped(), adapter.open_files());
         let mut host = FileSystemHost::new_with_options(params, adapter)
             .map_err(|error| refused("make a volume", status(error.code().0)))?;
-        let at = place(&mut host, mounting)?;
-        host.start_with_threads(mounting.threads).map_err(|error| {
-            if let Some(appearing) = mounting.appearing {
-                (appearing.undo)(&at);
-            }
-            refused("serve the volume", status(error.code().0))
-        })?;
-        Ok(Self { host, at, stopped, open_files })
+        let placed = place(&mut host, mounting)?;
+        if let Err(error) = host.start_with_threads(mounting.threads) {
+            placed.take_back(&mut host, mounting);
+            return Err(refused("serve the volume", status(error.code().0)));
+        }
+        Ok(Self { host, at: placed.at, stopped, open_files })
     }
 
     /// Where the volume is to be seen: `X:` or a directory.

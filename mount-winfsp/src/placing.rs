@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use winfsp::host::{FileSystemHost, FineGuard};
 
 use crate::adapter::Adapter;
-use crate::mounting::{Appearing, MountError, Mounting, Place, refused, status};
+use crate::mounting::{MountError, Mounting, Place, refused, status};
 use crate::system::{Turn, Whose, free_letters, is_letter_free, whose_letter};
 use crate::thunks::last_device;
 
@@ -30,17 +30,44 @@ const PATH_NOT_FOUND: u32 = 0xC000_003A;
 /// A volume that is to be given a place.
 type Host = FileSystemHost<Adapter, FineGuard>;
 
-/// Gives the volume its place; the name of that place.
-pub(crate) fn place(host: &mut Host, mounting: &Mounting) -> Result<String, MountError> {
+/// The place of a volume, and what this mount prepared there.
+pub(crate) struct Placed {
+    /// `X:` or a directory.
+    pub(crate) at: String,
+    is_prepared: bool,
+}
+
+impl Placed {
+    /// Takes the place back, where no drive stays, and what was prepared before that: the place may
+    /// be another's as soon as it is free.
+    pub(crate) fn take_back(self, host: &mut Host, mounting: &Mounting) {
+        self.undo(mounting);
+        host.unmount();
+    }
+
+    /// Undoes what this mount prepared. What others did is theirs.
+    fn undo(&self, mounting: &Mounting) {
+        if let (true, Some(appearing)) = (self.is_prepared, mounting.appearing) {
+            (appearing.undo)(&self.at);
+        }
+    }
+
+    fn prepared(at: String, mounting: &Mounting) -> Self {
+        let is_prepared = mounting.appearing.is_some_and(|it| (it.prepare)(&at));
+        Self { at, is_prepared }
+    }
+}
+
+/// Gives the volume its place.
+pub(crate) fn place(host: &mut Host, mounting: &Mounting) -> Result<Placed, MountError> {
     match &mounting.place {
         Place::FirstFree => place_at_free_letter(host, mounting),
         Place::Letter(letter) => place_at_wanted_letter(host, *letter, mounting),
         Place::Directory(path) => {
-            let at = path.to_string_lossy().into_owned();
-            let prepared = Prepared::now(mounting, &at);
-            let Err(error) = host.mount(&*at) else { return Ok(at) };
-            prepared.undo();
-            Err(not_placed(at, status(error.code().0)))
+            let placed = Placed::prepared(path.to_string_lossy().into_owned(), mounting);
+            let Err(error) = host.mount(&*placed.at) else { return Ok(placed) };
+            placed.undo(mounting);
+            Err(not_placed(placed.at, status(error.code().0)))
         }
     }
 }
@@ -50,26 +77,23 @@ fn place_at_wanted_letter(
     host: &mut Host,
     letter: char,
     mounting: &Mounting,
-) -> Result<String, MountError> {
+) -> Result<Placed, MountError> {
     let at = format!("{letter}:");
     let _turn = Turn::take();
     // Windows would let us define a letter above one that is there, and hide it.
     if !is_letter_free(letter) {
         return Err(MountError::Taken(at));
     }
-    match place_at_letter(host, letter, mounting) {
-        Ok(()) => Ok(at),
-        Err(status) => Err(not_placed(at, status)),
-    }
+    place_at_letter(host, letter, mounting).map_err(|status| not_placed(at, status))
 }
 
 /// Gives the volume the first letter that is free and that nobody else gets.
-fn place_at_free_letter(host: &mut Host, mounting: &Mounting) -> Result<String, MountError> {
+fn place_at_free_letter(host: &mut Host, mounting: &Mounting) -> Result<Placed, MountError> {
     let _turn = Turn::take();
     let mut given_up: Vec<char> = Vec::new();
     while let Some(letter) = free_letters().into_iter().find(|letter| !given_up.contains(letter)) {
         match place_at_letter(host, letter, mounting) {
-            Ok(()) => return Ok(format!("{letter}:")),
+            Ok(placed) => return Ok(placed),
             Err(NAME_COLLISION) => given_up.push(letter),
             Err(status) => return Err(not_placed(format!("{letter}:"), status)),
         }
@@ -82,24 +106,19 @@ fn place_at_free_letter(host: &mut Host, mounting: &Mounting) -> Result<String, 
 /// Of several who have the letter, the one who prepared it may give it up, and undo that. Each does
 /// so before its definition is gone, and the one who keeps the letter then looks whether it is
 /// still prepared.
-fn place_at_letter(host: &mut Host, letter: char, mounting: &Mounting) -> Result<(), u32> {
-    let at = format!("{letter}:");
+fn place_at_letter(host: &mut Host, letter: char, mounting: &Mounting) -> Result<Placed, u32> {
+    let placed = Placed::prepared(format!("{letter}:"), mounting);
     // The Mount Manager is meant by a device's name.
-    let name = if mounting.global { format!("\\\\.\\{at}") } else { at.clone() };
-    let prepared = Prepared::now(mounting, &at);
-    if let Err(error) = host.mount(&*name) {
-        prepared.undo();
+    let prefix = if mounting.global { "\\\\.\\" } else { "" };
+    if let Err(error) = host.mount(&format!("{prefix}{}", placed.at)) {
+        placed.undo(mounting);
         return Err(status(error.code().0));
     }
     if !is_kept(letter, &last_device()) {
-        prepared.undo();
-        host.unmount();
+        placed.take_back(host, mounting);
         return Err(NAME_COLLISION);
     }
-    if !prepared.is_ours {
-        Prepared::now(mounting, &at);
-    }
-    Ok(())
+    Ok(if placed.is_prepared { placed } else { Placed::prepared(placed.at, mounting) })
 }
 
 /// Whether we keep a letter that we have defined for a device: waits for others to give it up.
@@ -117,28 +136,6 @@ fn is_kept(letter: char, device: &str) -> bool {
                 return false;
             }
             Whose::Hidden => std::thread::sleep(BEAT),
-        }
-    }
-}
-
-/// What was done before a drive appears.
-struct Prepared<'a> {
-    appearing: Option<Appearing>,
-    at: &'a str,
-    /// Whether there was something to do that was not done yet.
-    is_ours: bool,
-}
-
-impl<'a> Prepared<'a> {
-    fn now(mounting: &Mounting, at: &'a str) -> Self {
-        let appearing = mounting.appearing;
-        Self { appearing, at, is_ours: appearing.is_some_and(|it| (it.prepare)(at)) }
-    }
-
-    /// Undoes it, where no drive appears or stays.
-    fn undo(self) {
-        if let (true, Some(appearing)) = (self.is_ours, self.appearing) {
-            (appearing.undo)(self.at);
         }
     }
 }

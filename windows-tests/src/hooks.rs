@@ -1,7 +1,9 @@
 //! What the DLL calls in place of Windows where it would reach its driver: opening devices,
-//! the request channel, drive letters, one look into the registry.
+//! the request channel, drive letters, one look into the registry; and where a test has it fail.
 //! Answers those calls alone; everything else goes on to Windows.
+#![expect(clippy::missing_const_for_thread_local, reason = "it is, and clippy does not see it")]
 
+use std::cell::Cell;
 use std::ffi::c_void;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -9,18 +11,19 @@ use std::sync::{Mutex, OnceLock};
 
 use windows_sys::Win32::Foundation::{
     ERROR_FILE_NOT_FOUND, ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_FUNCTION,
-    ERROR_INVALID_PARAMETER, ERROR_OPERATION_ABORTED, ERROR_SUCCESS, HANDLE, INVALID_HANDLE_VALUE,
-    SetLastError,
+    ERROR_INVALID_PARAMETER, ERROR_NOT_ENOUGH_MEMORY, ERROR_OPERATION_ABORTED, ERROR_SUCCESS,
+    HANDLE, INVALID_HANDLE_VALUE, SetLastError,
 };
 use windows_sys::Win32::Security::{
-    DuplicateToken, SecurityIdentification, TOKEN_DUPLICATE, TOKEN_QUERY,
+    DuplicateToken, SECURITY_ATTRIBUTES, SecurityIdentification, TOKEN_DUPLICATE, TOKEN_QUERY,
 };
 use windows_sys::Win32::Storage::FileSystem::{CreateFileW, DDD_REMOVE_DEFINITION};
 use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::Win32::System::LibraryLoader::GetModuleHandleW;
 use windows_sys::Win32::System::Registry::RegGetValueW;
 use windows_sys::Win32::System::Threading::{
-    CreateEventW, GetCurrentProcess, GetCurrentProcessId, OpenProcessToken,
+    CreateEventW, CreateThread, GetCurrentProcess, GetCurrentProcessId, LPTHREAD_START_ROUTINE,
+    OpenProcessToken,
 };
 use winfsp_sys::FSP_FSCTL_VOLUME_PARAMS;
 
@@ -63,6 +66,19 @@ pub fn junctions() -> Vec<String> {
     JUNCTIONS.lock().unwrap().clone()
 }
 
+thread_local! {
+    /// Whether the DLL gets no threads when this thread asks it for something.
+    static NO_THREADS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Does a work during which Windows gives the DLL no threads.
+pub fn without_threads<T>(work: impl FnOnce() -> T) -> T {
+    NO_THREADS.set(true);
+    let done = work();
+    NO_THREADS.set(false);
+    done
+}
+
 /// Where the data of a mount point leads (MS-FSCC 2.1.2.5).
 fn junction(data: &[u8]) -> String {
     assert_eq!(data[..4], 0xA000_0003u32.to_le_bytes(), "a link of another kind");
@@ -86,6 +102,7 @@ pub fn install(dll: &Path) {
             module.replace("KERNEL32.dll", "DeviceIoControl", device_io_control as *const c_void);
             module.replace("KERNEL32.dll", "DefineDosDeviceW", define_dos_device as *const c_void);
             module.replace("ADVAPI32.dll", "RegGetValueW", reg_get_value as *const c_void);
+            module.replace("KERNEL32.dll", "CreateThread", create_thread as *const c_void);
             let (query, drives) = (query_dos_device as *const c_void, logical_drives as *const _);
             let before = module.replace("KERNEL32.dll", "QueryDosDeviceW", query);
             let _ = QUERY.set(std::mem::transmute::<*const c_void, Query>(before));
@@ -289,6 +306,21 @@ unsafe fn answer(
         }
         _ => Err(ERROR_INVALID_FUNCTION),
     })
+}
+
+unsafe extern "system" fn create_thread(
+    security: *const SECURITY_ATTRIBUTES,
+    stack: usize,
+    start: LPTHREAD_START_ROUTINE,
+    argument: *const c_void,
+    flags: u32,
+    number: *mut u32,
+) -> HANDLE {
+    if NO_THREADS.get() {
+        unsafe { SetLastError(ERROR_NOT_ENOUGH_MEMORY) };
+        return std::ptr::null_mut();
+    }
+    unsafe { CreateThread(security, stack, start, argument, flags, number) }
 }
 
 unsafe extern "system" fn reg_get_value(

@@ -23,7 +23,7 @@ pub mod visitor;
 pub mod walk;
 
 pub use driver::File;
-pub use hooks::{drives, install, junctions};
+pub use hooks::{drives, install, junctions, without_threads};
 pub use listing::Listed;
 pub use mount_manager::global_drives;
 pub use persons::become_asked;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use isodrive_windows_tests::driver::{Caller, GENERIC_READ, Opening, disposition, option};
 use isodrive_windows_tests::setup::{self, mount_image, mounting};
-use isodrive_windows_tests::{drives, global_drives, junctions, kind};
+use isodrive_windows_tests::{drives, global_drives, junctions, kind, without_threads};
 use mount_winfsp::{Appearing, MountError, Mounting, Place};
 use windows_view::{Choices, everybody_reads};
 
@@ -211,12 +211,20 @@ fn what_shall_be_there_before_a_drive_is_done_before_and_undone_without_one() {
     let nowhere = nowhere.display();
     assert_eq!(said(), [format!("prepare {nowhere} false"), format!("undo {nowhere} false")]);
     // Who prepared it may have had the letter too, and undone that as it gave the letter up.
+    let before = ["prepare V: false", "prepare V: true"];
     drop(mount(&how(Place::Letter('V'))).unwrap());
-    assert_eq!(said(), ["prepare V: false", "prepare V: true"]);
+    assert_eq!(said(), before);
     unsafe { std::env::set_var("ISODRIVE_TEST_STOLEN", "U") };
     assert!(mount(&how(Place::Letter('U'))).is_err());
     unsafe { std::env::remove_var("ISODRIVE_TEST_STOLEN") };
     assert_eq!(said(), ["prepare U: false", "undo U: true"]);
+    // A drive that cannot be served goes with what was prepared for it, and nothing of another's.
+    for (at, done) in [('T', ["prepare T: false", "undo T: true"].as_slice()), ('V', &before)] {
+        let refused = without_threads(|| mount(&how(Place::Letter(at)))).err();
+        assert!(matches!(refused, Some(MountError::Refused { what: "serve the volume", .. })));
+        assert_eq!(said(), done);
+        assert!(!drives().iter().any(|(name, _)| name.starts_with(at)), "the letter stayed");
+    }
     // Nothing is prepared for what is refused without trying.
     assert!(mount(&how(Place::Letter('C'))).is_err());
     assert!(said().is_empty());
