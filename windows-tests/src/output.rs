@@ -45,6 +45,12 @@ impl Running {
         self.child.try_wait().unwrap().is_some()
     }
 
+    /// Ends it where it stands.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
     /// Waits for its end.
     pub fn end(mut self) -> Output {
         let status = self.child.wait().unwrap();

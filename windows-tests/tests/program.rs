@@ -172,27 +172,6 @@ fn what_a_killed_server_left_is_swept_up() {
 }
 
 #[test]
-fn a_dead_record_costs_another_drive_neither_its_record_nor_its_icon() {
-    let session = session("newer");
-    session.reported(&["mount", "-q", "--local", &image("setup.iso"), "R:"], &[]);
-    let living = &session.record_files()[0];
-    let mut record: serde_json::Value =
-        serde_json::from_slice(&std::fs::read(living).unwrap()).unwrap();
-    // Of an earlier server with the same number, at the same letter.
-    record["process"]["started"] = 1.into();
-    std::fs::write(living.with_file_name("dead.json"), record.to_string()).unwrap();
-    // What is still being written is no record yet.
-    std::fs::copy(living, living.with_file_name("written.part")).unwrap();
-    assert_eq!(session.reported(&["list", "--json"], &[]).lines().count(), 2);
-    session.run(&["doctor", "--fix"], &[]);
-    assert_eq!(session.record_files(), std::slice::from_ref(living));
-    let icon = "Software\\Classes\\Applications\\Explorer.exe\\Drives\\R\\DefaultIcon";
-    assert!(CURRENT_USER.open(icon).is_ok(), "the newer drive lost its icon");
-    session.reported(&["eject", "R:"], &[]);
-    assert!(CURRENT_USER.open(icon).is_err(), "the icon stayed");
-}
-
-#[test]
 fn a_mount_that_cannot_be_made_says_why() {
     let session = session("refused");
     let program = simulated();
@@ -354,25 +333,5 @@ fn in_the_foreground_ctrl_break_ends_a_drive_cleanly() {
     assert_eq!(session.records(), 1);
     std::fs::write(pressed, "").unwrap();
     assert!(child.end().status.success());
-    assert_eq!((session.records(), session.letters()), (0, 0));
-}
-
-#[test]
-fn a_mount_that_is_broken_off_takes_its_icon_away_before_its_letter_is_free() {
-    let session = session("broken-off");
-    let [pressed, reported] = ["pressed", "told"].map(|name| session.folder.join(name));
-    let variables = [
-        (BREAK, pressed.to_str().unwrap()),
-        ("ISODRIVE_TEST_TOLD", reported.to_str().unwrap()),
-        // The drive is there for so long before the server looks, and before its letter is free.
-        ("ISODRIVE_TEST_SLOW", "3000"),
-    ];
-    let mount = ["mount", "--foreground", "--local", &image("setup.iso"), "R:"];
-    let child = Running::start(&mut session.command(&mount, &variables), &session.folder);
-    until(|| session.letters() == 1);
-    std::fs::write(pressed, "").unwrap();
-    until(|| reported.exists());
-    assert_eq!(session.letters(), 1, "the letter is free, and the icon another's");
-    assert_eq!(child.end().status.code(), Some(130));
     assert_eq!((session.records(), session.letters()), (0, 0));
 }

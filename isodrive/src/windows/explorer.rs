@@ -3,7 +3,7 @@
 
 use mount_winfsp::Appearing;
 use mount_winfsp::shell::tell_of_place;
-use windows_registry::Type;
+use windows_registry::{CURRENT_USER, Type};
 
 use super::place::{letter, root};
 use super::registry::{Found, Own};
@@ -43,6 +43,17 @@ fn set_icon(at: &str) -> bool {
             false
         }
     }
+}
+
+/// The letters that have an icon of ours.
+pub(super) fn letters_with_icon() -> Vec<char> {
+    let Ok(keys) = CURRENT_USER.open(DRIVES) else { return Vec::new() };
+    let letters = keys.keys().into_iter().flatten().filter_map(|key| letter(&format!("{key}:")));
+    let has_ours = |letter: &char| {
+        let found = icon(&format!("{letter}:")).map(|icon| icon.found());
+        matches!(found, Some(Ok(Found::Ours)))
+    };
+    letters.filter(has_ours).collect()
 }
 
 /// Has Explorer look at a drive that is there now: it may remember the letter with another icon.

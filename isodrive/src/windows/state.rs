@@ -243,12 +243,7 @@ impl Record {
         let at = self.at.text();
         // Windows' own drives have no icon from us.
         if let (false, Some(letter)) = (self.is_of_windows(), letter(&at)) {
-            in_letter_turn(|| {
-                // It is that of the drive that has the letter by now.
-                if is_letter_free(letter) && !Self::is_somebody_at(letter) {
-                    explorer::remove_icon(&at);
-                }
-            });
+            Self::remove_icon_of_nobody(letter);
         }
         let missing = || io::Error::new(io::ErrorKind::NotFound, "the record is of no file");
         let file = self.file.as_ref().ok_or_else(missing)?;
@@ -257,6 +252,17 @@ impl Record {
             Some(now) if now.process != self.process => Ok(()),
             _ => std::fs::remove_file(file),
         }
+    }
+
+    /// Takes the icon of a letter away that no drive has. In the turn: a mount writes the icon
+    /// before its drive has the letter.
+    fn remove_icon_of_nobody(letter: char) {
+        in_letter_turn(|| {
+            // Or it is that of the drive that has the letter by now.
+            if is_letter_free(letter) && !Self::is_somebody_at(letter) {
+                explorer::remove_icon(&format!("{letter}:"));
+            }
+        });
     }
 
     /// Whether a drive that is there has a letter.
@@ -268,7 +274,12 @@ impl Record {
 /// Cleans up after servers that are gone. Gives the places where their drives were.
 pub(crate) fn sweep() -> Vec<String> {
     let dead = Record::all().into_iter().filter(|record| !record.is_alive());
-    dead.filter(|record| record.clean_up().is_ok()).map(|record| record.at.text()).collect()
+    let places =
+        dead.filter(|record| record.clean_up().is_ok()).map(|record| record.at.text()).collect();
+    // A server that was killed before it wrote its record left an icon that no record names.
+    let free = explorer::letters_with_icon().into_iter().filter(|letter| is_letter_free(*letter));
+    free.for_each(Record::remove_icon_of_nobody);
+    places
 }
 
 /// The user's folder for such files, or the one that `ISODRIVE_STATE_DIR` names; made if missing.
