@@ -54,7 +54,7 @@ type Detach = unsafe extern "system" fn(HANDLE, u32, u32) -> u32;
 type PhysicalPath = unsafe extern "system" fn(HANDLE, *mut u32, *mut u16) -> u32;
 
 /// Why Windows made no drive, or does not take one away.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NativeError {
     /// This Windows cannot.
     #[error("this Windows cannot mount images by itself")]
@@ -66,8 +66,13 @@ pub enum NativeError {
     #[error("Windows gave the drive no letter in {} s", PATIENCE.as_secs())]
     NoLetter,
     /// Such a drive, which stays besides.
-    #[error("Windows gave the drive no letter, and keeps it (error {0})")]
-    Stuck(u32),
+    #[error("Windows gave the drive {device} no letter, and keeps it (error {code})")]
+    Stuck {
+        /// Its device, as in `\\.\CDROM1`.
+        device: String,
+        /// What it said.
+        code: u32,
+    },
     /// The console said that this process shall end.
     #[error("interrupted")]
     Interrupted,
@@ -101,11 +106,12 @@ pub fn attach(image: &Path) -> Result<NativeDrive, NativeError> {
     let disk = Disk::open(image)?;
     let is_new = disk.device().is_err() && {
         let attached = disk.attach();
+        let is_new = attached.is_ok();
         // Somebody was faster.
         if disk.device().is_err() {
             attached?;
         }
-        attached.is_ok()
+        is_new
     };
     let why = match wait_for_letter(&disk) {
         Ok((device, letter)) => return Ok(NativeDrive { device, letter, is_new }),
@@ -114,8 +120,9 @@ pub fn attach(image: &Path) -> Result<NativeDrive, NativeError> {
     if !is_new {
         return Err(why);
     }
-    match disk.detach() {
-        Err(NativeError::Refused(code)) => Err(NativeError::Stuck(code)),
+    // Where there is no device any more, somebody else took the drive away.
+    match (disk.detach(), disk.device()) {
+        (Err(NativeError::Refused(code)), Ok(device)) => Err(NativeError::Stuck { device, code }),
         _ => Err(why),
     }
 }

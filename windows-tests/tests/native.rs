@@ -164,6 +164,32 @@ fn a_drive_without_a_letter_is_taken_away_again() {
 }
 
 #[test]
+fn a_drive_without_a_letter_that_windows_keeps_is_known() {
+    let session = session("kept");
+    let kept = ("ISODRIVE_TEST_KEPT", "1");
+    let mount = ["mount", "--native", "Setup.ISO"];
+    assert_eq!(
+        session.refused(1, &mount, &[kept]),
+        "error: Windows cannot mount \"Setup.ISO\": Windows gave the drive \\\\.\\CDROM9 no \
+         letter, and keeps it (error 170)\n  try     isodrive eject Setup.ISO\n"
+    );
+    let drives = listed(&session);
+    let known: Vec<_> = drives.iter().map(|one| (&one["at"]["name"], &one["state"])).collect();
+    assert_eq!(known, [(&"\\\\.\\CDROM9".into(), &"served by Windows".into())]);
+    // It cannot be used, and stays the one drive of its image.
+    let why = session.refused(12, &mount, &[]);
+    assert!(why.contains("Windows gave the drive no letter in 10 s\n"), "{why}");
+    assert_eq!((session.records(), is_attached(&session, FIRST + 1)), (1, false));
+    assert_eq!(
+        session.refused(1, &["eject", "Setup.ISO"], &[kept]),
+        "error: cannot take \\\\.\\CDROM9 away: Windows refused (error 170)\n  \
+         try     powershell Dismount-DiskImage -DevicePath \\\\.\\CDROM9\n"
+    );
+    session.reported(&["eject", "\\\\.\\CDROM9"], &[]);
+    assert_eq!((session.records(), is_attached(&session, FIRST)), (0, false));
+}
+
+#[test]
 fn what_explorer_ejects_is_forgotten() {
     let session = session("gone");
     session.reported(&["mount", "--native", "-q", "Setup.ISO"], &[LATE]);

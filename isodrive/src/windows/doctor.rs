@@ -73,7 +73,7 @@ fn left_behind(fix: bool) -> Vec<Check> {
     let dead = Record::all().into_iter().filter(|record| !record.is_alive());
     let mut checks: Vec<Check> = dead
         .map(|record| {
-            let at = record.at.text();
+            let at = record.place();
             let how = if record.is_of_windows() { "ejected" } else { "its server was killed" };
             let gone = format!("at {at} is gone: {how}");
             if !fix {

@@ -70,7 +70,7 @@ fn find<'r>(target: &Path, records: &'r [Record]) -> Result<Option<&'r Record>, 
                 let failure = Failure::new(Exit::NotMounted, message);
                 return Err(several
                     .iter()
-                    .fold(failure, |failure, record| failure.line("mounted", record.at.text())));
+                    .fold(failure, |failure, record| failure.line("mounted", record.place())));
             }
         }
     }
@@ -96,7 +96,7 @@ fn unknown(target: &Path, records: &[Record]) -> Failure {
     } else {
         failure
     };
-    records.iter().fold(failure, |failure, record| failure.line("mounted", record.at.text()))
+    records.iter().fold(failure, |failure, record| failure.line("mounted", record.place()))
 }
 
 /// Has the server of a drive end, and waits until it has.
@@ -104,7 +104,7 @@ fn eject(record: &Record) -> Outcome {
     if let Some(device) = &record.device {
         return native::eject(record, device);
     }
-    let at = record.at.text();
+    let at = record.place();
     let signalled = Event::set(&record.stop);
     match signalled {
         // A server that ends closes its event a moment before it is gone.
@@ -128,7 +128,7 @@ fn eject(record: &Record) -> Outcome {
 
 /// The failure for a server whose stop event cannot be set.
 fn not_signalled(record: &Record, error: NotSet) -> Failure {
-    let at = record.at.text();
+    let at = record.place();
     let failure = |why: &str| {
         Failure::new(Exit::Other, format!("cannot tell the server of {at} to end: {why}"))
     };

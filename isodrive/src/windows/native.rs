@@ -17,6 +17,7 @@ use crate::report::Found;
 use crate::shell::ShellCommand;
 use crate::terminal::quoted;
 
+use super::place::letter;
 use super::state::{Facts, Record, sweep};
 
 /// Hands the image to Windows.
@@ -31,32 +32,39 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
     check(&image, &shown).map_err(|why| refused(path, Exit::Other, &why))?;
     // An interrupted wait takes the drive away again.
     listen_to_console();
-    let drive = attach(&image).map_err(|error| match error {
-        NativeError::Interrupted => Failure::reported(Exit::Interrupted),
-        NativeError::NoLetter => refused(path, Exit::NotReady, &error.to_string()),
-        NativeError::NotHere | NativeError::Refused(_) | NativeError::Stuck(_) => {
-            refused(path, Exit::Other, &error.to_string())
-        }
-    })?;
     let facts = shown.volume.facts();
-    let at = Name::new(format!("{}:", drive.letter).as_bytes());
-    let (label, system) = (Name::new(&facts.label), facts.system.clone());
-    if !drive.is_new {
-        return Ok(Ready::again(at, label, system_name(&system)));
-    }
-    let record = Record::of_windows(
-        Facts {
+    let (label, system) = (Name::new(&facts.label), system_name(&facts.system));
+    // Of a drive that is new to us.
+    let recorded = |at: &Name, device: &str| {
+        let facts = Facts {
             stop: String::new(),
             at: at.clone(),
             image: image.clone(),
             asked: "native".to_owned(),
             label: label.clone(),
-            system: system_name(&system),
+            system: system.clone(),
             bytes: opened.disc().held_bytes(),
-        },
-        drive.device.clone(),
-    );
-    if let Err(error) = record.leave() {
+        };
+        Record::of_windows(facts, device.to_owned()).leave()
+    };
+    let drive = attach(&image).map_err(|error| {
+        let why = error.to_string();
+        match error {
+            NativeError::Interrupted => Failure::reported(Exit::Interrupted),
+            NativeError::NoLetter => refused(path, Exit::NotReady, &why),
+            NativeError::NotHere | NativeError::Refused(_) => refused(path, Exit::Other, &why),
+            NativeError::Stuck { device, .. } => {
+                // It is there, and nothing but its device and its image names it.
+                let is_known = recorded(&Name::new(device.as_bytes()), &device).is_ok();
+                stuck(path, &why, &device, is_known)
+            }
+        }
+    })?;
+    let at = Name::new(format!("{}:", drive.letter).as_bytes());
+    if !drive.is_new {
+        return Ok(Ready::again(at, label, system));
+    }
+    if let Err(error) = recorded(&at, &drive.device) {
         // Or nobody but Explorer would find it again.
         let _ = detach(&image, &drive.device);
         return Err(Failure::io(Exit::Other, "cannot write down the drive", &error));
@@ -65,7 +73,7 @@ pub(super) fn mount(arguments: &Mount) -> Result<Ready, Failure> {
         schema: SCHEMA,
         path: at,
         label,
-        system: system_name(&system),
+        system,
         reason: shown.reason.clone(),
         already_mounted: false,
         view: shown.view.name().to_owned(),
@@ -83,6 +91,22 @@ fn refused(path: &Path, exit: Exit, why: &str) -> Failure {
         .advice("try", ShellCommand::new("isodrive mount").operand(path))
 }
 
+/// The failure for a drive without a letter that Windows keeps. Whether `eject` knows it.
+fn stuck(path: &Path, why: &str, device: &str, is_known: bool) -> Failure {
+    let message = format!("Windows cannot mount {}: {why}", quoted(path));
+    let failure = Failure::new(Exit::Other, message);
+    if is_known {
+        failure.advice("try", ShellCommand::new("isodrive eject").operand(path))
+    } else {
+        failure.advice("try", by_hand(device))
+    }
+}
+
+/// How a drive that has no letter is taken away without isodrive.
+fn by_hand(device: &str) -> ShellCommand {
+    ShellCommand::new("powershell Dismount-DiskImage -DevicePath").operand(device)
+}
+
 /// Why Windows would not know the image.
 fn check(image: &Path, shown: &Shown) -> Result<(), String> {
     if !image.extension().is_some_and(|kind| kind.eq_ignore_ascii_case("iso")) {
@@ -98,11 +122,15 @@ fn check(image: &Path, shown: &Shown) -> Result<(), String> {
     Ok(())
 }
 
-/// The drive that Windows made of this image before, for us.
+/// The drive that Windows made of this image before, for us. One without a letter is of no use: it
+/// is waited for once more.
 fn already_mounted(image: &Path) -> Option<Ready> {
     let image = super::text(image);
-    let is_wanted =
-        |record: &Record| record.is_of_windows() && record.image.bytes() == image.bytes();
+    let is_wanted = |record: &Record| {
+        record.is_of_windows()
+            && record.image.bytes() == image.bytes()
+            && letter(&record.at.text()).is_some()
+    };
     let found = Record::alive().into_iter().find(is_wanted)?;
     Some(Ready::again(found.at, found.label, found.system))
 }
@@ -111,8 +139,12 @@ fn already_mounted(image: &Path) -> Option<Ready> {
 pub(super) fn eject(record: &Record, device: &str) -> Outcome {
     let image = os(&record.image.bytes());
     detach(Path::new(&image), device).map_err(|error| {
-        let message = format!("cannot take {} away: {error}", record.at.text());
-        Failure::new(Exit::Other, message).advice("try", "Eject in Explorer")
+        let message = format!("cannot take {} away: {error}", record.place());
+        let failure = Failure::new(Exit::Other, message);
+        match letter(&record.at.text()) {
+            Some(_) => failure.advice("try", "Eject in Explorer"),
+            None => failure.advice("try", by_hand(device)),
+        }
     })?;
     match record.clean_up() {
         // Another eject of the same drive was faster.

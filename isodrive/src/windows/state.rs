@@ -17,6 +17,7 @@ use mount_winfsp::{device_of, letter_of};
 use serde::{Deserialize, Serialize};
 
 use crate::json::{Name, os};
+use crate::terminal::path_shown;
 
 use super::explorer;
 use super::place::letter;
@@ -150,6 +151,11 @@ impl Record {
         Self { device: Some(device), boot: boot_time(), ..Self::new(facts) }
     }
 
+    /// Where it is to be seen, for a terminal.
+    pub(crate) fn place(&self) -> String {
+        path_shown(&self.at.bytes())
+    }
+
     /// Whether Windows itself made the drive.
     pub(crate) fn is_of_windows(&self) -> bool {
         self.device.is_some()
@@ -275,7 +281,7 @@ impl Record {
 pub(crate) fn sweep() -> Vec<String> {
     let dead = Record::all().into_iter().filter(|record| !record.is_alive());
     let places =
-        dead.filter(|record| record.clean_up().is_ok()).map(|record| record.at.text()).collect();
+        dead.filter(|record| record.clean_up().is_ok()).map(|record| record.place()).collect();
     // A server that was killed before it wrote its record left an icon that no record names.
     let free = explorer::letters_with_icon().into_iter().filter(|letter| is_letter_free(*letter));
     free.for_each(Record::remove_icon_of_nobody);

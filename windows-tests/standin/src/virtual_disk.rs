@@ -18,6 +18,9 @@ const FOLDER: &str = "ISODRIVE_TEST_DISKS";
 /// A letter, and after how many milliseconds the drive gets it: `W 1500`. None without this.
 const LETTER: &str = "ISODRIVE_TEST_LETTER";
 
+/// Whether drives are kept, whoever wants them away.
+const KEPT: &str = "ISODRIVE_TEST_KEPT";
+
 /// Numbers of devices. Those below are this machine's.
 const DEVICES: Range<u32> = 9..20;
 
@@ -31,6 +34,7 @@ const FILE_NOT_FOUND: u32 = 2;
 const ACCESS_DENIED: u32 = 5;
 const SHARING_VIOLATION: u32 = 32;
 const DEVICE_NOT_THERE: u32 = 55;
+const BUSY: u32 = 170;
 const INVALID_PARAMETER: u32 = 87;
 const INSUFFICIENT_BUFFER: u32 = 122;
 
@@ -163,6 +167,9 @@ unsafe extern "system" fn DetachVirtualDisk(
         Err(code) => return code,
     };
     let Some(device) = device_of(&image) else { return DEVICE_NOT_THERE };
+    if std::env::var_os(KEPT).is_some() {
+        return BUSY;
+    }
     let (_, letter) = attached(device).unwrap();
     std::fs::remove_file(attached_file(device)).unwrap();
     if !letter.is_empty() {
