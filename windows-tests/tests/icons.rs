@@ -53,7 +53,8 @@ fn an_icon_that_no_record_names_goes_with_the_next_command() {
     key.set_string("", "chosen.ico").unwrap();
     session.reported(&["eject", "--all"], &[]);
     assert_eq!(['Q', 'T'].map(has_icon), [false, true]);
-    CURRENT_USER.remove_tree(format!("{DRIVES}\\T")).unwrap();
+    // With the keys above it, which last.
+    CURRENT_USER.remove_tree("Software\\Classes\\Applications").unwrap();
 }
 
 #[test]

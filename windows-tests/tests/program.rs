@@ -8,7 +8,7 @@ use isodrive_windows_tests::console::BREAK;
 use isodrive_windows_tests::output::{self, Running};
 use isodrive_windows_tests::session::{Session, WINFSP, image, real, said};
 use isodrive_windows_tests::visitor::VISIT;
-use windows_registry::{CURRENT_USER, LOCAL_MACHINE};
+use windows_registry::{CURRENT_USER, LOCAL_MACHINE, Type};
 
 fn simulated() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_simulated"))
@@ -205,8 +205,18 @@ fn explorer_gets_its_verbs_and_loses_them_again() {
     let session = session("setup");
     let program = real();
     let classes = CURRENT_USER.create("Software\\Classes").unwrap();
-    // Somebody else's: it stays.
-    classes.create(".cdr").unwrap().set_string("", "Other.Program").unwrap();
+    // Somebody else's, in the two kinds of text that Windows takes: they stay.
+    let theirs = classes.create(".cdr").unwrap();
+    for kind in [Type::String, Type::ExpandString] {
+        let bytes: Vec<u8> = "%O%.Program\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        theirs.set_bytes("", kind, &bytes).unwrap();
+        let before = theirs.get_value("").unwrap();
+        assert_eq!(before.ty(), kind);
+        for what in ["install", "remove"] {
+            session.output_of(&program, &["setup", what]);
+            assert_eq!(theirs.get_value("").unwrap(), before, "{what}");
+        }
+    }
     session.output_of(&program, &["setup", "install"]);
     let text = |place: &str| classes.open(place).and_then(|key| key.get_string("")).ok();
     let verb = "SystemFileAssociations\\.iso\\shell\\isodrive.mount";
@@ -215,13 +225,13 @@ fn explorer_gets_its_verbs_and_loses_them_again() {
     assert!(command.ends_with("isodrive.exe\" open \"%1\""), "{command}");
     assert_eq!(text("Drive\\shell\\isodrive.eject").as_deref(), Some("Eject with isodrive"));
     assert_eq!(text(".udf").as_deref(), Some("isodrive.image"));
-    assert_eq!(text(".cdr").as_deref(), Some("Other.Program"));
+    assert_eq!(text(".cdr").as_deref(), Some("%O%.Program"));
     assert_eq!(text(".iso"), None, "a type that Windows knows was taken over");
     session.output_of(&program, &["setup", "remove"]);
     for place in [verb, "Drive\\shell\\isodrive.eject", ".udf", "isodrive.image"] {
         assert!(classes.open(place).is_err(), "{place} stayed");
     }
-    assert_eq!(text(".cdr").as_deref(), Some("Other.Program"));
+    assert_eq!(text(".cdr").as_deref(), Some("%O%.Program"));
     classes.remove_tree(".cdr").unwrap();
 }
 

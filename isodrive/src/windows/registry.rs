@@ -36,7 +36,7 @@ pub(super) enum Found {
     Ours,
     /// Another's text.
     Text(String),
-    /// Another's, and no text of the kind that we write.
+    /// Another's, and no text.
     Else,
 }
 
@@ -48,16 +48,16 @@ impl Own {
             Err(error) if error.code().0.cast_unsigned() == NOT_FOUND => return Ok(Found::Nothing),
             Err(error) => return Err(error),
         };
-        if value.ty() != self.kind {
-            return Ok(Found::Else);
-        }
-        // Text with bytes that are none is no text of ours.
+        let kind = value.ty();
         Ok(match String::try_from(value) {
+            // No text, or one with bytes that are none.
+            Err(_) => Found::Else,
+            // Windows takes both kinds of text; we write one.
+            Ok(text) if kind != self.kind => Found::Text(text),
             Ok(text) if (self.is_ours)(&text) => Found::Ours,
             // Who empties a value has taken it back.
             Ok(text) if text.is_empty() => Found::Nothing,
             Ok(text) => Found::Text(text),
-            Err(_) => Found::Else,
         })
     }
 
