@@ -30,7 +30,7 @@ pub struct File {
     pub(crate) contexts: (u64, u64),
     /// The rights that were granted.
     pub granted: u32,
-    /// What was told when it was opened.
+    /// What was reported when it was opened.
     pub info: FSP_FSCTL_FILE_INFO,
 }
 
@@ -218,7 +218,7 @@ impl Volume {
     }
 
     /// Writes to the cache of a file, as the driver does for who was granted that: it keeps what
-    /// it was told of the file for ever, so it asks nobody before the pages are written back.
+    /// it learned of the file for ever, so it asks nobody before the pages are written back.
     pub fn write(&self, file: &File, offset: u64, bytes: &[u8]) -> Result<(), u32> {
         const ACCESS_DENIED: u32 = 0xC000_0022;
         if file.granted & WRITE_RIGHTS == 0 {
@@ -259,7 +259,7 @@ impl Volume {
     /// All bytes of a file, in pieces of `step`.
     pub fn read_all(&self, file: &File, step: usize) -> Result<Vec<u8>, u32> {
         let mut bytes = Vec::new();
-        // As the cache manager does, which asks for nothing behind the size it was told.
+        // As the cache manager does, which asks for nothing behind the size that was reported.
         while (bytes.len() as u64) < file.info.FileSize {
             let got = self.read(file, bytes.len() as u64, step)?;
             assert!(!got.is_empty(), "no bytes before the end");
@@ -268,14 +268,14 @@ impl Volume {
         Ok(bytes)
     }
 
-    /// What is told of an open file.
+    /// What is reported of an open file.
     pub fn info(&self, file: &File) -> Result<FSP_FSCTL_FILE_INFO, u32> {
         let fill = |r: &mut FSP_FSCTL_TRANSACT_REQ| on!(r.Req.QueryInformation, file);
         let answer = self.ask(kind::QUERY_INFORMATION, &[], fill).ok()?;
         Ok(unsafe { answer.head().Rsp.QueryInformation.FileInfo })
     }
 
-    /// What is told of the volume.
+    /// What is reported of the volume.
     pub fn volume_info(&self) -> Result<FSP_FSCTL_VOLUME_INFO, u32> {
         let answer = self.ask(kind::QUERY_VOLUME_INFORMATION, &[], |_| ()).ok()?;
         Ok(unsafe { answer.head().Rsp.QueryVolumeInformation.VolumeInfo })

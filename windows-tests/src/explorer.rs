@@ -74,7 +74,7 @@ unsafe extern "system" fn change_notify(
     _second: *const c_void,
 ) {
     let path = if path.is_null() { String::new() } else { text(path) };
-    note(&format!("told {what:#x} {flags:#x} {path}"));
+    note(&format!("notified {what:#x} {flags:#x} {path}"));
 }
 
 fn text(text: *const u16) -> String {

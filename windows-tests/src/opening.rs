@@ -21,7 +21,7 @@ pub mod option {
 /// `FILE_GENERIC_READ`.
 pub const GENERIC_READ: u32 = 0x0012_0089;
 
-/// Who opens a file, as far as the DLL is told.
+/// Who opens a file, as far as the DLL learns.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller {
     /// Whether the access check is made: the kernel's own components are not checked.

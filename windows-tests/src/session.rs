@@ -27,7 +27,7 @@ pub struct Session {
 pub type Variable<'v> = (&'v str, &'v str);
 
 impl Session {
-    /// `simulated` is the program of that name, whose place tests alone are told.
+    /// `simulated` is the program of that name, whose place tests alone know.
     pub fn new(name: &str, simulated: &str) -> Self {
         static TURN: Mutex<()> = Mutex::new(());
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
@@ -79,7 +79,7 @@ impl Session {
         written(arguments, self.run(arguments, variables))
     }
 
-    /// As [`Session::told`], of another program.
+    /// As [`Session::reported`], of another program.
     pub fn output_of(&self, program: &Path, arguments: &[&str]) -> String {
         written(arguments, self.run_of(program, arguments))
     }

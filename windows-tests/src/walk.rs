@@ -17,7 +17,7 @@ const REPARSE_POINT: u32 = 0x400;
 pub struct Seen {
     /// Its path, which begins with a backslash.
     pub path: Vec<u16>,
-    /// What the listing told; for the root, what opening it told.
+    /// What the listing reported; for the root, what opening it reported.
     pub info: FSP_FSCTL_FILE_INFO,
     /// SHA-256 of its bytes, if it has any.
     pub sha256: Option<String>,

@@ -1,5 +1,5 @@
 //! What goes wrong below the adapter: a medium that fails, an image cut short, a bug of our own.
-//! Programs get an error, never zeros and never less than they were told; the drive goes on.
+//! Programs get an error, never zeros and never less than was reported; the drive goes on.
 #![cfg(windows)]
 
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn a_medium_that_fails_is_an_error_and_the_rest_of_the_drive_works() {
             }
             offset += 4096;
         }
-        // What is told of the file was read before.
+        // What is reported of the file was read before.
         assert_eq!(mounted.volume.info(&file).unwrap().FileSize, 3_000_000);
         mounted.volume.close(file);
     }

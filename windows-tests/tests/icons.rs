@@ -81,7 +81,7 @@ fn a_dead_record_costs_another_drive_neither_its_record_nor_its_icon() {
 #[test]
 fn a_mount_that_is_broken_off_takes_its_icon_away_before_its_letter_is_free() {
     let session = session("broken-off");
-    let [pressed, reported] = ["pressed", "told"].map(|name| session.folder.join(name));
+    let [pressed, reported] = ["pressed", "notified"].map(|name| session.folder.join(name));
     let variables = [
         (BREAK, pressed.to_str().unwrap()),
         ("ISODRIVE_TEST_TOLD", reported.to_str().unwrap()),

@@ -109,7 +109,7 @@ impl Crowd {
         }
     }
 
-    /// The letters that they got, when all are ejected. All others were told that none is free.
+    /// The letters that they got, when all are ejected. All others learned that none is free.
     fn letters(mut self, many: usize) -> Vec<String> {
         self.until("not all came to an end", |crowd| {
             crowd.all.iter_mut().map(One::is_decided).fold(true, |all, one| all & one)

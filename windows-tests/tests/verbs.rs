@@ -63,20 +63,20 @@ fn program_in(session: &Session, folder: &str) -> PathBuf {
     program
 }
 
-/// Runs what the shell makes of a verb. What is told to Explorer stands in the file `told`.
+/// Runs what the shell makes of a verb. What Explorer is notified of stands in the file `notified`.
 fn shell(session: &Session, command: &str, path: &str) -> Ran {
     try_shell(session, command, path).unwrap_or_else(|code| panic!("{} units: {code}", path.len()))
 }
 
 fn try_shell(session: &Session, command: &str, path: &str) -> Result<Ran, u32> {
-    let (state, reported) = (session.folder.join("state"), session.folder.join("told"));
+    let (state, reported) = (session.folder.join("state"), session.folder.join("notified"));
     let variables = [("ISODRIVE_STATE_DIR", &*state), ("ISODRIVE_TEST_TOLD", &*reported)];
     run(&expanded(command, path), &session.folder, &variables)
 }
 
-/// What Explorer was told since this was asked last.
+/// What Explorer was notified of since this was asked last.
 fn reported(session: &Session) -> Vec<String> {
-    let file = session.folder.join("told");
+    let file = session.folder.join("notified");
     let reported = std::fs::read_to_string(&file).unwrap_or_default();
     let _ = std::fs::remove_file(&file);
     reported.lines().map(str::to_owned).collect()
@@ -352,8 +352,8 @@ fn the_icon_of_a_drive_goes_with_the_session_and_a_chosen_one_stays() {
         reported(&session)
     };
     // SHCNE_UPDATEITEM with a path, SHCNE_ASSOCCHANGED without.
-    let item = "told 0x2000 0x3005 R:\\".to_owned();
-    let types = "told 0x8000000 0x0 ".to_owned();
+    let item = "notified 0x2000 0x3005 R:\\".to_owned();
+    let types = "notified 0x8000000 0x0 ".to_owned();
     let lasting = |place: &str| classes().create(place).map(drop).map_err(|error| error.code());
     let icon = format!("{DRIVES}\\R\\DefaultIcon");
     // Where there was no key, and where an empty one lasts.

@@ -1,4 +1,4 @@
-//! What the driver is told of a volume, and what programs are told of it and of its files.
+//! What the driver learns of a volume, and what programs learn of it and of its files.
 #![cfg(windows)]
 
 use std::sync::Mutex;

@@ -66,7 +66,7 @@ debug = 1
 T
     local crates=std,panic_unwind,panic_abort,proc_macro ending=rmeta
     [ "$how" = check ] || { crates+=,test; ending=rlib; }
-    # Only here the compiler is told to take what is not stable: the project itself is built
+    # Only here the compiler is made to take what is not stable: the project itself is built
     # without that.
     (cd "$scratch" && env -u RUSTFLAGS -u CARGO_TARGET_DIR RUSTC=$rustc RUSTC_BOOTSTRAP=1 \
         CARGO_HOME="$folder/cargo-home-$target" \
