@@ -2,10 +2,10 @@
 //! own, and the last one shows the disc as it was left (ECMA-119 6.2, ECMA-168 5.2.1).
 //! Finds where they begin; which one is opened is for `open` to say.
 
-use crate::cache::Disc;
+use crate::cache::{Disc, zeroed};
 use crate::error::{Error, Result};
 use crate::iso9660::{DescriptorSet, SECTOR_BYTES, SYSTEM_AREA_SECTORS};
-use crate::num::{quotient, round_up, to_u64};
+use crate::num::{quotient, round_up, to_u64, to_usize};
 use crate::origin::counts_from_itself;
 
 /// One session.
@@ -115,13 +115,46 @@ fn is_copy(disc: &Disc) -> Result<bool> {
 fn next_session(disc: &Disc, start: u64) -> Result<Option<u64>> {
     let sectors = quotient(disc.len(), SECTOR_BYTES);
     for end in ends(disc, start)? {
-        for candidate in candidates(disc, end).filter(|at| *at > start && *at < sectors) {
-            if begins_at(disc, candidate)? {
+        let wanted: Vec<u64> =
+            candidates(disc, end).filter(|at| *at > start && *at < sectors).collect();
+        let window =
+            Window::over(disc, &wanted, end.saturating_add(disc.limits().session_gap_sectors));
+        for candidate in wanted {
+            if head_at(disc, &window, candidate)?.is_some_and(is_first_descriptor) {
                 return Ok(Some(candidate));
             }
         }
     }
     Ok(None)
+}
+
+/// The bytes in which most candidates of one end lie, read in one piece: behind a volume that its
+/// image goes on after there are two dozen.
+struct Window {
+    at: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window {
+    /// The one over the candidates before sector `end`; empty where these are few, or where it
+    /// cannot be read whole: what is not in it is looked at by itself.
+    fn over(disc: &Disc, candidates: &[u64], end: u64) -> Self {
+        const FEW: usize = 3;
+        let near =
+            || candidates.iter().filter(|sector| **sector < end).map(|sector| first_byte(*sector));
+        let (Some(at), Some(last)) = (near().min(), near().max()) else {
+            return Self { at: 0, bytes: Vec::new() };
+        };
+        let end = last.saturating_add(to_u64(HEAD_BYTES)).min(disc.len());
+        let mut bytes = Vec::new();
+        if near().count() > FEW {
+            bytes = zeroed(to_usize(end.saturating_sub(at))).unwrap_or_default();
+            if disc.peek(&mut bytes, at).is_err() {
+                bytes.clear();
+            }
+        }
+        Self { at, bytes }
+    }
 }
 
 /// Sectors at which writers let a session begin behind one that ends at sector `end`: there, or
@@ -157,14 +190,36 @@ fn ends(disc: &Disc, start: u64) -> Result<Vec<u64>> {
     Ok(ends)
 }
 
+/// Bytes by which a descriptor is known.
+const HEAD_BYTES: usize = 7;
+
+/// Where the first descriptor of the session that begins at a sector would stand.
+const fn first_byte(sector: u64) -> u64 {
+    sector.saturating_add(SYSTEM_AREA_SECTORS).saturating_mul(SECTOR_BYTES)
+}
+
 /// Whether a descriptor stands where the first one of a session would.
 fn begins_at(disc: &Disc, sector: u64) -> Result<bool> {
-    const HEAD_BYTES: usize = 7;
-    let at = sector.saturating_add(SYSTEM_AREA_SECTORS).saturating_mul(SECTOR_BYTES);
+    let window = Window { at: 0, bytes: Vec::new() };
+    Ok(head_at(disc, &window, sector)?.is_some_and(is_first_descriptor))
+}
+
+/// What stands where the first descriptor of a session would, if the image reaches so far.
+fn head_at(disc: &Disc, window: &Window, sector: u64) -> Result<Option<[u8; HEAD_BYTES]>> {
+    let at = first_byte(sector);
     if at.saturating_add(to_u64(HEAD_BYTES)) > disc.len() {
-        return Ok(false);
+        return Ok(None);
+    }
+    let behind = at.checked_sub(window.at).map(to_usize);
+    let seen = behind.and_then(|from| window.bytes.get(from..)?.first_chunk());
+    if let Some(head) = seen {
+        return Ok(Some(*head));
     }
     let mut head = [0; HEAD_BYTES];
     disc.peek(&mut head, at)?;
-    Ok(matches!(head, [1, b'C', b'D', b'0', b'0', b'1', 1 | 2]) || head == *b"\0BEA01\x01")
+    Ok(Some(head))
+}
+
+fn is_first_descriptor(head: [u8; HEAD_BYTES]) -> bool {
+    matches!(head, [1, b'C', b'D', b'0', b'0', b'1', 1 | 2]) || head == *b"\0BEA01\x01"
 }

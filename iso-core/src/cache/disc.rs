@@ -11,6 +11,7 @@ use crate::num::{remainder, to_u64, to_usize};
 use crate::source::{Behind, Cost, Source, SourceChanged, Window};
 
 use super::permit::{MemoryPermit, Permits};
+use super::together::Together;
 use super::{Findings, WeightedCache};
 
 /// Bytes of one cached block: a directory and its neighbours arrive in one read.
@@ -65,6 +66,7 @@ pub struct Disc {
     findings: Findings,
     counters: Counters,
     is_changed: AtomicBool,
+    together: Together,
 }
 
 impl Disc {
@@ -100,6 +102,7 @@ impl Disc {
             findings: Findings::new(limits.findings),
             counters: Counters::default(),
             is_changed: AtomicBool::new(false),
+            together: Together::default(),
             source,
             origin: 0,
             missing: 0,
@@ -177,9 +180,25 @@ impl Disc {
         if end.is_none_or(|end| end > self.len()) {
             return Err(site.moved(at).corrupt("lies past the end of the image"));
         }
+        self.read_together(at);
         let mut bytes = zeroed(len)?;
         self.read_cached(&self.metadata, &mut bytes, at)?;
         Ok(bytes)
+    }
+
+    /// Brings the descriptors among which byte `at` lies into the cache, in one read. Blocks that
+    /// are missing then are read one by one as they are needed.
+    fn read_together(&self, at: u64) {
+        let piece = self.together.piece(at).filter(|piece| piece.start >= self.begin());
+        let Some(piece) = piece else { return };
+        let len = self.len().min(piece.end).saturating_sub(piece.start);
+        let Ok(mut read) = zeroed(to_usize(len)) else { return };
+        if self.read_source(&mut read, piece.start).is_ok() {
+            let blocks = read.chunks(to_usize(BLOCK_BYTES));
+            for (start, block) in piece.step_by(to_usize(BLOCK_BYTES)).zip(blocks) {
+                self.metadata.put(start, block.into());
+            }
+        }
     }
 
     /// As `metadata`, for a few bytes at each of many places. Where reading costs little, they do
@@ -199,12 +218,22 @@ impl Disc {
     }
 
     /// Fills `buf` from byte `at` and keeps nothing of it: a look at a place where there is most
-    /// likely nothing.
+    /// likely nothing. What lies among descriptors is kept with them.
     ///
     /// # Errors
     /// `Io` if it cannot be read.
     pub(crate) fn peek(&self, buf: &mut [u8], at: u64) -> Result<()> {
-        self.read_source(buf, at)
+        self.read_together(at);
+        let within = to_usize(remainder(at, BLOCK_BYTES));
+        let block = self.metadata.get(&at.saturating_sub(to_u64(within)));
+        let end = within.saturating_add(buf.len());
+        match block.as_deref().and_then(|block| block.get(within..end)) {
+            Some(bytes) => {
+                buf.copy_from_slice(bytes);
+                Ok(())
+            }
+            None => self.read_source(buf, at),
+        }
     }
 
     /// Fills `buf` with file data from byte `at`.
@@ -363,9 +392,9 @@ mod tests {
 
     #[test]
     fn metadata_is_read_once_and_local_file_data_is_not_cached() {
-        let (source, read) = Counting::new(pattern(100_000));
+        let (source, read) = Counting::new(pattern(300_000));
         let disc = Disc::new(Box::new(source), Limits::default());
-        for at in 0..1000 {
+        for at in 140_000..141_000 {
             disc.metadata(at, 8, SITE).unwrap();
         }
         assert_eq!(read.load(Ordering::Relaxed), BLOCK_BYTES);
@@ -374,9 +403,12 @@ mod tests {
     #[test]
     fn a_bad_neighbour_is_not_reported_to_a_reader_that_did_not_ask() {
         // Reading the whole block fails once; the exact range is then read on its own.
-        let failing = Failing::new(pattern(1000), Fault::Nth(0));
-        let disc = Disc::new(Box::new(failing), Limits::default());
-        assert_eq!(disc.metadata(10, 5, SITE).unwrap(), &pattern(1000)[10..15]);
+        for at in [10, 140_000] {
+            let failing = Failing::new(pattern(200_000), Fault::Nth(0));
+            let disc = Disc::new(Box::new(failing), Limits::default());
+            let want = &pattern(200_000)[at..at + 5];
+            assert_eq!(disc.metadata(to_u64(at), 5, SITE).unwrap(), want);
+        }
     }
 
     #[test]

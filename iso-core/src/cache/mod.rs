@@ -4,6 +4,7 @@
 mod disc;
 mod finding;
 mod permit;
+mod together;
 mod weighted;
 
 pub(crate) use disc::{BLOCK_BYTES, Origin, zeroed};
